@@ -1,0 +1,110 @@
+"""The Celery app as producers need it: queues, task names, and the messages that carry a job along.
+
+A message carries a job's id and fence and nothing else: the worker reads everything from the job store. Reasons for
+each option stand beside it; most were learnt from what Celery does on Redis when a connection breaks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, chain
+from celery.canvas import Signature
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+
+from aitrain.domain.errors import BrokerUnavailable
+from aitrain.domain.flavor import Kind
+from aitrain.domain.states import Step
+from aitrain.settings import Settings
+
+CONTROL_QUEUE = "control"
+# No worker consumes it: whatever lands there was sent without a queue, and that is a defect.
+UNROUTED_QUEUE = "unrouted"
+
+
+def host_queue(kind: Kind, flavor: str, host: str) -> str:
+    """The queue of one host for one flavor, named by its label and itself: gpu.v100s.gpu-01."""
+    return f"{kind}.{flavor}.{host}"
+
+
+def task_name(duty: str) -> str:
+    """The name of a step's or a sweep's task."""
+    return f"aitrain.{duty}"
+
+
+def celery_app(settings: Settings) -> Celery:
+    """A Celery app with aitrain's configuration."""
+    app = Celery("aitrain")
+    app.conf.update(
+        broker_url=settings.broker_url or settings.redis_url,
+        # States live in the job store; a result backend would be a second truth, and a leak.
+        result_backend=None,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        # Acknowledged early and never prefetched: with nothing unacknowledged, a broken connection can neither deliver
+        # a running step a second time nor kill the worker. What is lost with a worker, the job store sends again.
+        task_acks_late=False,
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        # Flower needs the events; and without them a threads pool without prefetch wakes only once a second.
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        task_default_queue=UNROUTED_QUEUE,
+        task_publish_retry_policy={"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 1},
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=3,
+        broker_transport_options={
+            # Without a socket timeout a frozen Redis blocks submit_job for ever.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+            "visibility_timeout": 3600,
+            "priority_steps": [0],
+            "global_keyprefix": f"{settings.namespace}:",
+        },
+        timezone="UTC",
+        enable_utc=True,
+        worker_hijack_root_logger=False,
+        beat_max_loop_interval=5,
+    )
+    return app
+
+
+class Broker:
+    """Sends the messages of jobs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app = celery_app(settings)
+
+    def send_chain(self, job_id: str, fence: str, queue: str) -> None:
+        """Sends the four links of a job's chain to its host's queue.
+
+        Raises BrokerUnavailable; the message may have been sent all the same.
+        """
+        self._send(chain(*(self._link(step, job_id, fence, queue) for step in Step)))
+
+    def send_step(self, step: Step, job_id: str, fence: str, queue: str) -> None:
+        """Sends one step and those that follow it, built from the job's state."""
+        steps = list(Step)
+        self._send(chain(*(self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :])))
+
+    def _link(self, step: Step, job_id: str, fence: str, queue: str) -> Signature:
+        # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
+        return self.app.signature(
+            task_name(step),
+            args=(job_id, fence),
+            immutable=True,
+            queue=queue,
+            argsrepr=f"job={job_id}",
+            kwargsrepr="{}",
+        )
+
+    def _send(self, signature: Signature) -> Any:
+        try:
+            return signature.apply_async()
+        except (CeleryError, KombuError, OSError) as error:
+            raise BrokerUnavailable(f"the broker does not answer ({error}): is Redis running at broker_url?") from error

@@ -1,0 +1,165 @@
+"""The client: what producers, the command line and the agents call."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from aitrain.broker import Broker
+from aitrain.dispatch import Dispatcher
+from aitrain.domain.admission import admit
+from aitrain.domain.billing import LedgerRow
+from aitrain.domain.errors import WaitTimeout
+from aitrain.domain.flavor import Kind
+from aitrain.domain.job import HistoryEntry, Job
+from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import State
+from aitrain.domain.volume import Volume
+from aitrain.settings import Settings, load_settings
+from aitrain.store import LogLine, Moved, Store
+
+POLL_SECONDS = 0.2
+
+
+def open_store(settings: Settings) -> Store:
+    """The job store that the settings name."""
+    return Store(
+        settings.redis_url,
+        namespace=settings.namespace,
+        grace_ms=int(settings.timing.message_grace_seconds * 1000),
+    )
+
+
+class Client:
+    """One connection to a site. Safe to share between threads.
+
+    Every method raises StoreUnavailable if the job store does not answer within seconds.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """settings: read from the environment and the file if not given (see aitrain.settings)."""
+        self.settings = settings or load_settings()
+        self._store = open_store(self.settings)
+        self._dispatcher = Dispatcher(self.settings, self._store, Broker(self.settings))
+        self._site = self.settings.site
+
+    def submit(self, spec: JobSpec) -> Job:
+        """Queues a job; if a host has room, it starts at once.
+
+        Raises InvalidInput and QuotaExceeded; then nothing was queued.
+        """
+        admitted = admit(spec, self._site)
+        submitted = self._store.submit(str(uuid.uuid4()), admitted)
+        if submitted.may_start:
+            self._dispatcher.place_waiting()
+        return self._store.get(submitted.job_id)
+
+    def get(self, job_id: str) -> Job:
+        """The job as it stands. Raises JobNotFound."""
+        return self._store.get(job_id)
+
+    def list(self, *, project: str | None = None, state: State | None = None, limit: int = 50) -> list[Job]:
+        """The newest jobs, newest first; of one project and in one state if given."""
+        return self._store.newest(project=project, state=state, limit=limit)
+
+    def stop(self, job_id: str, *, by: str = "") -> Moved:
+        """Orders a job to stop: SIGTERM, a grace period, SIGKILL; its data is pushed back.
+
+        moved=False in the answer: it was ending or had ended. Raises JobNotFound.
+        """
+        return self._store.stop(job_id, f"stopped by {by}" if by else "stopped")
+
+    def wait(
+        self, job_id: str, *, timeout: float | None = None, on_change: Callable[[HistoryEntry], None] | None = None
+    ) -> Job:
+        """Waits until the job has ended, and returns it.
+
+        timeout: seconds; on_change: called for every state, from the first on. Raises JobNotFound and WaitTimeout.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        told = 0
+        while True:
+            job = self.get(job_id)
+            for entry in job.history[told:]:
+                if on_change is not None:
+                    on_change(entry)
+            told = len(job.history)
+            if job.ended:
+                return job
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeout(f"job {job_id} is {job.state} after {timeout} s; it goes on")
+            time.sleep(POLL_SECONDS)
+
+    def logs(self, job_id: str, *, follow: bool = False, attempt: int | None = None) -> Iterator[LogLine]:
+        """What the container wrote, line by line.
+
+        follow: go on until the attempt has ended; attempt: counted from 1, the newest if not given. Raises JobNotFound.
+        """
+        job = self.get(job_id)
+        number = attempt or job.attempt
+        read = 0
+        while True:
+            job = self.get(job_id)
+            over = job.ended or job.attempt > number
+            lines = self._store.log(job_id, number, read)
+            yield from lines
+            read += len(lines)
+            if over or not follow:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def ledger(self, project: str, month: str | None = None) -> list[LedgerRow]:
+        """The billed minutes of a project, of one month ("2026-11") or of all."""
+        return self._store.ledger(project, month)
+
+    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
+        """Sets how many units of a kind a project's jobs may hold at once; None lifts the limit."""
+        self._store.set_quota(project, kind, limit)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+_shared: Client | None = None
+
+
+def submit_job(
+    image: str,
+    command: Sequence[str] | str = (),
+    *,
+    gpu: int | None = None,
+    cpu: int | None = None,
+    flavor: str | None = None,
+    env: Mapping[str, str] | None = None,
+    volumes: Sequence[Volume | str] = (),
+    client: Client | None = None,
+    **fields: Any,
+) -> Job:
+    """Queues a training job and returns it.
+
+    image: Docker image reference; command: arguments, or one string split as a shell would; gpu, cpu: whole units (GPUs
+    win; 1 GPU if neither is given); flavor: the kind of unit; env: variables; volumes: as objects or as
+    "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process;
+    fields: any other field of JobSpec (timeout in seconds, auto_restart, labels, name, project, user).
+
+    Raises InvalidInput, QuotaExceeded and StoreUnavailable; then nothing was queued.
+    """
+    global _shared
+    asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
+    named = {name: value for name, value in asked.items() if value is not None}
+    spec = JobSpec.of(
+        image=image, command=command, env=dict(env or {}), volumes=tuple(volumes), resources=named, **fields
+    )
+    if client is None:
+        client = _shared = _shared or Client()
+    return client.submit(spec)

@@ -1,0 +1,48 @@
+"""Brings waiting jobs and free units together. Run by whoever changes either: a submission, a job's end, a new host."""
+
+from __future__ import annotations
+
+import logging
+
+from aitrain.broker import Broker, host_queue
+from aitrain.domain.errors import BrokerUnavailable
+from aitrain.domain.placement import Assignment, place
+from aitrain.settings import Settings
+from aitrain.store import Store
+
+log = logging.getLogger(__name__)
+
+# How far down each flavor's queue one pass looks for jobs that fit.
+WINDOW = 200
+# A pass whose every assignment was taken by another's pass looks again; others then made the progress.
+MOST_ROUNDS = 20
+
+
+class Dispatcher:
+    """Places waiting jobs and sends their first messages."""
+
+    def __init__(self, settings: Settings, store: Store, broker: Broker) -> None:
+        self._patience_s = settings.timing.placement_patience_seconds
+        self._store, self._broker = store, broker
+
+    def place_waiting(self) -> int:
+        """Places what can be placed now; how many jobs that were."""
+        placed = 0
+        for _ in range(MOST_ROUNDS):
+            waiting, vacancies = self._store.placement_view(WINDOW)
+            assignments = place(waiting, vacancies, self._patience_s)
+            if not assignments:
+                break
+            for assignment in assignments:
+                if self._store.assign(assignment):
+                    placed += 1
+                    self._send(assignment)
+        return placed
+
+    def _send(self, assignment: Assignment) -> None:
+        queue = host_queue(assignment.kind, assignment.flavor, assignment.host)
+        try:
+            self._broker.send_chain(assignment.job_id, assignment.fence, queue)
+        except BrokerUnavailable as error:
+            # The job is placed; its agent finds the step silent and sends the message again.
+            log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)

@@ -1,0 +1,96 @@
+"""Admission: what a spec means at a site. Everything that can be known before the job is queued is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from aitrain.domain.errors import InvalidInput, Problem
+from aitrain.domain.flavor import Flavor, Kind
+from aitrain.domain.spec import JobSpec, Resources
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a site offers and allows.
+
+    flavors: the catalogue by id; data_stores: known aliases; timeouts in seconds of RUNNING.
+    """
+
+    flavors: Mapping[str, Flavor]
+    data_stores: Collection[str]
+    default_timeout_s: int
+    max_timeout_s: int
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A spec with everything settled that it left open."""
+
+    spec: JobSpec
+    flavor: str
+    kind: Kind
+    units: int
+    timeout_s: int
+
+
+def admit(spec: JobSpec, site: Site) -> Admitted:
+    """Settles what the spec leaves open.
+
+    Raises InvalidInput with every problem that the site has with it.
+    """
+    problems: list[Problem] = []
+    flavor_id, kind, units = _units(spec.resources, site, problems)
+    for index, volume in enumerate(spec.volumes):
+        if volume.alias not in site.data_stores:
+            problems.append(
+                Problem(f"volumes[{index}].alias", volume.alias, "is not a data store of this site",
+                        f"use one of: {_names(site.data_stores)}")
+            )  # fmt: skip
+    timeout_s = spec.timeout or site.default_timeout_s
+    if timeout_s > site.max_timeout_s:
+        problems.append(
+            Problem("timeout", str(spec.timeout), "is longer than this site allows",
+                    f"give at most {site.max_timeout_s} seconds ({site.max_timeout_s // 86400} days)")
+        )  # fmt: skip
+    if problems:
+        raise InvalidInput(problems)
+    return Admitted(spec, flavor_id, kind, units, timeout_s)
+
+
+def _units(resources: Resources, site: Site, problems: list[Problem]) -> tuple[str, Kind, int]:
+    kind = Kind.CPU if resources.gpu is None and resources.cpu is not None else Kind.GPU
+    units = (resources.cpu if kind is Kind.CPU else resources.gpu) or 1
+    of_kind = [name for name, flavor in site.flavors.items() if flavor.kind is kind]
+    default = next((name for name in of_kind if site.flavors[name].default), None)
+    if resources.flavor is not None and resources.gpu is None and resources.cpu is None:
+        named = site.flavors.get(resources.flavor)
+        kind = named.kind if named is not None else kind
+    flavor_id = resources.flavor or default
+    if flavor_id is None:
+        problems.append(
+            Problem("resources.flavor", "", f"is absent, and this site has no default {kind} flavor",
+                    f"name one of: {_names(of_kind)}")
+        )  # fmt: skip
+        return "", kind, units
+    flavor = site.flavors.get(flavor_id)
+    if flavor is None:
+        problems.append(
+            Problem("resources.flavor", flavor_id, "is not a flavor of this site",
+                    f"use one of: {_names(site.flavors)}")
+        )  # fmt: skip
+    elif flavor.kind is not kind:
+        problems.append(
+            Problem("resources.flavor", flavor_id, f"is a {flavor.kind} flavor, and the job asks for {kind} units",
+                    f"use one of: {_names(of_kind)}")
+        )  # fmt: skip
+    elif units > flavor.max_units:
+        problems.append(
+            Problem(f"resources.{kind}", str(units), f"is more than one job may have of flavor {flavor_id!r}",
+                    f"ask for at most {flavor.max_units}")
+        )  # fmt: skip
+    return flavor_id, kind, units
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none is configured"

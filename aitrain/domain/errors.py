@@ -1,0 +1,116 @@
+"""Every error that aitrain raises, in one tree.
+
+    AitrainError
+    ├── InvalidInput (ValueError)    what was asked cannot be: names each field, its value and what would be right
+    ├── QuotaExceeded                the project may not hold that many units at once
+    ├── JobNotFound (LookupError)    no job has this id
+    ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
+    ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
+    │   ├── StoreUnavailable         the Redis of the job store
+    │   └── BrokerUnavailable        the broker that carries the steps' messages
+    ├── JobFault                     a step cannot go on; carries the end cause, the info code and what to do
+    │   ├── UserFault                the job's own: ends FAILED
+    │   └── PlatformFault            ours: ends ERROR
+    └── StepCancelled                the job moved on while the step worked: its work is given up, nothing is wrong
+
+Errors of redis, celery, docker and boto3 are wrapped where they are met and never cross a package's edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aitrain.domain.states import EndCause, InfoCode
+
+
+class AitrainError(Exception):
+    """The base of all errors of aitrain."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with an input.
+
+    field: where, as a path ("volumes[0].mount_path"); value: what stood there, as text, empty when it may be secret;
+    message: what is wrong with it; remedy: what would be right.
+    """
+
+    field: str
+    value: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        value = f" {self.value!r}" if self.value else ""
+        return f"{self.field}:{value} {self.message}; {self.remedy}"
+
+
+class InvalidInput(AitrainError, ValueError):
+    """What was asked cannot be. `problems` lists each field, its value and what would be right."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls, field: str, value: object, message: str, remedy: str) -> InvalidInput:
+        """An error with a single problem."""
+        return cls([Problem(field, str(value), message, remedy)])
+
+
+class QuotaExceeded(AitrainError):
+    """The project's jobs would hold more units of a kind than its quota allows. Nothing was queued."""
+
+    def __init__(self, *, project: str, kind: str, limit: int, used: int, asked: int) -> None:
+        self.project, self.kind, self.limit, self.used, self.asked = project, kind, limit, used, asked
+        super().__init__(
+            f"project {project!r} may use {limit} {kind} units at once: {used} are in use and {asked} were asked for; "
+            f"ask for at most {max(0, limit - used)}, wait until jobs end, or have the quota raised"
+        )
+
+
+class JobNotFound(AitrainError, LookupError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"there is no job {job_id!r}; `aitrain job list` shows those that there are")
+
+
+class WaitTimeout(AitrainError, TimeoutError):
+    """The job did not end within the time that the caller would wait. The job itself goes on."""
+
+
+class Unavailable(AitrainError):
+    """A part of the platform does not answer."""
+
+
+class StoreUnavailable(Unavailable):
+    """The job store's Redis does not answer, or answers with an error."""
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker that carries the steps' messages does not answer."""
+
+
+class JobFault(AitrainError):
+    """A step cannot go on with its job."""
+
+    def __init__(self, cause: EndCause, code: InfoCode, message: str) -> None:
+        self.cause, self.code = cause, code
+        super().__init__(message)
+
+
+class UserFault(JobFault):
+    """The job's own fault (its image, command, keys or data): trying again as it is would fail again."""
+
+
+class PlatformFault(JobFault):
+    """The platform's fault (engine, disk, network): the job did nothing wrong."""
+
+
+class StepCancelled(AitrainError):
+    """The job moved on (stop order, newer attempt, lost lease) while a step worked: the step gives up its work."""

@@ -1,0 +1,115 @@
+"""A job as it stands in the store, for those who read it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aitrain.domain.flavor import Kind
+from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import ENDED, EndCause, InfoCode, State
+
+
+def moment(ms: int) -> datetime:
+    """Unix time in milliseconds as an aware datetime, UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+class HistoryEntry(BaseModel):
+    """One move of a job: when (Unix ms, the store's clock), to which state, in which attempt, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at_ms: int
+    state: State
+    attempt: int
+    code: InfoCode
+    message: str = ""
+
+    @property
+    def at(self) -> datetime:
+        """When, as a datetime."""
+        return moment(self.at_ms)
+
+
+class VolumeProgress(BaseModel):
+    """How far the copy of one volume is. Files and bytes; `failed` counts what could not be copied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int = 0
+    processed: int = 0
+    completed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    deleted: int = 0
+    bytes: int = 0
+
+
+class AttemptEnd(BaseModel):
+    """How an earlier attempt of the job ended."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    attempt: int
+    cause: EndCause | None = None
+    exit_code: int | None = None
+    host: str = ""
+    started_ms: int | None = None
+    finished_ms: int | None = None
+
+
+class Job(BaseModel):
+    """One workload unit: its spec, its state, its history.
+
+    fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
+    unit_ids: the exact ones reserved; *_ms: Unix time in ms, started and finished by the engine's clock, the others
+    by the store's; ran_ms: running time that was seen to have passed; billed_minutes: rows of the ledger for this
+    attempt; exit_code: of the container, None if it never ran.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    spec: JobSpec
+    state: State
+    attempt: int
+    fence: str = Field(repr=False)
+    flavor: str
+    kind: Kind
+    units: int
+    timeout_s: int
+    auto_restart: bool
+    created_ms: int
+    state_ms: int
+    code: InfoCode
+    message: str = ""
+    end_cause: EndCause | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    host: str = ""
+    unit_ids: tuple[str, ...] = ()
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    ran_ms: int = 0
+    billed_minutes: int = 0
+    image_id: str = ""
+    progress: dict[str, VolumeProgress] = Field(default_factory=dict)
+    history: tuple[HistoryEntry, ...] = ()
+    earlier_attempts: tuple[AttemptEnd, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name in the spec."""
+        return self.spec.name
+
+    @property
+    def project(self) -> str:
+        """The project in the spec."""
+        return self.spec.project
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more happens to it unless it is started again."""
+        return self.state in ENDED

@@ -1,0 +1,193 @@
+"""The spec: what a user asks for when submitting a job."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from random import SystemRandom
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from aitrain.domain.errors import InvalidInput, Problem
+from aitrain.domain.flavor import Slug
+from aitrain.domain.names import readable_name
+from aitrain.domain.volume import Volume, check_apart
+
+# The grammar of image references, from the distribution project: [registry/]path[:tag][@digest].
+IMAGE = re.compile(
+    r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?")
+RESERVED_ENV_PREFIX = "AITRAIN_"
+# The kernel's limit on one argument (MAX_ARG_STRLEN), and a bound on all: a spec is a message, not a data set.
+MAX_ARGUMENT_BYTES = 128 * 1024
+MAX_SPEC_BYTES = 512 * 1024
+# Fields whose values may be secret: an error names them but does not repeat what stood there.
+SECRET_FIELDS = frozenset({"env"})
+
+
+def _wrong(message: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("spec", "{message}", {"message": message, "remedy": remedy})
+
+
+class Resources(BaseModel):
+    """The units a job asks for: GPUs or CPUs, not both (GPUs win); 1 GPU of the default flavor if neither is given.
+
+    gpu, cpu: whole units; flavor: the kind of unit, the site's default for its kind if absent. Memory and
+    processors come with the units and cannot be asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gpu: int | None = Field(default=None, ge=1, strict=True)
+    cpu: int | None = Field(default=None, ge=1, strict=True)
+    flavor: Slug | None = None
+
+
+class JobSpec(BaseModel):
+    """What a user asks for. Immutable; the timeout, auto-restart and labels of a job may be edited later.
+
+    image: Docker image reference; command: arguments, or one string that is split as a shell would (empty: the
+    image's own); env: variables of the job; resources: units (see Resources); volumes: objects or strings
+    (see Volume); timeout: seconds of RUNNING, 0 or None for the site's default; auto_restart: queue the job again
+    when it times out; labels: free key-value pairs; name: for people, generated when absent; project: the tenant;
+    user: who submits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+    image: str
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict, repr=False)
+    resources: Resources = Resources()
+    volumes: tuple[Volume, ...] = ()
+    timeout: int | None = Field(default=None, ge=0, strict=True)
+    auto_restart: bool = False
+    labels: dict[str, str] = Field(default_factory=dict)
+    name: Slug = Field(default_factory=lambda: readable_name(SystemRandom()))
+    project: Slug = "default"
+    user: str = Field(default="", max_length=128)
+
+    @field_validator("image")
+    @classmethod
+    def _image(cls, value: str) -> str:
+        if not value.strip():
+            raise _wrong("is empty", "name a Docker image, such as registry.example/team/trainer:1.0")
+        if not IMAGE.fullmatch(value):
+            raise _wrong("is not an image reference", "write [registry/]name[:tag][@sha256:digest], in lower case")
+        return value
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _command_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return shlex.split(value)
+        except ValueError as error:
+            raise _wrong(f"cannot be split ({error})", "close each quote, or give a list of arguments") from error
+
+    @field_validator("command")
+    @classmethod
+    def _command(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for argument in value:
+            if "\0" in argument:
+                raise _wrong("has an argument with a NUL character", "remove it: no program can receive it")
+            if len(argument.encode(errors="surrogatepass")) > MAX_ARGUMENT_BYTES:
+                raise _wrong(f"has an argument of more than {MAX_ARGUMENT_BYTES} bytes", "put large input in a volume")
+        if value and not value[0]:
+            raise _wrong("begins with an empty argument", "begin it with the program to run")
+        return value
+
+    @field_validator("env")
+    @classmethod
+    def _env(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not ENV_NAME.fullmatch(name):
+                raise _wrong(f"has a variable named {name!r}", "use letters, digits and underscores")
+            if name.startswith(RESERVED_ENV_PREFIX):
+                raise _wrong(f"sets {name}", f"names that begin with {RESERVED_ENV_PREFIX} are set by aitrain")
+            if "\0" in text:
+                raise _wrong(f"sets {name} to a text with a NUL character", "remove it: no program can receive it")
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, text in value.items():
+            if not LABEL.fullmatch(key) or not (text == "" or LABEL.fullmatch(text)):
+                raise _wrong(
+                    f"has {key!r}={text!r}",
+                    "use up to 63 letters, digits, '_', '.', '/' and '-', a letter or digit first and last",
+                )
+        return value
+
+    @field_validator("volumes", mode="after")
+    @classmethod
+    def _volumes(cls, value: tuple[Volume, ...]) -> tuple[Volume, ...]:
+        check_apart(value)
+        return value
+
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        if len(self.model_dump_json()) > MAX_SPEC_BYTES:
+            raise _wrong(f"is larger than {MAX_SPEC_BYTES} bytes", "put large input in a volume")
+        return self
+
+    @classmethod
+    def of(cls, **fields: Any) -> JobSpec:
+        """A spec from its fields.
+
+        Raises InvalidInput, which names each wrong field, its value and what would be right.
+        """
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise invalid_input(error) from None
+
+
+# What would be right, for the checks that pydantic itself makes.
+REMEDIES = {
+    "greater_than_equal": "give a whole number of at least {ge}",
+    "less_than_equal": "give at most {le}",
+    "missing": "give it",
+    "extra_forbidden": "leave it out, or look for a typing error",
+    "string_pattern_mismatch": "use up to 63 lower-case letters, digits and hyphens, a letter or digit first and last",
+    "int_type": "give a whole number",
+    "string_type": "give a string",
+    "tuple_type": "give a list",
+    "dict_type": "give a mapping of names to texts",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
+    "enum": "use one of {expected}",
+}
+
+
+def invalid_input(error: ValidationError) -> InvalidInput:
+    """The same problems as aitrain's own error. Values of fields that may be secret are left out."""
+    problems = []
+    for item in error.errors(include_url=False):
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+        context = item.get("ctx", {})
+        secret = bool(item["loc"]) and item["loc"][0] in SECRET_FIELDS
+        own = "remedy" in context
+        raw = item["input"]
+        plain = isinstance(raw, str | int | float) or (isinstance(raw, list | tuple) and item["type"] == "spec")
+        remedy = context["remedy"] if own else REMEDIES.get(item["type"], "see the reference of the field")
+        message = item["msg"] if own else item["msg"][0].lower() + item["msg"][1:]
+        if secret and not own:
+            message = "has a value of the wrong type"
+        problems.append(
+            Problem(
+                field=path or "spec",
+                value=str(raw) if plain and not secret else "",
+                message=message,
+                remedy=remedy if own else remedy.format(**{k: v for k, v in context.items() if k != "error"}),
+            )
+        )
+    return InvalidInput(problems)

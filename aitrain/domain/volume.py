@@ -1,0 +1,132 @@
+"""Volumes: what a job reads from and writes to an object store, and where it finds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+FORM = "container@alias/prefix:mount_path[:ro|rw[:cache|no-cache]]"
+# Bucket naming rules of S3: 3 to 63 characters, lower case, digits, dots and hyphens.
+CONTAINER = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+TEXT = re.compile(
+    r"(?P<container>[^@:/]+)@(?P<alias>[^@:/]+)(/(?P<prefix>[^:]*))?:(?P<mount_path>[^:]+)"
+    r"(:(?P<permission>[^:]+))?(:(?P<cache>[^:]+))?"
+)
+
+
+class Permission(StrEnum):
+    """What a job may do with a volume."""
+
+    RO = "ro"
+    RW = "rw"
+
+
+def _wrong(message: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("volume", "{message}", {"message": message, "remedy": remedy})
+
+
+class Volume(BaseModel):
+    """A directory in the job, filled from a data store and, if writable, pushed back to it.
+
+    container: the bucket; alias: the data store's name; prefix: only keys under it are copied, and paths in the
+    mount are relative to it; mount_path: absolute path in the job; permission: "ro" is mounted read-only and never
+    pushed, "rw" pushes what is new or changed and never deletes; cache: share one copy on the host between jobs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    container: str
+    alias: str
+    prefix: str = ""
+    mount_path: str
+    permission: Permission = Permission.RO
+    cache: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """Reads the string form. An error names the form, since a part in the wrong place looks like another."""
+        if not isinstance(value, str):
+            return value
+        match = TEXT.fullmatch(value)
+        if match is None:
+            raise _wrong("is not a volume", f"write {FORM}, for example data@s3/train:/data:ro")
+        parts = {name: part for name, part in match.groupdict().items() if part is not None}
+        cache = parts.pop("cache", "no-cache")
+        if cache not in ("cache", "no-cache"):
+            raise _wrong(f"ends with {cache!r}", f"end it with cache or no-cache: {FORM}")
+        return {**parts, "cache": cache == "cache"}
+
+    @field_validator("container")
+    @classmethod
+    def _container(cls, value: str) -> str:
+        if not CONTAINER.fullmatch(value):
+            raise _wrong("is not a container's name", "use 3 to 63 lower-case letters, digits, dots and hyphens")
+        return value
+
+    @field_validator("alias")
+    @classmethod
+    def _alias(cls, value: str) -> str:
+        if not ALIAS.fullmatch(value):
+            raise _wrong("is not a data store's alias", "use the name of a data store of the settings")
+        return value
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        parts = value.split("/")
+        if "\0" in value or value.startswith("/") or ".." in parts:
+            raise _wrong("is not a prefix", "give a key prefix such as runs/today, without a leading / or ..")
+        # A prefix names a folder: "train" must not take "training/x" along.
+        return f"{value}/" if value and not value.endswith("/") else value
+
+    @field_validator("mount_path")
+    @classmethod
+    def _mount_path(cls, value: str) -> str:
+        if not value.startswith("/"):
+            raise _wrong("is not an absolute path", f"begin it with a slash, as in /{value}")
+        parts = [part for part in value.split("/") if part]
+        if not parts or ".." in parts or "." in parts or "\0" in value or ":" in value:
+            raise _wrong("cannot be mounted on", "use a path below / without '.', '..' and colons, such as /data")
+        return "/" + "/".join(parts)
+
+    @field_validator("cache")
+    @classmethod
+    def _cache(cls, value: bool) -> bool:
+        if value:
+            raise _wrong("asks for the shared cache, which this version does not have yet", "use no-cache")
+        return value
+
+    def __str__(self) -> str:
+        source = f"{self.container}@{self.alias}" + (f"/{self.prefix}" if self.prefix else "")
+        return f"{source}:{self.mount_path}:{self.permission}:{'cache' if self.cache else 'no-cache'}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads the string form.
+
+        Raises pydantic.ValidationError where it is not one.
+        """
+        return cls.model_validate(text)
+
+
+def check_apart(volumes: Sequence[Volume]) -> None:
+    """Checks that no two volumes of a job share a mount path, or lie one inside another."""
+    for index, volume in enumerate(volumes):
+        for other in volumes[:index]:
+            if volume.mount_path == other.mount_path:
+                raise _wrong(
+                    f"mounts two volumes on {volume.mount_path} ({other} and {volume})",
+                    "give each volume a mount path of its own",
+                )
+            outer, inner = sorted((volume.mount_path, other.mount_path), key=len)
+            if inner.startswith(outer + "/"):
+                raise _wrong(
+                    f"mounts {inner} inside {outer}", "mount volumes beside each other, not one inside another"
+                )

@@ -1,0 +1,173 @@
+"""Settings: read once, from the environment (AITRAIN_...) and from a TOML file named by AITRAIN_CONFIG.
+
+The environment wins over the file. Nested fields are joined by two underscores: AITRAIN_HOST__NAME=gpu-01. Every wait,
+retry and limit stands here with its unit in its name.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from aitrain.domain.admission import Site
+from aitrain.domain.errors import InvalidInput
+from aitrain.domain.flavor import BUILT_IN, Flavor, Slug
+from aitrain.domain.spec import invalid_input
+
+DAY_SECONDS = 86_400
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataStore(_Section):
+    """A named object storage that speaks S3. endpoint_url None: the SDK's own default."""
+
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr = SecretStr("")
+    secret_access_key: SecretStr = SecretStr("")
+
+
+class HostSettings(_Section):
+    """What a host is and offers.
+
+    name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
+    the ids of its GPUs; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
+    data_dir: where volumes lie; container_user: uid:gid of every container.
+    """
+
+    name: Slug = "local"
+    units: dict[Slug, int | list[str]] = Field(default_factory=dict)
+    max_jobs: Annotated[int, Field(ge=1)] | None = None
+    worker_concurrency: Annotated[int, Field(ge=1)] | None = None
+    data_dir: Path = Path("/var/lib/aitrain")
+    docker_url: str = "unix:///var/run/docker.sock"
+    container_user: str = "42420:42420"
+    # A fork bomb ends at this many processes; training with many data loaders stays far below.
+    container_pids: int = Field(default=4096, ge=1)
+    container_network: str = "bridge"
+    # Rotation keeps a chatty job from filling the engine's disk.
+    container_log_max_mib: int = Field(default=16, ge=1)
+    container_log_files: int = Field(default=2, ge=2)
+    # Pulls of images of tens of gigabytes over a slow link still fit.
+    pull_timeout_seconds: float = Field(default=3600, gt=0)
+    # An engine under load may take long over one create; past this it is broken.
+    engine_timeout_seconds: float = Field(default=60, gt=0)
+
+    @field_validator("units")
+    @classmethod
+    def _units(cls, units: dict[str, int | list[str]]) -> dict[str, int | list[str]]:
+        for flavor, offered in units.items():
+            if offered in (0, []) or (isinstance(offered, int) and offered < 0):
+                raise ValueError(f"{flavor} has no unit: give a number above 0, or a list of GPU ids")
+        return units
+
+    @property
+    def unit_ids(self) -> dict[str, list[str]]:
+        """The ids of the units, by flavor: those given, or a number counted from 0."""
+        return {
+            flavor: [str(number) for number in range(offered)] if isinstance(offered, int) else offered
+            for flavor, offered in self.units.items()
+        }
+
+    @property
+    def jobs_at_once(self) -> int:
+        """max_jobs, or its default: a job that runs and one that is copied for each unit."""
+        return self.max_jobs or max(4, 2 * sum(len(ids) for ids in self.unit_ids.values()))
+
+
+class Timing(_Section):
+    """Waits and periods, in seconds."""
+
+    # One call a second per host: an order is known within about a second, and a Redis carries a thousand hosts.
+    heartbeat_seconds: float = Field(default=1, gt=0)
+    # Longer than a restart of Redis takes, shorter than a person waits before asking.
+    host_lease_seconds: float = Field(default=30, gt=0)
+    # A worker that was killed is noticed after this; one that only stalls for less keeps its work.
+    step_lease_seconds: float = Field(default=15, gt=0)
+    step_renew_seconds: float = Field(default=1, gt=0)
+    # A message that was not taken up after this is sent again; taking it up twice does no harm.
+    message_grace_seconds: float = Field(default=10, gt=0)
+    # The agent compares the store with the engine this often, in case an event was missed.
+    reconcile_seconds: float = Field(default=5, gt=0)
+    log_poll_seconds: float = Field(default=1, gt=0)
+    # From SIGTERM to SIGKILL: time to write a last checkpoint.
+    stop_grace_seconds: float = Field(default=30, ge=0)
+    sweep_seconds: float = Field(default=15, gt=0)
+    billing_seconds: float = Field(default=60, gt=0)
+    # A waiting job that has waited this long gets the next units that fit; until then smaller ones may pass it.
+    placement_patience_seconds: float = Field(default=600, ge=0)
+
+
+class Limits(_Section):
+    """What one job may take."""
+
+    default_timeout_seconds: int = Field(default=7 * DAY_SECONDS, ge=1)
+    max_timeout_seconds: int = Field(default=28 * DAY_SECONDS, ge=1)
+    # Kept in the job store, in memory: enough for a long training log, not for a job that dumps its data.
+    log_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+
+
+class Settings(BaseSettings):
+    """All settings of a process of aitrain.
+
+    redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
+    in both, and the label that tells this site's containers from others'; currency: of all prices, on bills.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="AITRAIN_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    broker_url: str | None = None
+    namespace: Slug = "aitrain"
+    currency: str = "EUR"
+    minor_unit: Decimal = Decimal("0.01")
+    flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
+    data_stores: dict[str, DataStore] = Field(default_factory=dict)
+    host: HostSettings = HostSettings()
+    timing: Timing = Timing()
+    limits: Limits = Limits()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file."""
+        path = os.environ.get("AITRAIN_CONFIG")
+        file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
+        return (named["init_settings"], named["env_settings"], *file)
+
+    @property
+    def site(self) -> Site:
+        """What admission needs to know."""
+        return Site(
+            flavors=self.flavors,
+            data_stores=tuple(self.data_stores),
+            default_timeout_s=self.limits.default_timeout_seconds,
+            max_timeout_s=self.limits.max_timeout_seconds,
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the settings.
+
+    Raises InvalidInput, which names each wrong setting, and never repeats a secret.
+    """
+    path = os.environ.get("AITRAIN_CONFIG")
+    if path and not Path(path).is_file():
+        raise InvalidInput.of("AITRAIN_CONFIG", path, "is not a file", "name a TOML file, or unset it")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise invalid_input(error) from None
+    except ValueError as error:  # tomllib and pydantic-settings tell a file or a variable that cannot be parsed so
+        raise InvalidInput.of("settings", path or "", f"cannot be read ({error})", "correct it") from None

@@ -1,0 +1,72 @@
+"""The legend of every key in Redis. Python and Lua both build keys from this table, so there is no other place.
+
+The root, in braces, is the site's namespace: `{aitrain}:job:0198...`. The braces make it one hash tag, so that scripts
+may build the keys of what they find. All times are Unix milliseconds by the store's clock unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import Formatter
+
+
+@dataclass(frozen=True)
+class Key:
+    """One pattern. `pattern` has its parts in braces; `holds` says the type and what stands there."""
+
+    pattern: str
+    holds: str
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the variable parts, in order."""
+        return [name for _, name, _, _ in Formatter().parse(self.pattern) if name is not None]
+
+
+LEGEND: dict[str, Key] = {
+    "job": Key("job:{id}", "hash: the job; its fields stand in records.py"),
+    "history": Key("job:{id}:history", "list of JSON: every move, oldest first"),
+    "attempts": Key("job:{id}:attempts", "list of JSON: how each earlier attempt ended"),
+    "log": Key("job:{id}:log:{attempt}", "list of JSON [time, text]: what the container wrote, as far as it is kept"),
+    "jobs": Key("jobs", "zset: every job, by time of creation"),
+    "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
+    "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
+    "waiting": Key("waiting:{flavor}", "zset: QUEUED jobs of a flavor, by time of queueing"),
+    "flavors": Key("flavors", "set: flavors that a host has ever offered"),
+    "free": Key("free:{flavor}", "zset: hosts that offer a flavor, by number of free units"),
+    "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),
+    "host": Key("host:{host}", "hash: what a host said when it joined; its fields stand in records.py"),
+    "host_units": Key("host:{host}:units:{flavor}", "hash: unit id -> id of the job that holds it, '' if free"),
+    "host_jobs": Key("host:{host}:jobs", "set: jobs that the host still has work to do for"),
+    "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units at once"),
+    "quota_used": Key("quota:used", "hash: 'project/kind' -> units of jobs in the states that count"),
+    "deadlines": Key("due:deadline", "zset: RUNNING jobs, by the time at which their timeout is reached"),
+    "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
+    "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),
+    "ledger_months": Key("ledger:{project}", "set: months for which a project has rows"),
+    "events": Key("events", "stream: every move of every job, newest ones only"),
+    "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded"),
+}
+
+
+class Keys:
+    """Builds keys of one namespace: keys("job", job_id) is "{aitrain}:job:0198..."."""
+
+    def __init__(self, namespace: str) -> None:
+        self.root = "{" + namespace + "}:"
+
+    def __call__(self, name: str, *parts: str | int) -> str:
+        key = LEGEND[name]
+        return self.root + key.pattern.format(**dict(zip(key.parts, parts, strict=True)))
+
+
+def lua_functions() -> str:
+    """The same patterns as Lua functions: k_job(id), k_host_units(host, flavor), ..."""
+    lines = []
+    for name, key in LEGEND.items():
+        pieces = ["ROOT"]
+        for literal, part, _, _ in Formatter().parse(key.pattern):
+            pieces += [f"'{literal}'"] if literal else []
+            pieces += [part] if part is not None else []
+        lines.append(f"local function k_{name}({', '.join(key.parts)}) return {'..'.join(pieces)} end")
+    return "\n".join(lines)

@@ -1,0 +1,25 @@
+-- One heartbeat of a host: renews its lease, records how long its jobs were seen running, marks timeouts that were
+-- reached, and brings back its orders.
+-- ARG: host, ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]), op.
+-- Returns {known, jobs = [[id, fence, kind, flavor, state, elapsed_ms, started, lease_live, resend]]}; known = false: join again.
+-- elapsed_ms: time in the state; resend: the job's step went silent, send its message again (said once per resend_ms).
+local host = ARG.host
+local known = redis.call('ZSCORE', k_hosts(), host) and true or false
+if known then redis.call('ZADD', k_hosts(), int(NOW + ARG.ttl_ms), host) end
+
+for _, seen in ipairs(ARG.seen) do
+  local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'ran_ms')
+  if held[1] == seen.fence and STATES[held[2]].runs and seen.ran_ms > tonumber(held[3] or '0') then
+    redis.call('HSET', k_job(seen.id), 'ran_ms', int(seen.ran_ms))
+  end
+end
+
+local jobs = {}
+for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
+  local job = read_job(id)
+  if job.state == 'RUNNING' and job.deadline_ms and tonumber(job.deadline_ms) <= NOW then time_out(id, job) end
+  local resend = job.due_ms ~= nil and STATES[job.state].step and tonumber(job.due_ms) <= NOW
+  if resend then redis.call('HSET', k_job(id), 'due_ms', int(NOW + ARG.resend_ms)) end
+  jobs[#jobs + 1] = host_row(id, job, resend)
+end
+return reply({known = known, jobs = jobs})

@@ -1,0 +1,32 @@
+-- What placement needs to know, of the flavors for which something waits and something is free. Changes nothing.
+-- ARG: window (most waiting jobs a flavor to look at).
+-- Returns {waiting = {flavor = [[id, fence, kind, units, waited_ms]]}, vacancies = {flavor = [[host, [units], room]]}}.
+local waiting, vacancies = {}, {}
+for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
+  local ids = redis.call('ZRANGE', k_waiting(flavor), 0, ARG.window - 1, 'WITHSCORES')
+  if #ids > 0 then
+    local open = {}
+    for _, host in ipairs(redis.call('ZRANGEBYSCORE', k_free(flavor), 1, '+inf')) do
+      local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
+      local room = tonumber(redis.call('HGET', k_host(host), 'max_jobs')) - redis.call('SCARD', k_host_jobs(host))
+      if lease > NOW and room > 0 then
+        local units = {}
+        local flat = redis.call('HGETALL', k_host_units(host, flavor))
+        for i = 1, #flat, 2 do
+          if flat[i + 1] == '' then units[#units + 1] = flat[i] end
+        end
+        table.sort(units)
+        open[#open + 1] = {host, units, room}
+      end
+    end
+    if #open > 0 then
+      local jobs = {}
+      for i = 1, #ids, 2 do
+        local held = redis.call('HMGET', k_job(ids[i]), 'fence', 'kind', 'units')
+        jobs[#jobs + 1] = {ids[i], held[1], held[2], tonumber(held[3]), NOW - ids[i + 1]}
+      end
+      waiting[flavor], vacancies[flavor] = jobs, open
+    end
+  end
+end
+return reply({waiting = waiting, vacancies = vacancies})

@@ -1,0 +1,29 @@
+-- Writes a new job, QUEUED, if its project's quota allows.
+-- ARG: id, fence, op, job (fields of the job's hash), units.
+-- Returns {created, waiting, free} or {refused, limit, used}. A repeat with the same id changes nothing.
+-- free: the most units of its flavor that any one host has left; waiting: jobs of its flavor that wait, itself included.
+local id, job = ARG.id, ARG.job
+local function answer()
+  local best = redis.call('ZREVRANGE', k_free(job.flavor), 0, 0, 'WITHSCORES')
+  return reply({created = true, waiting = waiting_count(job.flavor), free = tonumber(best[2] or '0')})
+end
+if redis.call('EXISTS', k_job(id)) == 1 then return answer() end
+
+local limit = tonumber(redis.call('HGET', k_quota_limit(), quota_field(job)) or '-1')
+local used = tonumber(redis.call('HGET', k_quota_used(), quota_field(job)) or '0')
+if limit >= 0 and used + ARG.units > limit then return reply({refused = true, limit = limit, used = used}) end
+
+job.attempt, job.fence, job.state = '1', ARG.fence, 'QUEUED'
+job.created_ms, job.state_ms, job.code, job.last_op = int(NOW), int(NOW), STATES.QUEUED.code, ARG.op
+local flat = {}
+for name, value in pairs(job) do
+  flat[#flat + 1] = name
+  flat[#flat + 1] = value
+end
+redis.call('HSET', k_job(id), unpack(flat))
+redis.call('ZADD', k_jobs(), int(NOW), id)
+redis.call('ZADD', k_project_jobs(job.project), int(NOW), id)
+job.id = id
+reindex(id, job, nil, 'QUEUED')
+tell(id, job, 'QUEUED', {op = ARG.op})
+return answer()

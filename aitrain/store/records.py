@@ -1,0 +1,105 @@
+"""Between the hashes in Redis and the domain's objects.
+
+Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, flags as 0 and 1):
+    spec            the spec as JSON, as submitted
+    running_ms      when it entered RUNNING, by the store's clock; its timeout counts from here
+    deadline_ms     when its timeout is reached
+    lease_holder    which worker is at its step; lease_ms: until when unless renewed
+    due_ms          when its step's message is sent again, unless a worker takes it up before
+    log_cursor      up to where its log was read from the engine; log_bytes: bytes kept, -1 once it was cut
+    last_op         the id of the call that moved it last: a call that is sent again finds itself here
+Fields of a host's hash: max_jobs, joined_ms.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from aitrain.domain.admission import Admitted
+from aitrain.domain.billing import LedgerRow, Policy, Terms
+from aitrain.domain.flavor import Kind
+from aitrain.domain.job import Job
+from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import State
+
+
+def job_fields(admitted: Admitted) -> dict[str, str]:
+    """The part of a job's hash that its submission decides."""
+    spec = admitted.spec
+    return {
+        "project": spec.project,
+        "spec": spec.model_dump_json(exclude_defaults=True),
+        "flavor": admitted.flavor,
+        "kind": admitted.kind,
+        "units": str(admitted.units),
+        "timeout_s": str(admitted.timeout_s),
+        "auto_restart": str(int(spec.auto_restart)),
+    }
+
+
+def to_job(job_id: str, fields: dict[str, str], history: list[str], attempts: list[str]) -> Job:
+    """A job from its hash and its lists."""
+    values: dict[str, Any] = {**fields, "id": job_id}
+    values["spec"] = JobSpec.model_validate_json(fields["spec"])
+    values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
+    values["progress"] = json.loads(fields.get("progress", "{}"))
+    values["history"] = [json.loads(entry) for entry in history]
+    values["earlier_attempts"] = [json.loads(entry) for entry in attempts]
+    return Job.model_validate(values)
+
+
+def ledger_fields(row: LedgerRow) -> dict[str, str]:
+    """A ledger row as the scripts take it."""
+    terms = row.terms
+    return {
+        "key": f"{row.job_id}/{row.attempt}/{row.minute}",
+        "month": row.month,
+        "row": json.dumps(
+            {
+                "begins_ms": row.begins_ms,
+                "flavor": terms.flavor,
+                "units": terms.units,
+                "hourly_price": str(terms.hourly_price),
+                "host": terms.host,
+                "policy": terms.policy,
+            },
+            separators=(",", ":"),
+        ),
+    }
+
+
+def to_ledger_row(project: str, key: str, row: str) -> LedgerRow:
+    """A ledger row as it stands in the store."""
+    job_id, attempt, minute = key.rsplit("/", 2)
+    held = json.loads(row)
+    terms = Terms(
+        project, held["flavor"], held["units"], Decimal(held["hourly_price"]), held["host"], Policy(held["policy"])
+    )
+    return LedgerRow(job_id, int(attempt), int(minute), held["begins_ms"], terms)
+
+
+@dataclass(frozen=True)
+class HostJob:
+    """What a host's agent needs to know of one of its jobs.
+
+    elapsed_ms: time in its state; started: its container has run; lease_live: a worker is at its step;
+    resend: its step went silent and its message is to be sent again.
+    """
+
+    job_id: str
+    fence: str
+    kind: Kind
+    flavor: str
+    state: State
+    elapsed_ms: int
+    started: bool
+    lease_live: bool
+    resend: bool
+
+
+def to_host_job(row: list[Any]) -> HostJob:
+    """From the rows of heartbeat.lua and host_jobs.lua."""
+    return HostJob(row[0], row[1], Kind(row[2]), row[3], State(row[4]), int(row[5]), row[6], row[7], row[8])

@@ -1,0 +1,87 @@
+"""Loads the Lua scripts: one file per verb, each behind the same prelude.
+
+The prelude gives every script the keys of keys.py (k_job(id), ...), the tables of states.py (STATES, MOVES), its
+argument ARG (one JSON object), the time NOW and the functions of common.lua. It is the same text for every site and
+every call, so that Redis keeps one script per verb.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from aitrain.domain.errors import StoreUnavailable
+from aitrain.domain.states import STATES, TARGETS
+from aitrain.store.keys import lua_functions
+
+
+def _lua(value: Any) -> str:
+    """A Python value as a Lua literal."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"[{json.dumps(str(k))}]={_lua(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
+
+
+def prelude() -> str:
+    """What stands before every script."""
+    states = {
+        state: {
+            "code": row.code,
+            "step": row.step or False,
+            "counted": row.counted,
+            "holds_units": row.holds_units,
+            "on_host": row.on_host,
+            "runs": row.runs,
+        }
+        for state, row in STATES.items()
+    }
+    moves = {source: dict.fromkeys(sorted(targets), True) for source, targets in TARGETS.items()}
+    common = (resources.files("aitrain.store") / "lua" / "common.lua").read_text()
+    return "\n".join(
+        [
+            "local ROOT = KEYS[1]",
+            lua_functions(),
+            f"local STATES = {_lua(states)}",
+            f"local MOVES = {_lua(moves)}",
+            common,
+        ]
+    )
+
+
+class Scripts:
+    """Calls scripts by the name of their file: scripts("submit", {...}) runs lua/submit.lua."""
+
+    def __init__(self, redis: Redis, root: str, clock_ms: Callable[[], int] | None) -> None:
+        """clock_ms: the time to use instead of the server's, for simulations; None: the server's."""
+        self._redis, self._root, self._clock_ms = redis, root, clock_ms
+        self._prelude = prelude()
+        self._loaded: dict[str, Any] = {}
+
+    def __call__(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Runs one script.
+
+        Returns its answer, decoded from JSON. Raises StoreUnavailable if the server does not answer.
+        """
+        script = self._loaded.get(name)
+        if script is None:
+            source = (resources.files("aitrain.store") / "lua" / f"{name}.lua").read_text()
+            script = self._loaded[name] = self._redis.register_script(f"{self._prelude}\n{source}")
+        if self._clock_ms is not None:
+            arguments = {**arguments, "now_ms": self._clock_ms()}
+        with answering():
+            return json.loads(script(keys=[self._root], args=[json.dumps(arguments)]))
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Tells errors of Redis as StoreUnavailable."""
+    try:
+        yield
+    except RedisError as error:
+        raise StoreUnavailable(f"the job store does not answer ({error}): is Redis running at redis_url?") from error
