@@ -111,7 +111,7 @@ class Client:
                 return
             time.sleep(POLL_SECONDS)
 
-    def ledger(self, project: str, month: str | None = None) -> list[LedgerRow]:
+    def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerRow]:
         """The billed minutes of a project, of one month ("2026-11") or of all."""
         return self._store.ledger(project, month)
 

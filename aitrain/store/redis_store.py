@@ -372,12 +372,8 @@ class Store:
         return [LogLine(*json.loads(line)) for line in lines]
 
     def _read(self, command: Callable[[], Any]) -> Any:
-        try:
+        with answering():
             return command()
-        except RedisError as error:
-            raise StoreUnavailable(
-                f"the job store does not answer ({error}); is Redis running at redis_url?"
-            ) from error
 
 
 def _moved(answer: dict[str, Any]) -> Moved:
