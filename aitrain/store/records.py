@@ -14,16 +14,13 @@ Fields of a host's hash: max_jobs, joined_ms.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import LedgerRow, Policy, Terms
-from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
-from aitrain.domain.states import State
 
 
 def job_fields(admitted: Admitted) -> dict[str, str]:
@@ -79,27 +76,3 @@ def to_ledger_row(project: str, key: str, row: str) -> LedgerRow:
         project, held["flavor"], held["units"], Decimal(held["hourly_price"]), held["host"], Policy(held["policy"])
     )
     return LedgerRow(job_id, int(attempt), int(minute), held["begins_ms"], terms)
-
-
-@dataclass(frozen=True)
-class HostJob:
-    """What a host's agent needs to know of one of its jobs.
-
-    elapsed_ms: time in its state; started: its container has run; lease_live: a worker is at its step;
-    resend: its step went silent and its message is to be sent again.
-    """
-
-    job_id: str
-    fence: str
-    kind: Kind
-    flavor: str
-    state: State
-    elapsed_ms: int
-    started: bool
-    lease_live: bool
-    resend: bool
-
-
-def to_host_job(row: list[Any]) -> HostJob:
-    """From the rows of heartbeat.lua and host_jobs.lua."""
-    return HostJob(row[0], row[1], Kind(row[2]), row[3], State(row[4]), int(row[5]), row[6], row[7], row[8])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -24,62 +23,15 @@ from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Job
 from aitrain.domain.placement import Assignment, Vacancy, Waiting
 from aitrain.domain.states import EndCause, InfoCode, State, sources
+from aitrain.store.answers import HostJob, Lease, LogLine, Moved, Seen, Submitted, to_host_job
 from aitrain.store.keys import Keys
-from aitrain.store.records import HostJob, job_fields, ledger_fields, to_host_job, to_job, to_ledger_row
-from aitrain.store.scripts import Scripts
+from aitrain.store.records import job_fields, ledger_fields, to_job, to_ledger_row
+from aitrain.store.scripts import Scripts, answering
 
 # A command that got no answer is sent again at once and twice more: an outage is told within seconds, a blip is not.
 RETRIES = 3
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """The answer to a submission. may_start: a host had room for it when it was written."""
-
-    job_id: str
-    may_start: bool
-
-
-@dataclass(frozen=True)
-class Moved:
-    """The answer to a move. moved False: the caller was late; state and fence say what stands (None: no such job).
-
-    waiting: jobs that wait for the flavor of which units may have come free.
-    """
-
-    moved: bool
-    state: State | None
-    fence: str | None = None
-    waiting: int = 0
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A job that a host saw running. ran_ms: engine time since its start."""
-
-    job_id: str
-    fence: str
-    ran_ms: int
-
-
-@dataclass(frozen=True)
-class Lease:
-    """A step's claim on its work."""
-
-    job_id: str
-    fence: str
-    state: State
-    holder: str
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line that a container wrote. at: RFC 3339 time by the engine's clock, in nanoseconds."""
-
-    at: str
-    text: str
 
 
 def fence(attempt: int) -> str:
