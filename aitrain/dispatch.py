@@ -7,8 +7,9 @@ import logging
 from aitrain.broker import Broker, host_queue
 from aitrain.domain.errors import BrokerUnavailable
 from aitrain.domain.placement import Assignment, place
+from aitrain.domain.states import STATES, State
 from aitrain.settings import Settings
-from aitrain.store import Store
+from aitrain.store import Moved, Store
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,11 @@ class Dispatcher:
                     placed += 1
                     self._send(assignment)
         return placed
+
+    def after(self, moved: Moved, to: State) -> None:
+        """Called after a move: a job that gave its units back may let others start."""
+        if moved.moved and moved.waiting and not STATES[to].holds_units:
+            self.place_waiting()
 
     def _send(self, assignment: Assignment) -> None:
         queue = host_queue(assignment.kind, assignment.flavor, assignment.host)

@@ -221,6 +221,7 @@ class EndCause(StrEnum):
     DATA_REFUSED = "DATA_REFUSED"
     DATA_FAULT = "DATA_FAULT"
     IMAGE_REFUSED = "IMAGE_REFUSED"
+    REGISTRY_UNAVAILABLE = "REGISTRY_UNAVAILABLE"
     START_REFUSED = "START_REFUSED"
     ENGINE_FAULT = "ENGINE_FAULT"
     CONTAINER_LOST = "CONTAINER_LOST"
@@ -257,6 +258,9 @@ CAUSES: dict[EndCause, CauseRow] = {
         InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR,
     ),
     EndCause.IMAGE_REFUSED: CauseRow("its image could not be pulled", State.FAILED, InfoCode.JOB_IMAGE_PULL),
+    EndCause.REGISTRY_UNAVAILABLE: CauseRow(
+        "the registry of its image could not be reached", State.ERROR, InfoCode.JOB_REGISTRY_UNAVAILABLE
+    ),
     EndCause.START_REFUSED: CauseRow(
         "its command could not be started", State.FAILED, InfoCode.JOB_CREATE_CONTAINER_ERROR
     ),

@@ -20,7 +20,7 @@ from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import LedgerRow
 from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded
 from aitrain.domain.flavor import Kind
-from aitrain.domain.job import Job
+from aitrain.domain.job import Job, VolumeProgress
 from aitrain.domain.placement import Assignment, Vacancy, Waiting
 from aitrain.domain.states import EndCause, InfoCode, State, sources
 from aitrain.store.answers import HostJob, Lease, LogLine, Moved, Seen, Submitted, to_host_job
@@ -216,6 +216,11 @@ class Store:
         answer = self._run("renew_leases", {"leases": [_lease(lease) for lease in leases], "ttl_ms": ttl_ms})
         return [bool(kept) for kept in answer]
 
+    def release_lease(self, lease: Lease) -> bool:
+        """Gives a lease back before it lapses."""
+        arguments = {"id": lease.job_id, "fence": lease.fence, "holder": lease.holder}
+        return bool(self._run("release_lease", arguments)["released"])
+
     def hand_over(self, lease: Lease) -> bool:
         """Gives a RUNNING job into the hands of its host's agent: its monitor step is over."""
         return bool(self._run("hand_over", {"id": lease.job_id, "fence": lease.fence, "holder": lease.holder})["done"])
@@ -224,6 +229,11 @@ class Store:
         """Writes facts of an attempt that are no move; False if the fence is not the current one."""
         values = {name: str(value) for name, value in fields.items()}
         return bool(self._run("set_fields", {"id": job_id, "fence": fence, "fields": values})["written"])
+
+    def set_progress(self, job_id: str, fence: str, progress: Mapping[str, VolumeProgress]) -> bool:
+        """Writes how far the copies of an attempt are, by mount path; False if the fence is not the current one."""
+        text = json.dumps({path: now.model_dump() for path, now in progress.items()})
+        return self.set_fields(job_id, fence, {"progress": text})
 
     # ── hosts ───────────────────────────────────────────────────────────────────────────────────────────────────
 

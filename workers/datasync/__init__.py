@@ -1,0 +1,5 @@
+"""Copies volumes between object stores and a host's disk. Nothing else in aitrain speaks to object stores."""
+
+from workers.datasync.sync import VolumeSync
+
+__all__ = ["VolumeSync"]

@@ -122,7 +122,9 @@ local function move(id, job, to, o)
   if to == 'RUNNING' then
     redis.call('HSET', k_job(id), 'running_ms', int(NOW), 'deadline_ms', int(NOW + job.timeout_s * 1000))
   end
-  redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms', 'due_ms')
+  redis.call('HDEL', k_job(id), 'due_ms')
+  -- A step that is told to stop keeps its lease until it has: meanwhile its container may still come to life.
+  if to ~= 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
   if STATES[to].step then redis.call('HSET', k_job(id), 'due_ms', int(NOW + (o.grace_ms or 10000))) end
   redis.call('HSET', k_job(id), 'state', to, 'state_ms', int(NOW), 'code', o.code or STATES[to].code,
     'message', o.message or '', 'last_op', o.op or '')

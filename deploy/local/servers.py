@@ -1,0 +1,292 @@
+"""The real servers that aitrain stands on, started on free loopback ports and ended by the process that was started.
+
+Each takes a directory of its own and leaves alone what already runs on the machine: a Redis, an engine, an S3 server.
+The Docker Engine gets a network namespace of its own, because two engines in one would undo each other's bridge.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class ServerFailed(RuntimeError):
+    """A server did not start; the message ends with what it wrote."""
+
+
+def free_port() -> int:
+    """A TCP port that is free on the loopback address now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    """Whether something listens on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Server:
+    """One server process. Use it as a context, or start() and stop() it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        """What to run."""
+        raise NotImplementedError  # pragma: no cover
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server that was started."""
+        if self._process is None:
+            raise ServerFailed(f"{type(self).__name__} is not running")
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self.directory / f"{type(self).__name__.lower()}.log"
+
+    def start(self) -> Self:
+        """Starts it and waits until it answers."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        process = self._process
+        wait_until(lambda: process.poll() is not None or self.ready(), START_SECONDS, self._complaint)
+        if process.poll() is not None:
+            raise ServerFailed(self._complaint())
+        return self
+
+    def stop(self) -> None:
+        """Ends it, kindly first. Does nothing if it is not running."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def _complaint(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-20:]
+        return f"{type(self).__name__} did not start:\n" + "\n".join(lines)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:
+    """Waits for a condition; raises ServerFailed with the complaint when it takes too long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise ServerFailed(complaint())
+        time.sleep(0.02)
+
+
+class RedisServer(Server):
+    """A Redis that keeps an append-only file, as the job store needs."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        """For redis_url and broker_url."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> list[str]:
+        """redis-server, on loopback only."""
+        return [
+            "redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory),
+            "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
+        ]  # fmt: skip
+
+    def ready(self) -> bool:
+        """It answers PING; a server that still loads its file does not."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+class S3Server(Server):
+    """rclone's S3 server over a directory: each folder is a bucket."""
+
+    access_key_id, secret_access_key, region = "local-access", "local-secret-key", "us-east-1"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.port = free_port()
+        self.buckets = directory / "buckets"
+
+    @property
+    def url(self) -> str:
+        """The endpoint."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """rclone from beside the Python that runs this."""
+        self.buckets.mkdir(parents=True, exist_ok=True)
+        beside = Path(sys.executable).parent / "rclone"
+        return [
+            str(beside) if beside.exists() else "rclone", "serve", "s3", str(self.buckets),
+            "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{self.access_key_id},{self.secret_access_key}",
+            "--config", os.devnull, "--vfs-cache-mode", "off", "--dir-cache-time", "0s",
+        ]  # fmt: skip
+
+    def ready(self) -> bool:
+        """It listens."""
+        return accepts(self.port)
+
+
+class NetworkNamespace:
+    """A network namespace with its own loopback."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def create(self) -> None:
+        """Makes it; one of that name that was left behind is used again."""
+        if not self.path.exists():
+            subprocess.run(["ip", "netns", "add", self.name], check=True)
+        subprocess.run([*self.enter, "ip", "link", "set", "lo", "up"], check=True)
+
+    def remove(self) -> None:
+        """Removes it."""
+        subprocess.run(["ip", "netns", "delete", self.name], check=False, stderr=subprocess.DEVNULL)
+
+    @property
+    def path(self) -> Path:
+        """Where iproute2 keeps it."""
+        return Path("/run/netns") / self.name
+
+    @property
+    def enter(self) -> list[str]:
+        """Put before a command, runs it inside. (`ip netns exec` would hide the control groups from the engine.)"""
+        return ["nsenter", f"--net={self.path}"]
+
+
+class DockerEngine(Server):
+    """A Docker Engine of our own. It has a runtime named "nvidia" that is plain runc, to exercise the GPU path."""
+
+    def __init__(self, directory: Path, *, images: Path | None = None) -> None:
+        """images: the engine's data root, if it is to outlive the engine; else below directory."""
+        super().__init__(directory)
+        self.data_root = images or directory / "data"
+        self.namespace = NetworkNamespace(f"aitrain-{os.getpid()}-{directory.name}"[-60:])
+
+    @property
+    def socket(self) -> Path:
+        """The engine's socket. Kept short: a socket's path may have 107 bytes at most."""
+        return Path("/run") / f"{self.namespace.name}.sock"
+
+    @property
+    def url(self) -> str:
+        """For docker_url."""
+        return f"unix://{self.socket}"
+
+    def command(self) -> list[str]:
+        """dockerd, in its own network namespace."""
+        self.namespace.create()
+        shim = self.directory / "nvidia-shim"
+        shim.write_text('#!/bin/sh\nexec runc "$@"\n')
+        shim.chmod(0o755)
+        return [
+            *self.namespace.enter, "dockerd", "--data-root", str(self.data_root),
+            "--exec-root", f"/run/{self.namespace.name}", "--pidfile", str(self.directory / "dockerd.pid"),
+            "--host", self.url, "--bridge", "none", "--iptables=false", "--add-runtime", f"nvidia={shim}",
+        ]  # fmt: skip
+
+    def ready(self) -> bool:
+        """It answers a request."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(2)
+                connection.connect(str(self.socket))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Ends the engine with its containers, and removes what it leaves in the system."""
+        super().stop()
+        self.namespace.remove()
+        self.socket.unlink(missing_ok=True)
+        shutil.rmtree(f"/run/{self.namespace.name}", ignore_errors=True)
+
+
+class Registry(Server):
+    """A Docker registry with a password, inside an engine's network namespace, where that engine can reach it."""
+
+    user, password = "puller", "registry-password"
+
+    def __init__(self, directory: Path, engine: DockerEngine) -> None:
+        super().__init__(directory)
+        self._engine = engine
+        self.port = free_port()
+
+    @property
+    def address(self) -> str:
+        """What image names begin with."""
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """docker-registry, open for reading and writing on its loopback."""
+        config = self.directory / "config.yml"
+        config.write_text(
+            "version: 0.1\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.directory / 'images'}}}}}\n"
+            f"http: {{addr: '{self.address}'}}\n"
+        )
+        return [*self._engine.namespace.enter, "docker-registry", "serve", str(config)]
+
+    def ready(self) -> bool:
+        """It listens, in its namespace."""
+        probe = [*self._engine.namespace.enter, sys.executable, "-c", _PROBE, str(self.port)]
+        return subprocess.run(probe, check=False).returncode == 0
+
+
+_PROBE = (
+    "import socket, sys; s = socket.socket(); s.settimeout(1); sys.exit(s.connect_ex(('127.0.0.1', int(sys.argv[1]))))"
+)

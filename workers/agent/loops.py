@@ -1,0 +1,195 @@
+"""The agent's loops, one duty each. A loop that meets an error says so, waits and goes on: none may end by itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+
+from aitrain.domain.errors import AitrainError
+from aitrain.domain.states import State
+from workers.agent.acting import Actor
+from workers.agent.reconcile import Action, reconcile
+from workers.joblog import keep_log
+from workers.machine import Machine
+from workers.runtime import Container
+from workers.workspace import settled_workspaces
+
+log = logging.getLogger(__name__)
+
+# After an error, so that an engine or a store that is away is not asked in a tight circle.
+PAUSE_AFTER_ERROR_SECONDS = 1.0
+
+
+class Loop(ABC):
+    """One duty, done again and again until stopped."""
+
+    def __init__(self, machine: Machine, stopping: threading.Event) -> None:
+        self.machine, self.stopping = machine, stopping
+        self._troubled = ""
+
+    @abstractmethod
+    def run_once(self) -> None:
+        """Does the duty once, and waits for its next time."""
+
+    def run(self) -> None:
+        """Does the duty until the agent stops."""
+        while not self.stopping.is_set():
+            try:
+                self.run_once()
+                self._say("")
+            except AitrainError as error:
+                self._say(str(error))
+                self.stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
+            except Exception:
+                log.exception("%s failed unforeseen", type(self).__name__)
+                self.stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
+
+    def start(self) -> threading.Thread:
+        """Runs it in a thread."""
+        thread = threading.Thread(target=self.run, name=type(self).__name__, daemon=True)
+        thread.start()
+        return thread
+
+    def _say(self, trouble: str) -> None:
+        if trouble and trouble != self._troubled:
+            log.warning("%s: %s", type(self).__name__, trouble)
+        elif self._troubled and not trouble:
+            log.info("%s: goes on", type(self).__name__)
+        self._troubled = trouble
+
+
+class Reconcile(Loop):
+    """Compares the store with the engine: when woken, when an order came, and every few seconds."""
+
+    def __init__(self, machine: Machine, stopping: threading.Event, actor: Actor) -> None:
+        super().__init__(machine, stopping)
+        self._actor = actor
+        self._wake = threading.Event()
+        self._one_at_a_time = threading.Lock()
+
+    def wake(self) -> None:
+        """Has it look now."""
+        self._wake.set()
+
+    def run_once(self) -> None:
+        """One look at everything."""
+        self._wake.clear()
+        wanted_fences = self.look()
+        for workspace in settled_workspaces(self.machine.settings.host.data_dir, wanted_fences):
+            workspace.remove()
+        self._wake.wait(self.machine.settings.timing.reconcile_seconds)
+
+    def look(self) -> set[str]:
+        """Compares all there is, and acts; the fences that this host should be at."""
+        with self._one_at_a_time:
+            checked_ms = int(time.time() * 1000)
+            found = self.machine.engine.containers()
+            # Read after the engine was listed: see reconcile().
+            wanted = self.machine.store.host_jobs(self.machine.settings.host.name)
+            for action in reconcile(wanted, found):
+                self._try(action, checked_ms)
+            self._actor.keep_only({container.id for container in found if container.running})
+            return {job.fence for job in wanted}
+
+    def look_at(self, container_id: str) -> None:
+        """Compares one container that just ended, without listing the others."""
+        with self._one_at_a_time:
+            checked_ms = int(time.time() * 1000)
+            container = self.machine.engine.find(container_id)
+            if container is None:
+                return
+            wanted = self.machine.store.host_jobs(self.machine.settings.host.name)
+            for action in reconcile([job for job in wanted if job.job_id == container.job_id], [container]):
+                self._try(action, checked_ms)
+
+    def _try(self, action: Action, checked_ms: int) -> None:
+        """One action's failure must not keep the others from being done."""
+        try:
+            self._actor.act(action, checked_ms)
+        except AitrainError as error:
+            log.warning("%s: %s", type(action).__name__, error)
+
+
+class Heartbeat(Loop):
+    """One call a second: renews the host's lease, tells how long jobs ran, brings back orders."""
+
+    def __init__(self, machine: Machine, stopping: threading.Event, actor: Actor, reconcile: Reconcile) -> None:
+        super().__init__(machine, stopping)
+        self._actor, self._reconcile = actor, reconcile
+        self._joined = False
+
+    def run_once(self) -> None:
+        """One heartbeat."""
+        timing, host = self.machine.settings.timing, self.machine.settings.host
+        jobs = self.machine.store.heartbeat(
+            host.name,
+            seen=self._actor.seen(),
+            ttl_ms=int(timing.host_lease_seconds * 1000),
+            resend_ms=int(timing.message_grace_seconds * 1000),
+        )
+        if jobs is None or not self._joined:
+            self._join()
+            self._joined = True
+            return
+        for job in jobs:
+            if job.resend:
+                self._actor.resend(job)
+        if any(job.state in (State.INTERRUPTING, State.TIMEOUT) for job in jobs):
+            self._reconcile.wake()
+        self.stopping.wait(timing.heartbeat_seconds)
+
+    def _join(self) -> None:
+        """Registers the host with its units; jobs that waited for them are placed."""
+        host = self.machine.settings.host
+        awaited = self.machine.store.join_host(
+            host.name,
+            units=host.unit_ids,
+            max_jobs=host.jobs_at_once,
+            ttl_ms=int(self.machine.settings.timing.host_lease_seconds * 1000),
+        )
+        offered = ", ".join(f"{len(ids)} x {flavor}" for flavor, ids in host.unit_ids.items())
+        log.info("host %s joined with %s", host.name, offered)
+        if awaited:
+            self.machine.dispatcher.place_waiting()
+
+
+class Events(Loop):
+    """Listens to the engine: a container that ends is dealt with at once."""
+
+    def __init__(self, machine: Machine, stopping: threading.Event, reconcile: Reconcile) -> None:
+        super().__init__(machine, stopping)
+        self._reconcile = reconcile
+
+    def run_once(self) -> None:
+        """Listens until the engine breaks off; what happened before it listened, the full look finds."""
+        self._reconcile.wake()
+        for container_id in self.machine.engine.deaths():
+            try:
+                self._reconcile.look_at(container_id)
+            except AitrainError as error:
+                log.warning("Events: %s", error)
+            if self.stopping.is_set():
+                return
+        self.stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
+
+
+class Logs(Loop):
+    """Keeps what running containers write."""
+
+    def __init__(self, machine: Machine, stopping: threading.Event, actor: Actor) -> None:
+        super().__init__(machine, stopping)
+        self._actor = actor
+
+    def run_once(self) -> None:
+        """Reads on in each."""
+        for container in self._actor.watched():
+            self._keep(container)
+        self.stopping.wait(self.machine.settings.timing.log_poll_seconds)
+
+    def _keep(self, container: Container) -> None:
+        try:
+            keep_log(self.machine.engine, self.machine.store, container, self.machine.settings.limits.log_bytes)
+        except AitrainError as error:
+            log.warning("job %s: its log was not read: %s", container.job_id, error)

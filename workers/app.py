@@ -1,0 +1,72 @@
+"""The Celery app of the fleet: `celery -A workers.app worker`. Steps run on hosts, sweeps on control workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from celery.signals import worker_init
+
+from aitrain.broker import CONTROL_QUEUE, celery_app, task_name
+from aitrain.domain.states import Step
+from workers.machine import Machine
+from workers.step import Run, Steps
+
+machine = Machine()
+app = celery_app(machine.settings)
+
+
+@cache
+def _steps() -> Steps:
+    return Steps(machine)
+
+
+@worker_init.connect
+def _ready_before_the_first_message(**_: Any) -> None:
+    _steps()
+
+
+def step(link: Step) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
+    """Makes a function the work of a step."""
+
+    def register(work: Callable[[Run], None]) -> Callable[[Run], None]:
+        @app.task(name=task_name(link), bind=True)
+        def task(self: Any, job_id: str, fence: str) -> str:
+            goes_on, word = _steps().run(link, work, job_id, fence)
+            if not goes_on:
+                # Returning normally with the rest dropped: Flower shows the step finished, and nothing follows.
+                self.request.chain = None
+                self.request.callbacks = None
+            return word
+
+        return work
+
+    return register
+
+
+def sweep(duty: Callable[[Machine], None]) -> Callable[[Machine], None]:
+    """Makes a function a duty of the control workers."""
+
+    @app.task(name=task_name(duty.__name__))
+    def task() -> None:
+        duty(machine)
+
+    return duty
+
+
+def _every(duty: str, seconds: float) -> dict[str, Any]:
+    # A tick that waited for three periods is of no use: the next one does its work.
+    return {
+        "task": task_name(duty),
+        "schedule": seconds,
+        "options": {"queue": CONTROL_QUEUE, "expires": max(5, 3 * seconds)},
+    }
+
+
+app.conf.beat_schedule = {
+    "timeouts": _every("mark_timeouts", machine.settings.timing.sweep_seconds),
+    "placement": _every("place_waiting", machine.settings.timing.sweep_seconds),
+    "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
+}
+app.conf.imports = ("workers.steps", "workers.sweeps")

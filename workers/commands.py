@@ -1,0 +1,46 @@
+"""The command lines of the processes that Celery brings: aitrain wraps them, it does not hide them."""
+
+from __future__ import annotations
+
+import sys
+
+from aitrain.broker import CONTROL_QUEUE, host_queue
+from aitrain.settings import Settings
+
+CELERY = [sys.executable, "-m", "celery", "-A", "workers.app"]
+CONTROL_CONCURRENCY = 2
+
+
+def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:
+    # Threads, since the steps wait on network and disk; events for Flower; no chatter between workers.
+    return [
+        *CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
+        "--queues", ",".join(queues), "--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO",
+    ]  # fmt: skip
+
+
+def worker(settings: Settings) -> list[str]:
+    """The worker of a host: consumes the host's own queues only."""
+    host = settings.host
+    queues = [host_queue(settings.flavors[flavor].kind, flavor, host.name) for flavor in host.unit_ids]
+    return _worker(host.name, queues, host.worker_concurrency or host.jobs_at_once)
+
+
+def agent() -> list[str]:
+    """The agent of a host."""
+    return [sys.executable, "-m", "workers.agent"]
+
+
+def control() -> list[str]:
+    """A control worker: runs the sweeps. Two may run at once."""
+    return _worker("control", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
+
+
+def beat(schedule: str) -> list[str]:
+    """Beat, the clock of the sweeps. schedule: the file in which it keeps when each ran last."""
+    return [*CELERY, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "INFO"]
+
+
+def flower(address: str, port: int, config: str) -> list[str]:
+    """Flower, over this site's broker. config: a flowerconfig.py."""
+    return [*CELERY, "flower", f"--address={address}", f"--port={port}", f"--conf={config}"]

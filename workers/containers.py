@@ -1,0 +1,41 @@
+"""From a job to the container that runs it."""
+
+from __future__ import annotations
+
+from aitrain.domain.flavor import Kind
+from aitrain.domain.volume import Permission
+from workers.runtime import ContainerSpec, Labels, Mount, container_name
+from workers.step import Run
+
+
+def container_spec(run: Run) -> ContainerSpec:
+    """The container of a run: its share of the host follows from its flavor and units."""
+    job, flavor = run.job, run.flavor
+    return ContainerSpec(
+        name=container_name(job.id, job.attempt),
+        image=job.spec.image,
+        command=job.spec.command,
+        labels={
+            Labels.JOB: job.id,
+            Labels.ATTEMPT: str(job.attempt),
+            Labels.FENCE: job.fence,
+            Labels.PROJECT: job.project,
+        },
+        cpus=flavor.cpu * job.units,
+        memory_gib=flavor.memory_gib * job.units,
+        shm_gib=flavor.shm_gib * job.units,
+        gpu_ids=job.unit_ids if job.kind is Kind.GPU else (),
+        mounts=tuple(
+            Mount(sync.mounted, volume.mount_path, volume.permission is Permission.RO) for volume, sync in run.volumes()
+        ),
+        env={
+            **job.spec.env,
+            "AITRAIN_JOB_ID": job.id,
+            "AITRAIN_JOB_NAME": job.name,
+            "AITRAIN_ATTEMPT": str(job.attempt),
+            "AITRAIN_PROJECT": job.project,
+            "AITRAIN_FLAVOR": job.flavor,
+            "AITRAIN_UNITS": str(job.units),
+            "AITRAIN_TIMEOUT_SECONDS": str(job.timeout_s),
+        },
+    )

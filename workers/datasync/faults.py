@@ -1,0 +1,86 @@
+"""What the errors of an object store and of the disk mean for a job."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+from botocore.exceptions import (
+    ConnectionError as StoreConnectionError,
+)
+
+from aitrain.domain.errors import JobFault, PlatformFault, UserFault
+from aitrain.domain.states import EndCause, InfoCode
+
+WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "ExpiredToken", "InvalidToken", "401"}
+FORBIDDEN = {"AccessDenied", "AllAccessDisabled", "403"}
+NO_CONTAINER = {"NoSuchBucket"}
+NO_OBJECT = {"NoSuchKey", "404"}
+FIRST_SERVER_ERROR = 500
+
+
+def _refused(code: InfoCode, message: str) -> UserFault:
+    return UserFault(EndCause.DATA_REFUSED, code, message)
+
+
+@contextmanager
+def data_errors(subject: str) -> Iterator[None]:
+    """Tells errors of the object store and of the disk as faults of the job. subject: what was copied, for people."""
+    try:
+        yield
+    except ClientError as error:
+        raise _client_fault(subject, error) from error
+    except (NoCredentialsError, ParamValidationError) as error:
+        raise _refused(
+            InfoCode.DATASYNC_AUTHENTICATE_FAILED, f"{subject}: {error}; check the data store's keys and names"
+        ) from error
+    except (StoreConnectionError, HTTPClientError) as error:
+        raise PlatformFault(
+            EndCause.DATA_FAULT,
+            InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR,
+            f"{subject}: the data store does not answer ({error})",
+        ) from error
+    except BotoCoreError as error:
+        raise PlatformFault(
+            EndCause.DATA_FAULT, InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR, f"{subject}: {error}"
+        ) from error
+    except OSError as error:
+        room = "; make room on the host's disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        raise PlatformFault(
+            EndCause.DATA_FAULT, InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR, f"{subject}: {error}{room}"
+        ) from error
+
+
+def _client_fault(subject: str, error: ClientError) -> JobFault:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in WRONG_KEY:
+        return _refused(
+            InfoCode.DATASYNC_PROGRESS_FAILED_INVALID_CREDENTIALS,
+            f"{subject}: the data store refused the keys ({code}); correct the keys in its settings",
+        )
+    if code in FORBIDDEN:
+        return _refused(
+            InfoCode.DATASYNC_PROGRESS_FAILED_FORBIDDEN,
+            f"{subject}: the keys may not do this ({code}); grant them reading, and writing for rw volumes",
+        )
+    if code in NO_CONTAINER:
+        return _refused(
+            InfoCode.DATASYNC_INVALID_CONTAINER, f"{subject}: there is no such container; create it or correct its name"
+        )
+    if code in NO_OBJECT:
+        return _refused(InfoCode.DATASYNC_PROGRESS_FAILED_NOT_FOUND, f"{subject}: not found; was it deleted meanwhile?")
+    known = (
+        InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
+        if status >= FIRST_SERVER_ERROR
+        else InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR
+    )
+    return PlatformFault(EndCause.DATA_FAULT, known, f"{subject}: {error}")

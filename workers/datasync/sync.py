@@ -1,0 +1,167 @@
+"""Brings a volume and its data store together: pull before the job runs, push after it ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TypeVar
+
+from aitrain.domain.errors import UserFault
+from aitrain.domain.job import VolumeProgress
+from aitrain.domain.states import EndCause, InfoCode
+from aitrain.domain.volume import Permission, Volume
+from aitrain.settings import DataStore
+from workers.datasync.faults import data_errors
+from workers.datasync.local import Layer, open_inside, scan
+from workers.datasync.manifest import Manifest
+from workers.datasync.plan import Download, LocalFile, Record, plan_pull, plan_push
+from workers.datasync.s3 import S3Container
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Requests at once for one volume: enough to hide the latency of small objects.
+COPIES_AT_ONCE = 8
+PROGRESS_SECONDS = 1.0
+# Names of what was skipped that a log line carries; the rest is counted.
+NAMES_LOGGED = 10
+
+
+class VolumeSync:
+    """One volume of one attempt on this host."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        stores: dict[str, DataStore],
+        directory: Path,
+        *,
+        owner: tuple[int, int],
+        checkpoint: Callable[[], None],
+        report: Callable[[VolumeProgress], None],
+    ) -> None:
+        """stores: by alias; directory: of this volume, mounted is its part "data"; owner: uid and gid of the job;
+        checkpoint: called often, what it raises ends the copy; report: called at most once a second with the progress.
+        """
+        self._volume, self._stores, self._directory, self._owner = volume, stores, directory, owner
+        self._checkpoint, self._report = checkpoint, report
+        self._progress = VolumeProgress()
+        self._reported = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def mounted(self) -> Path:
+        """The directory that the job sees."""
+        return self._directory / "data"
+
+    def pull(self) -> None:
+        """Copies what the store holds under the prefix into the volume.
+
+        What an earlier try laid down whole is kept. Raises UserFault and PlatformFault.
+        """
+        volume, layer = self._volume, Layer(self.mounted, self._directory / "parts", self._owner)
+        with data_errors(str(volume)), Manifest(self._directory / "manifest.jsonl") as manifest:
+            container = self._container()
+            container.ensure(create=volume.permission is Permission.RW)
+            plan = plan_pull(
+                container.listing(volume.prefix), volume.prefix, manifest.records, scan(self.mounted).files
+            )
+            if plan.clash is not None:
+                one, other = plan.clash
+                raise UserFault(
+                    EndCause.DATA_REFUSED,
+                    InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
+                    f"{volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
+                )
+            self._skip("keys that cannot be files", plan.refused)
+            self._start(total=len(plan.downloads) + len(plan.kept), skipped=len(plan.kept) + len(plan.refused))
+            for directory in plan.directories:
+                layer.directory(directory)
+
+            def copy(number: int, download: Download) -> None:
+                with layer.file(download.path, number) as part:
+                    container.download(download.source, part, self._checkpoint)
+                laid = layer.stat(download.path)
+                manifest.record(download.path, Record(laid.size, laid.mtime_ns, download.source.etag))
+                self._done(laid.size)
+
+            self._each(copy, plan.downloads)
+
+    def push(self) -> None:
+        """Copies what is new or changed in the volume to the store. Nothing is deleted there.
+
+        What an earlier try pushed is not pushed again. Raises UserFault and PlatformFault.
+        """
+        volume = self._volume
+        with data_errors(str(volume)), Manifest(self._directory / "manifest.jsonl") as manifest:
+            found = scan(self.mounted)
+            plan = plan_push(found.files.values(), manifest.records)
+            self._skip("links and special files", found.skipped)
+            self._start(total=len(plan.uploads) + len(plan.unchanged), skipped=len(plan.unchanged) + len(found.skipped))
+            container = self._container()
+
+            def copy(_number: int, file: LocalFile) -> None:
+                with open_inside(self.mounted, file.path) as content:
+                    etag = container.upload(content, volume.prefix + file.path)
+                manifest.record(file.path, Record(file.size, file.mtime_ns, etag))
+                self._done(file.size)
+
+            self._each(copy, plan.uploads)
+
+    def _container(self) -> S3Container:
+        store = self._stores.get(self._volume.alias)
+        if store is None:
+            raise UserFault(
+                EndCause.DATA_REFUSED,
+                InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
+                f"{self._volume}: this host knows no data store {self._volume.alias!r}; add it to its settings",
+            )
+        return S3Container(store, self._volume.container, COPIES_AT_ONCE)
+
+    def _each(self, copy: Callable[[int, T], None], items: Iterable[T]) -> None:
+        """Runs copies side by side; the first failure ends the others."""
+        failed = threading.Event()
+
+        def guarded(number: int, item: T) -> None:
+            if failed.is_set():
+                return
+            self._checkpoint()
+            with data_errors(str(self._volume)):
+                copy(number, item)
+
+        with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
+            futures: list[Future[None]] = [pool.submit(guarded, number, item) for number, item in enumerate(items)]
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            if any(future.exception() for future in done):
+                failed.set()
+        self._tell()
+        for future in futures:
+            future.result()
+
+    def _start(self, *, total: int, skipped: int) -> None:
+        self._progress = VolumeProgress(total=total, skipped=skipped)
+        self._tell()
+
+    def _done(self, size: int) -> None:
+        with self._lock:
+            now = self._progress
+            self._progress = now.model_copy(
+                update={"processed": now.processed + 1, "completed": now.completed + 1, "bytes": now.bytes + size}
+            )
+            due = time.monotonic() - self._reported >= PROGRESS_SECONDS
+            if due:
+                self._reported = time.monotonic()
+        if due:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._report(self._progress)
+
+    def _skip(self, what: str, names: Iterable[str]) -> None:
+        listed = list(names)
+        if listed:
+            log.warning("%s: skipped %d %s: %s", self._volume, len(listed), what, listed[:NAMES_LOGGED])

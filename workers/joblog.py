@@ -1,0 +1,64 @@
+"""Keeps what containers write: while they run by the agent, the rest by sync_out. Both go on where the log stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from aitrain.store import LogLine, Store
+from workers.runtime import Container, Engine, container_name
+from workers.step import Run
+
+
+def collect_log(run: Run) -> None:
+    """Keeps what the ended container of a run wrote and the agent has not yet read."""
+    container = run.machine.engine.find(container_name(run.job.id, run.job.attempt))
+    if container is not None and container.fence == run.job.fence:
+        keep_log(run.machine.engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
+
+
+def keep_log(engine: Engine, store: Store, container: Container, max_bytes: int) -> None:
+    """Reads what a container wrote since the log's cursor, and appends it.
+
+    The cursor is the time of the last line kept and how many lines of exactly that time are. Where two read at once,
+    the store takes the first one's lines; the other reads on from where the log then stands.
+    """
+    cursor = store.log_cursor(container.job_id)
+    while True:
+        time_ns, known = _parse(cursor)
+        lines = [_line(raw) for raw in engine.log(container, time_ns)]
+        new = _after(lines, time_ns, known)
+        if not new:
+            return
+        stands, full = store.append_log(
+            container.job_id, container.fence, cursor=cursor, next_cursor=_cursor(new, time_ns, known), lines=new,
+            max_bytes=max_bytes,
+        )  # fmt: skip
+        if full or stands == cursor:
+            return
+        cursor = stands
+
+
+def _line(raw: str) -> LogLine:
+    at, _, text = raw.partition(" ")
+    return LogLine(at, text.rstrip("\r"))
+
+
+def _time_ns(at: str) -> int:
+    seconds, _, fraction = at.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(seconds + "+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0") or 0)
+
+
+def _parse(cursor: str) -> tuple[int, int]:
+    time_ns, _, known = cursor.partition(":")
+    return int(time_ns or 0), int(known or 0)
+
+
+def _after(lines: list[LogLine], time_ns: int, known: int) -> list[LogLine]:
+    same = [line for line in lines if _time_ns(line.at) == time_ns]
+    return same[known:] + [line for line in lines if _time_ns(line.at) > time_ns]
+
+
+def _cursor(new: list[LogLine], time_ns: int, known: int) -> str:
+    last = _time_ns(new[-1].at)
+    count = sum(1 for line in new if _time_ns(line.at) == last)
+    return f"{last}:{count + (known if last == time_ns else 0)}"

@@ -1,0 +1,94 @@
+"""Leases on steps: a worker keeps those of its running steps alive, and tells a step when it has lost its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aitrain.domain.errors import StepCancelled, StoreUnavailable
+from aitrain.settings import Timing
+from aitrain.store import Lease, Store
+
+log = logging.getLogger(__name__)
+
+
+class Claim:
+    """A step's claim on its work, as long as it holds."""
+
+    def __init__(self, lease: Lease, until: float) -> None:
+        """until: monotonic seconds, up to which the lease is known to be ours."""
+        self.lease = lease
+        self.until = until
+        self._lost = threading.Event()
+
+    def lose(self) -> None:
+        """Tells the step that the job moved on."""
+        self._lost.set()
+
+    def checkpoint(self) -> None:
+        """Raises StepCancelled if the claim is lost. Steps call it wherever they may stop."""
+        if self._lost.is_set() or time.monotonic() > self.until:
+            raise StepCancelled("the job moved on, or the lease on its step lapsed")
+
+
+class LeaseKeeper:
+    """Renews the leases of one worker, all in one call."""
+
+    def __init__(self, store: Store, timing: Timing) -> None:
+        self._store = store
+        self._ttl_s, self._period_s = timing.step_lease_seconds, timing.step_renew_seconds
+        self._worker = f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
+        self._claims: dict[str, Claim] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        threading.Thread(target=self._keep, name="leases", daemon=True).start()
+
+    @property
+    def ttl_ms(self) -> int:
+        """How long a lease lasts."""
+        return int(self._ttl_s * 1000)
+
+    def holder(self) -> str:
+        """A name for one delivery of one message: two deliveries to the same worker do not share a lease."""
+        return f"{self._worker}.{uuid.uuid4().hex[:8]}"
+
+    @contextmanager
+    def holding(self, lease: Lease) -> Iterator[Claim]:
+        """Keeps a lease that was just taken; after that it lapses, or went with the move that ended the step."""
+        claim = Claim(lease, time.monotonic() + self._ttl_s)
+        with self._wake:
+            self._claims[lease.holder] = claim
+            self._wake.notify()
+        try:
+            yield claim
+        finally:
+            with self._lock:
+                del self._claims[lease.holder]
+
+    def _keep(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: bool(self._claims))
+            time.sleep(self._period_s)
+            with self._lock:
+                claims = list(self._claims.values())
+            if claims:
+                self._renew(claims)
+
+    def _renew(self, claims: list[Claim]) -> None:
+        asked = time.monotonic()
+        try:
+            kept = self._store.renew_leases([claim.lease for claim in claims], self.ttl_ms)
+        except StoreUnavailable as error:
+            log.warning("leases could not be renewed: %s", error)
+            return
+        for claim, ours in zip(claims, kept, strict=True):
+            if ours:
+                claim.until = asked + self._ttl_s
+            else:
+                claim.lose()

@@ -1,0 +1,116 @@
+"""Containers as aitrain asks for them and as it finds them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+GIB = 1024**3
+# What an engine reports as the time of something that has not happened.
+NEVER = "0001-01-01T00:00:00Z"
+
+
+class Labels:
+    """The labels by which a host knows its containers again. They carry ids only."""
+
+    SITE = "aitrain.site"
+    JOB = "aitrain.job"
+    ATTEMPT = "aitrain.attempt"
+    FENCE = "aitrain.fence"
+    PROJECT = "aitrain.project"
+
+
+def container_name(job_id: str, attempt: int) -> str:
+    """The name of an attempt's container: creating it twice finds the first."""
+    return f"aitrain-{job_id}-{attempt}"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A directory of the host, mounted in the job."""
+
+    source: Path
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A container to create. cpus: processors; memory, shm in GiB; gpu_ids: device ids, none for a CPU job."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    labels: dict[str, str]
+    cpus: Decimal
+    memory_gib: Decimal
+    shm_gib: Decimal
+    gpu_ids: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory limit in bytes; swap is not given beside it."""
+        return int(self.memory_gib * GIB)
+
+    @property
+    def shm_bytes(self) -> int:
+        """Size of /dev/shm in bytes."""
+        return int(self.shm_gib * GIB)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened."""
+
+    id: str
+    name: str
+    job_id: str
+    fence: str
+    running: bool
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    out_of_memory: bool
+    image_id: str = ""
+
+    @property
+    def exited(self) -> bool:
+        """It ran and ended. (A container that could not be started has an exit code, but never ran.)"""
+        return not self.running and self.started_ms is not None
+
+    @classmethod
+    def of(cls, attrs: dict[str, Any]) -> Container:
+        """From the engine's answer to an inspection."""
+        state, labels = attrs["State"], attrs["Config"].get("Labels") or {}
+        running = bool(state.get("Running") or state.get("Restarting"))
+        started_ms = engine_time_ms(state.get("StartedAt", NEVER))
+        ended = started_ms is not None and not running
+        return cls(
+            id=attrs["Id"],
+            name=attrs["Name"].lstrip("/"),
+            job_id=labels.get(Labels.JOB, ""),
+            fence=labels.get(Labels.FENCE, ""),
+            running=running,
+            started_ms=started_ms,
+            finished_ms=engine_time_ms(state.get("FinishedAt", NEVER)) if ended else None,
+            exit_code=int(state.get("ExitCode", 0)) if ended else None,
+            out_of_memory=bool(state.get("OOMKilled")),
+            image_id=attrs.get("Image", ""),
+        )
+
+
+def engine_time_ms(text: str) -> int | None:
+    """The engine's RFC 3339 time, which has up to nine digits of a second, as Unix milliseconds."""
+    if text == NEVER:
+        return None
+    return int(datetime.fromisoformat(text[:19] + "+00:00").timestamp()) * 1000 + _milliseconds(text)
+
+
+def _milliseconds(text: str) -> int:
+    digits = text[20:].rstrip("Z") if text[19:20] == "." else ""
+    return int(digits[:3].ljust(3, "0")) if digits else 0

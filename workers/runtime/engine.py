@@ -1,0 +1,238 @@
+"""The Docker Engine of a host, through the docker SDK."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig
+from requests.exceptions import RequestException
+
+from aitrain.domain.errors import UserFault
+from aitrain.domain.states import EndCause, InfoCode
+from aitrain.settings import HostSettings
+from workers.runtime.container import Container, ContainerSpec, Labels, container_name
+from workers.runtime.faults import EngineUnavailable, engine_errors, explanation, pull_fault, start_fault
+
+CONFLICT, NOT_MODIFIED = 409, 304
+MIB = 1024**2
+
+
+class Engine:
+    """One engine. Each thread that uses it gets a connection of its own, since the SDK's are not safe to share.
+
+    Every method raises EngineUnavailable if the engine does not answer, and PlatformFault if it fails.
+    """
+
+    def __init__(self, settings: HostSettings, namespace: str) -> None:
+        """namespace: of the site; containers of other sites on the same engine are never seen."""
+        self._settings, self._namespace = settings, namespace
+        self._local = threading.local()
+
+    @property
+    def _docker(self) -> docker.DockerClient:
+        client = getattr(self._local, "client", None)
+        if client is None:
+            with engine_errors("answer"):
+                client = self._local.client = docker.DockerClient(
+                    base_url=self._settings.docker_url, timeout=int(self._settings.engine_timeout_seconds)
+                )
+        return client
+
+    def pull(self, image: str, checkpoint: Callable[[], None]) -> str:
+        """Makes an image present, pulling it if it is absent; its id.
+
+        checkpoint: called between messages of the pull; what it raises ends the pull. Raises UserFault if the image
+        cannot be had, and PlatformFault if its registry cannot be reached.
+        """
+        with engine_errors("look for the image"):
+            try:
+                return str(self._docker.images.get(image).id)
+            except ImageNotFound:
+                pass
+        name, _, digest = image.partition("@")
+        tag = digest or (name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else "latest")
+        repository = name if digest else name.removesuffix(f":{tag}")
+        deadline = time.monotonic() + self._settings.pull_timeout_seconds
+        try:
+            # The SDK's images.pull hides errors that come after the first bytes; the stream tells them.
+            for message in self._docker.api.pull(repository, tag=tag, stream=True, decode=True):
+                if "error" in message:
+                    raise pull_fault(image, message["error"])
+                checkpoint()
+                if time.monotonic() > deadline:
+                    raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
+            return str(self._docker.images.get(image).id)
+        except APIError as error:
+            raise pull_fault(image, explanation(error)) from error
+        except (DockerException, RequestException) as error:
+            raise EngineUnavailable(f"the Docker Engine does not answer ({error})") from error
+
+    def create(self, spec: ContainerSpec) -> Container:
+        """Creates a container; one that an earlier try for the same run created is found again.
+
+        Raises UserFault if the engine refuses its configuration.
+        """
+        api = self._docker.api
+        with engine_errors("create the container"):
+            try:
+                created = api.create_container(
+                    spec.image,
+                    command=list(spec.command) or None,
+                    name=spec.name,
+                    user=self._settings.container_user,
+                    environment={**spec.env, **self._gpu_env(spec)},
+                    labels={**spec.labels, Labels.SITE: self._namespace},
+                    host_config=self._host_config(spec),
+                )["Id"]
+            except APIError as error:
+                if error.status_code != CONFLICT:
+                    if error.is_client_error():
+                        raise UserFault(
+                            EndCause.START_REFUSED,
+                            InfoCode.JOB_CREATE_CONTAINER_CONFIG_ERROR,
+                            f"the engine refused the container: {explanation(error)}",
+                        ) from error
+                    raise
+                created = spec.name
+            container = Container.of(api.inspect_container(created))
+        if container.fence == spec.labels[Labels.FENCE]:
+            return container
+        # A leftover of a store that lost its last second: the same attempt's number under another fence.
+        self.remove(container)
+        return self.create(spec)
+
+    def start(self, container: Container, command: tuple[str, ...]) -> Container:
+        """Starts a container that has never run, and returns it as it is then; one that has run is left as it is.
+
+        Raises UserFault if its command cannot be started.
+        """
+        with engine_errors("start the container"):
+            # The engine would run an exited container a second time.
+            if container.started_ms is None:
+                try:
+                    self._docker.api.start(container.id)
+                except APIError as error:
+                    raise start_fault(command, error) from error
+            return Container.of(self._docker.api.inspect_container(container.id))
+
+    def find(self, container_id: str) -> Container | None:
+        """A container by id or name, if the engine has it."""
+        with engine_errors("inspect the container"):
+            try:
+                return Container.of(self._docker.api.inspect_container(container_id))
+            except NotFound:
+                return None
+
+    def containers(self) -> list[Container]:
+        """Every container of this site that the engine has, running or not."""
+        with engine_errors("list containers"):
+            listed = self._docker.api.containers(all=True, filters={"label": f"{Labels.SITE}={self._namespace}"})
+        found = (self.find(item["Id"]) for item in listed)
+        return [container for container in found if container is not None]
+
+    def stop(self, container: Container, grace_seconds: float) -> None:
+        """SIGTERM, a grace period, SIGKILL. Does nothing if it has ended."""
+        with engine_errors("stop the container"):
+            try:
+                self._docker.api.stop(container.id, timeout=max(0, round(grace_seconds)))
+            except NotFound:
+                return
+
+    def remove(self, container: Container) -> None:
+        """Removes a container, killing it if it runs. Does nothing if it is gone or going."""
+        with engine_errors("remove the container"):
+            try:
+                self._docker.api.remove_container(container.id, force=True, v=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != CONFLICT:
+                    raise
+
+    def discard(self, job_id: str, attempt: int, fence: str) -> None:
+        """Removes an attempt's container, if there is one and it is that attempt's."""
+        container = self.find(container_name(job_id, attempt))
+        if container is not None and container.fence == fence:
+            self.remove(container)
+
+    def log(self, container: Container, since_ns: int) -> list[str]:
+        """The lines that a container wrote at since_ns (Unix time, ns) or later, each with its time before it."""
+        with engine_errors("read the log"):
+            try:
+                # The SDK takes seconds; a microsecond of overlap is cheaper than a line lost to rounding.
+                since = max(0.0, since_ns / 1e9 - 1e-5)
+                raw = self._docker.api.logs(
+                    container.id, stdout=True, stderr=True, timestamps=True, since=since or None, stream=False
+                )
+            except NotFound:
+                return []
+        return [line.decode(errors="replace") for line in raw.split(b"\n") if line]
+
+    def deaths(self) -> Iterator[str]:
+        """Ids of this site's containers as they end, until the engine breaks off or interrupt_deaths is called."""
+        filters = {"type": "container", "event": "die", "label": f"{Labels.SITE}={self._namespace}"}
+        with engine_errors("tell its events"):
+            events: Any = self._docker.events(filters=filters, decode=True)
+            self._events = events
+            for event in events:
+                yield event["id"]
+
+    def interrupt_deaths(self) -> None:
+        """Ends the listening of another thread."""
+        events = getattr(self, "_events", None)
+        if events is not None:
+            events.close()
+
+    def _host_config(self, spec: ContainerSpec) -> Any:
+        settings = self._settings
+        gpus: dict[str, Any] = {}
+        if spec.gpu_ids and self._has_gpu_runtime():
+            gpus = {"runtime": "nvidia"}
+        elif spec.gpu_ids:
+            gpus = {"device_requests": [DeviceRequest(device_ids=list(spec.gpu_ids), capabilities=[["gpu"]])]}
+        return self._docker.api.create_host_config(
+            binds=[f"{m.source}:{m.target}:{'ro' if m.read_only else 'rw'}" for m in spec.mounts],
+            nano_cpus=int(spec.cpus * 10**9) if self._limits_cpus(spec) else None,
+            mem_limit=spec.memory_bytes,
+            memswap_limit=spec.memory_bytes,
+            shm_size=spec.shm_bytes,
+            pids_limit=settings.container_pids,
+            init=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            restart_policy={"Name": "no"},
+            network_mode=settings.container_network,
+            log_config=LogConfig(
+                type=LogConfig.types.JSON,
+                config={
+                    "max-size": f"{settings.container_log_max_mib}m", "max-file": str(settings.container_log_files)
+                },
+            ),
+            **gpus,
+        )  # fmt: skip
+
+    def _limits_cpus(self, spec: ContainerSpec) -> bool:
+        # An engine refuses more processors than its machine has. There the machine itself is the limit.
+        return spec.cpus <= self._processors()
+
+    def _processors(self) -> int:
+        return int(self._info()["NCPU"])
+
+    def _has_gpu_runtime(self) -> bool:
+        return "nvidia" in self._info()["Runtimes"]
+
+    def _info(self) -> dict[str, Any]:
+        info = getattr(self._local, "info", None)
+        if info is None:
+            with engine_errors("describe itself"):
+                info = self._local.info = self._docker.info()
+        return info
+
+    def _gpu_env(self, spec: ContainerSpec) -> dict[str, str]:
+        # Set for every job: an image may ask for all GPUs by its own variable, and gets those reserved, or none.
+        return {"NVIDIA_VISIBLE_DEVICES": ",".join(spec.gpu_ids) or "void"}

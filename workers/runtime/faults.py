@@ -1,0 +1,74 @@
+"""What the engine's errors mean for a job: its own fault, the platform's, or no answer at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from aitrain.domain.errors import JobFault, PlatformFault, Unavailable, UserFault
+from aitrain.domain.states import EndCause, InfoCode
+
+# The engine tells a refused pull by its text alone: a wrong password comes as 404 or 500 like a missing image.
+REFUSED = ("not found", "manifest unknown", "does not exist", "access denied", "unauthorized", "no basic auth")
+# What runc says when the image or the command is at fault.
+COMMAND = ("executable file not found", "no such file or directory", "permission denied", "exec format error",
+           "is a directory", "unable to start container process")  # fmt: skip
+
+
+class EngineUnavailable(Unavailable):
+    """The Docker Engine does not answer. Its containers may run on; nothing can be said about them."""
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Tells errors of the engine as aitrain's. doing: completes "the engine failed to ..."."""
+    try:
+        yield
+    except APIError as error:
+        raise PlatformFault(
+            EndCause.ENGINE_FAULT, InfoCode.JOB_ERROR, f"the engine failed to {doing}: {explanation(error)}"
+        ) from error
+    except (DockerException, RequestException) as error:
+        raise EngineUnavailable(f"the Docker Engine does not answer ({error})") from error
+
+
+def pull_fault(image: str, reason: str) -> JobFault:
+    """What a failed pull means, from what the engine wrote."""
+    if "invalid reference format" in reason:
+        return UserFault(
+            EndCause.IMAGE_REFUSED, InfoCode.JOB_INVALID_IMAGE_NAME, f"{image!r} is not an image reference: {reason}"
+        )
+    if any(text in reason.lower() for text in REFUSED):
+        return UserFault(
+            EndCause.IMAGE_REFUSED,
+            InfoCode.JOB_IMAGE_PULL,
+            f"image {image!r} could not be pulled: {reason}. Check its name and tag, and that it may be read",
+        )
+    return PlatformFault(
+        EndCause.REGISTRY_UNAVAILABLE,
+        InfoCode.JOB_REGISTRY_UNAVAILABLE,
+        f"image {image!r} could not be pulled: {reason}. Check that its registry can be reached from the host",
+    )
+
+
+def start_fault(command: tuple[str, ...], error: APIError) -> JobFault:
+    """What a failed start means."""
+    reason = explanation(error)
+    if any(text in reason for text in COMMAND):
+        program = repr(command[0]) if command else "the image's own command"
+        return UserFault(
+            EndCause.START_REFUSED,
+            InfoCode.JOB_CREATE_CONTAINER_ERROR,
+            f"{program} could not be started: {reason}. Check that the image holds it and that it may be executed",
+        )
+    return PlatformFault(
+        EndCause.ENGINE_FAULT, InfoCode.JOB_CREATE_CONTAINER_ERROR, f"the engine could not start it: {reason}"
+    )
+
+
+def explanation(error: APIError) -> str:
+    """The engine's own words."""
+    return str(error.explanation or error).strip()

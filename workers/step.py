@@ -1,0 +1,157 @@
+"""The frame of a step: takes the lease, runs the work, tells the store how it ended, and stops the chain if it must."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+from aitrain.domain.billing import LedgerRow
+from aitrain.domain.errors import JobFault, StepCancelled, Unavailable, UserFault
+from aitrain.domain.flavor import Flavor
+from aitrain.domain.job import Job, VolumeProgress
+from aitrain.domain.states import CAUSES, EndCause, InfoCode, State, Step, state_of
+from aitrain.domain.volume import Volume
+from aitrain.store import Lease
+from workers.datasync import VolumeSync
+from workers.leases import Claim, LeaseKeeper
+from workers.machine import Machine
+from workers.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """One delivery of one step, while it holds the lease on its work."""
+
+    def __init__(self, machine: Machine, job: Job, claim: Claim) -> None:
+        self.machine, self.job, self._claim = machine, job, claim
+
+    @property
+    def checkpoint(self) -> Callable[[], None]:
+        """Raises StepCancelled if the job moved on."""
+        return self._claim.checkpoint
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The attempt's place on this host's disk."""
+        return Workspace(self.machine.settings.host.data_dir, self.job.id, self.job.fence)
+
+    @property
+    def flavor(self) -> Flavor:
+        """What its units bring."""
+        return self.machine.settings.flavors[self.job.flavor]
+
+    def volumes(self) -> list[tuple[Volume, VolumeSync]]:
+        """The job's volumes, each with what copies it."""
+        host = self.machine.settings.host
+        uid, _, gid = host.container_user.partition(":")
+        progress = dict(self.job.progress)
+
+        def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
+            def report(now: VolumeProgress) -> None:
+                progress[mount_path] = now
+                self.machine.store.set_progress(self.job.id, self.job.fence, progress)
+
+            return report
+
+        return [
+            (
+                volume,
+                VolumeSync(
+                    volume,
+                    self.machine.settings.data_stores,
+                    self.workspace.volume(number),
+                    owner=(int(uid), int(gid or uid)),
+                    checkpoint=self.checkpoint,
+                    report=reporter(volume.mount_path),
+                ),
+            )
+            for number, volume in enumerate(self.job.spec.volumes)
+        ]
+
+    def move(
+        self,
+        to: State,
+        *,
+        code: InfoCode | None = None,
+        message: str = "",
+        cause: EndCause | None = None,
+        fields: Mapping[str, str | int] | None = None,
+        rows: Sequence[LedgerRow] = (),
+    ) -> None:
+        """Moves the job on from this step's state.
+
+        Raises StepCancelled if it has moved already.
+        """
+        lease = self._claim.lease
+        moved = self.machine.store.transition(
+            self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
+            code=code, message=message, cause=cause, fields=fields, rows=rows,
+        )  # fmt: skip
+        if not moved.moved:
+            raise StepCancelled(f"the job is {moved.state}")
+        self.machine.dispatcher.after(moved, to)
+
+    def hand_over(self) -> None:
+        """Gives the RUNNING job to the agent. Raises StepCancelled if it has moved already."""
+        if not self.machine.store.hand_over(self._claim.lease):
+            raise StepCancelled("the job has moved on")
+
+
+class Steps:
+    """Runs steps in one worker."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._keeper = LeaseKeeper(machine.store, machine.settings.timing)
+
+    def run(self, step: Step, work: Callable[[Run], None], job_id: str, fence: str) -> tuple[bool, str]:
+        """Runs one step's work for one message.
+
+        Returns whether the chain goes on, and a word on how it went, for Flower. Unavailable is let through: then
+        nothing is known, the lease lapses, and the message is sent again.
+        """
+        state = state_of(step)
+        lease = Lease(job_id, fence, state, self._keeper.holder())
+        begun = self._machine.store.begin_step(lease, self._keeper.ttl_ms)
+        if not begun.moved:
+            return False, f"late: the job is {begun.state}"
+        with self._keeper.holding(lease) as claim:
+            run = Run(self._machine, self._machine.store.get(job_id), claim)
+            try:
+                work(run)
+            except StepCancelled as late:
+                self._machine.store.release_lease(lease)
+                return False, f"given up: {late}"
+            except Unavailable:
+                raise
+            except JobFault as fault:
+                return self._fail(run, state, fault)
+            except Exception as error:
+                log.exception("job %s: %s failed unforeseen", job_id, step)
+                message = f"{step}: {type(error).__name__}: {error}"
+                return self._fail(run, state, JobFault(EndCause.PLATFORM_FAULT, InfoCode.JOB_ERROR, message))
+        return step is not Step.MONITOR, "done"
+
+    def _fail(self, run: Run, state: State, fault: JobFault) -> tuple[bool, str]:
+        # After the run nothing may turn a platform's end into success, and results that could not be pushed are ours.
+        to = State.FAILED if isinstance(fault, UserFault) and state is not State.FINALIZING else State.ERROR
+        code = fault.code if state is not State.FINALIZING else InfoCode.JOB_SYNC_FAILED
+        log.warning("job %s ends %s: %s", run.job.id, to, fault)
+        if state is not State.FINALIZING:
+            run.workspace.settle()
+        try:
+            run.move(to, code=code, message=str(fault), cause=fault.cause)
+        except StepCancelled as late:
+            return False, f"given up: {late}"
+        run.workspace.remove()
+        return False, f"{to}: {code}"
+
+
+def end_of(job: Job) -> tuple[State, InfoCode]:
+    """The state and code in which a job ends whose data is pushed, from its cause; QUEUED if it is to run again."""
+    row = CAUSES[job.end_cause or EndCause.PLATFORM_FAULT]
+    if job.end_cause is EndCause.TIMED_OUT and job.auto_restart:
+        return State.QUEUED, InfoCode.JOB_QUEUED
+    return row.ends, row.code

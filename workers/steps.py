@@ -1,0 +1,50 @@
+"""The life of a job on its host, from top to bottom. Each step can be run again from any point of a crash."""
+
+from __future__ import annotations
+
+from aitrain.domain.states import State, Step
+from aitrain.domain.volume import Permission
+from workers.app import step
+from workers.containers import container_spec
+from workers.joblog import collect_log
+from workers.step import Run, end_of
+
+
+@step(Step.SYNC_IN)
+def sync_in(run: Run) -> None:
+    """INITIALIZING: the job's data is copied to this host."""
+    for _, sync in run.volumes():
+        sync.pull()
+    run.move(State.PENDING)
+
+
+@step(Step.START_CONTAINER)
+def start_container(run: Run) -> None:
+    """PENDING: the image is pulled, the container created and started."""
+    engine, job = run.machine.engine, run.job
+    image_id = engine.pull(job.spec.image, run.checkpoint)
+    container = engine.create(container_spec(run))
+    run.checkpoint()
+    started = engine.start(container, job.spec.command)
+    if started.started_ms is not None:
+        run.move(State.RUNNING, fields={"started_ms": started.started_ms, "image_id": image_id})
+
+
+@step(Step.MONITOR)
+def monitor(run: Run) -> None:
+    """RUNNING: the container is the agent's from here on. No task waits for it; the rest of the chain is dropped."""
+    run.hand_over()
+
+
+@step(Step.SYNC_OUT)
+def sync_out(run: Run) -> None:
+    """FINALIZING: the log's end is kept, the data pushed back, and the job ends as its cause says."""
+    collect_log(run)
+    for volume, sync in run.volumes():
+        if volume.permission is Permission.RW:
+            sync.push()
+    state, code = end_of(run.job)
+    run.workspace.settle()
+    run.move(state, code=code, message=run.job.message)
+    run.workspace.remove()
+    run.machine.engine.discard(run.job.id, run.job.attempt, run.job.fence)

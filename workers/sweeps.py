@@ -1,0 +1,53 @@
+"""Beat's duties. Each costs what is due, may run twice at once, and may be missed: the next one catches up."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from aitrain.domain.billing import MINUTE_MS, commenced_minutes
+from aitrain.domain.errors import InvalidInput
+from workers.app import sweep
+from workers.ledger import unwritten_rows
+from workers.machine import Machine
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+
+
+@sweep
+def mark_timeouts(machine: Machine) -> None:
+    """Marks running jobs whose timeout was reached, for the case that their agent did not."""
+    while ids := machine.store.sweep_deadlines(BATCH):
+        log.info("timed out: %s", ", ".join(ids))
+    _done(machine, "mark_timeouts")
+
+
+@sweep
+def place_waiting(machine: Machine) -> None:
+    """Places what waits, for the case that whoever freed the units did not."""
+    machine.dispatcher.place_waiting()
+    _done(machine, "place_waiting")
+
+
+@sweep
+def bill_minutes(machine: Machine) -> None:
+    """Writes the minutes of running jobs that have begun since the last tick."""
+    store = machine.store
+    progress = True
+    while progress and (jobs := store.due_billing(BATCH)):
+        progress = False
+        for job in jobs:
+            try:
+                rows = unwritten_rows(machine.settings, job, job.ran_ms) if job.ran_ms else []
+            except InvalidInput as error:
+                log.error("job %s cannot be billed: %s", job.id, error)  # noqa: TRY400 - the message says it all
+                rows = []
+            next_minute_ms = commenced_minutes(job.ran_ms) * MINUTE_MS - job.ran_ms
+            progress |= store.bill(job, rows, again_ms=next_minute_ms + 1)
+    _done(machine, "bill_minutes")
+
+
+def _done(machine: Machine, duty: str) -> None:
+    machine.store.sweep_done(duty, int(time.time() * 1000))
