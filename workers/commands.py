@@ -28,7 +28,7 @@ def worker(settings: Settings) -> list[str]:
 
 def agent() -> list[str]:
     """The agent of a host."""
-    return [sys.executable, "-m", "workers.agent"]
+    return [sys.executable, "-m", "workers", "agent"]
 
 
 def control() -> list[str]:

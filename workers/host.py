@@ -1,5 +1,6 @@
-"""Runs both processes of a host, the worker and the agent, and starts again whichever ends. In production they are two
-service units; this is for trying, developing and small sites. `python -m workers.host` runs it.
+"""Runs both processes of a host, the worker and the agent, and starts again whichever ends.
+
+In production they are two service units; this is for trying, developing and small sites.
 """
 
 from __future__ import annotations
@@ -7,14 +8,11 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 
-from aitrain.domain.errors import AitrainError
-from aitrain.settings import load_settings
+from aitrain.settings import Settings
 from workers import commands
-from workers.agent.inventory import check_inventory
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +41,19 @@ class Child:
             if not stopping.wait(RESTART_SECONDS):
                 self.start()
 
+    def tell_to_stop(self) -> None:
+        """Sends it SIGTERM."""
+        if self.process is not None:
+            self.process.terminate()
 
-def main() -> int:
+    def wait(self) -> None:
+        """Waits until it has ended: the worker finishes the steps it is at."""
+        if self.process is not None:
+            self.process.wait()
+
+
+def run(settings: Settings) -> int:
     """Runs the host until SIGTERM or SIGINT; the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s host: %(message)s")
-    try:
-        settings = load_settings()
-        check_inventory(settings)
-    except AitrainError as error:
-        log.error("%s", error)  # noqa: TRY400 - the message says it all
-        return 2
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -63,13 +64,7 @@ def main() -> int:
         for child in children:
             child.keep(stopping)
     for child in children:
-        if child.process is not None:
-            child.process.terminate()
+        child.tell_to_stop()
     for child in children:
-        if child.process is not None:
-            child.process.wait()
+        child.wait()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,14 @@
+"""The command line. Thin: every command is a call of the client, or a process of the fleet."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs `aitrain`. Errors of aitrain are told on stderr, with exit status 2 for wrong input and 1 otherwise."""
+    try:
+        from aitrain.cli.app import run
+    except ModuleNotFoundError as error:
+        sys.exit(f"aitrain: {error.name} is not installed; the command line needs: pip install 'aitrain[cli]'")
+    sys.exit(run())

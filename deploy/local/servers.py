@@ -40,6 +40,11 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def bound_to_parent(command: list[str]) -> list[str]:
+    """The command, told to end when the process that starts it dies, however that happens."""
+    return ["setpriv", "--pdeathsig", "TERM", "--", *command]
+
+
 class Server:
     """One server process. Use it as a context, or start() and stop() it."""
 
@@ -72,7 +77,11 @@ class Server:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                bound_to_parent(self.command()),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         process = self._process
         wait_until(lambda: process.poll() is not None or self.ready(), START_SECONDS, self._complaint)

@@ -1,1 +1,1 @@
-"""The agent of a host: long-lived, ours, and in no need of a broker. `python -m workers.agent` runs it."""
+"""The agent of a host: long-lived, ours, and in no need of a broker."""

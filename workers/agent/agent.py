@@ -1,30 +1,22 @@
-"""Runs the agent of this host until SIGTERM or SIGINT. Its containers run on, and the next agent finds them."""
+"""The agent of a host, put together from its loops."""
 
 from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 
-from aitrain.domain.errors import AitrainError
+from aitrain.settings import Settings
 from workers.agent.acting import Actor
-from workers.agent.inventory import check_inventory
 from workers.agent.loops import Events, Heartbeat, Logs, Reconcile
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Runs the agent; the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s agent: %(message)s")
-    try:
-        machine = Machine()
-        check_inventory(machine.settings)
-    except AitrainError as error:
-        log.error("%s", error)  # noqa: TRY400 - the message says it all
-        return 2
+def run(settings: Settings) -> int:
+    """Runs the agent until SIGTERM or SIGINT; the exit status. Its containers run on, and the next agent finds them."""
+    machine = Machine(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -35,9 +27,5 @@ def main() -> int:
         loop.start()
     stopping.wait()
     machine.engine.interrupt_deaths()
-    log.info("agent of %s stops; its containers run on", machine.settings.host.name)
+    log.info("agent of %s stops; its containers run on", settings.host.name)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

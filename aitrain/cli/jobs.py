@@ -1,0 +1,127 @@
+"""Commands on jobs."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aitrain.client import Client, submit_job
+from aitrain.domain.errors import InvalidInput
+from aitrain.domain.job import HistoryEntry, Job, moment
+from aitrain.domain.states import State
+
+app = typer.Typer(no_args_is_help=True, help="Submit, watch and stop jobs.")
+out = Console(highlight=False)
+
+
+def _pairs(option: str, texts: list[str]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise InvalidInput.of(option, text, "is not NAME=VALUE", "write it as NAME=VALUE")
+    return dict(text.split("=", 1) for text in texts)
+
+
+@app.command()
+def run(
+    image: str,
+    command: Annotated[list[str] | None, typer.Argument(help="The command and its arguments, after --.")] = None,
+    gpu: Annotated[int | None, typer.Option(help="GPUs.")] = None,
+    cpu: Annotated[int | None, typer.Option(help="CPUs, for a job without GPUs.")] = None,
+    flavor: Annotated[str | None, typer.Option(help="The kind of unit.")] = None,
+    env: Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE")] = None,
+    volume: Annotated[list[str] | None, typer.Option("--volume", "-v", help="container@alias/prefix:/path:rw")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE")] = None,
+    name: Annotated[str | None, typer.Option(help="A readable name; generated if not given.")] = None,
+    project: Annotated[str, typer.Option(help="The project that pays.")] = "default",
+    timeout: Annotated[int | None, typer.Option(help="Seconds of running; 0 for the site's default.")] = None,
+    auto_restart: Annotated[bool, typer.Option(help="Queue it again when it times out.")] = False,
+    watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False,
+) -> int:
+    """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
+    named = {} if name is None else {"name": name}
+    with Client() as client:
+        job = submit_job(
+            image, command or (), gpu=gpu, cpu=cpu, flavor=flavor, env=_pairs("env", env or []), volumes=volume or (),
+            client=client, labels=_pairs("label", label or []), project=project, timeout=timeout,
+            auto_restart=auto_restart, user=getpass.getuser(), **named,
+        )  # fmt: skip
+        out.print(job.id)
+        return _follow(client, job.id) if watch else 0
+
+
+@app.command("list")
+def list_jobs(
+    project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
+    state: Annotated[State | None, typer.Option(help="In this state only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+) -> None:
+    """List the newest jobs."""
+    with Client() as client:
+        table = Table("id", "name", "project", "state", "units", "host", "created", "info")
+        for job in client.list(project=project, state=state, limit=limit):
+            created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
+            units = f"{job.units} x {job.flavor}"
+            table.add_row(job.id, job.name, job.project, job.state, units, job.host, created, job.code)
+        out.print(table)
+
+
+@app.command()
+def get(job_id: str) -> None:
+    """Show everything about a job, as JSON. Values of variables are left out: they may be secret."""
+    with Client() as client:
+        job = client.get(job_id)
+        shown = job.model_dump(mode="json", exclude={"fence"})
+        shown["spec"]["env"] = dict.fromkeys(job.spec.env, "***")
+        out.print_json(json.dumps(shown))
+
+
+@app.command()
+def logs(
+    job_id: str,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Put its time before each line.")] = False,
+) -> None:
+    """Show what a job wrote."""
+    with Client() as client:
+        for line in client.logs(job_id, follow=follow):
+            typer.echo(f"{line.at} {line.text}" if timestamps else line.text)
+
+
+@app.command()
+def stop(job_id: str) -> None:
+    """Stop a job. Its data is pushed back."""
+    with Client() as client:
+        answer = client.stop(job_id, by=getpass.getuser())
+        out.print(f"{job_id} {answer.state}" + ("" if answer.moved else ": nothing to do, it was ending or had ended"))
+
+
+@app.command()
+def wait(job_id: str) -> int:
+    """Wait until a job has ended. Exit status: the job's own, 125 if it has none."""
+    with Client() as client:
+        return _follow(client, job_id)
+
+
+NO_EXIT_CODE = 125
+
+
+def _follow(client: Client, job_id: str) -> int:
+    job = client.wait(job_id, on_change=_tell)
+    if job.message:
+        out.print(job.message, markup=False)
+    return _status(job)
+
+
+def _status(job: Job) -> int:
+    if job.state is State.DONE:
+        return 0
+    return job.exit_code or NO_EXIT_CODE
+
+
+def _tell(entry: HistoryEntry) -> None:
+    out.print(f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}", markup=False)

@@ -1,0 +1,72 @@
+"""Commands that are processes of the fleet. They hand this process over to the package `workers`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aitrain.domain.errors import InvalidInput
+
+NEEDS = {"worker": ("docker", "boto3"), "flower": ("flower",)}
+
+
+def _become(role: str, *arguments: str, extra: str = "worker") -> None:
+    missing = [module for module in NEEDS[extra] if importlib.util.find_spec(module) is None]
+    if missing:
+        raise InvalidInput.of(
+            "installation", ", ".join(missing), "is not installed", f"pip install 'aitrain[{_EXTRAS[extra]}]'"
+        )
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "workers", role, *arguments])  # noqa: S606 - no shell is wanted
+
+
+_EXTRAS = {"worker": "worker", "flower": "worker,ops"}
+
+
+def host() -> None:
+    """Run both processes of a GPU host: its worker and its agent. Starting it is joining the fleet."""
+    _become("host")
+
+
+def worker() -> None:
+    """Run a host's worker: copies data, starts containers. Wraps `celery -A workers.app worker`."""
+    _become("worker")
+
+
+def agent() -> None:
+    """Run a host's agent: watches containers, stops them, tells how they ended."""
+    _become("agent")
+
+
+def control() -> None:
+    """Run a control worker: timeouts, billing ticks, placement."""
+    _become("control")
+
+
+def beat(
+    schedule: Annotated[Path, typer.Option(help="File in which beat keeps when each sweep ran last.")] = Path(
+        "celerybeat-schedule"
+    ),
+) -> None:
+    """Run beat, the clock of the sweeps."""
+    _become("beat", str(schedule))
+
+
+def flower(
+    config: Annotated[Path, typer.Option(help="Flower's configuration file.")] = Path("deploy/flower/flowerconfig.py"),
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
+) -> None:
+    """Run Flower over this site's broker."""
+    _become("flower", address, str(port), str(config), extra="flower")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these commands to the tree."""
+    for command in (host, worker, agent, control, beat, flower):
+        app.command()(command)

@@ -1,0 +1,130 @@
+"""A site on one machine: aitrain's own processes over the local servers, run as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aitrain import Client
+from aitrain.settings import Settings, load_settings
+from deploy.local.servers import S3Server, bound_to_parent
+
+STOP_SECONDS = 20.0
+CLI = str(Path(sys.executable).parent / "aitrain")
+
+
+class Aitrain:
+    """One process of aitrain: `aitrain ROLE ...`."""
+
+    def __init__(self, role: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        self._command = [CLI, role, *arguments]
+        self._env = {**os.environ, **env}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Starts it."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                bound_to_parent(self._command),
+                env=self._env,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return self
+
+    def stop(self) -> None:
+        """Ends it, kindly first."""
+        process, self.process = self.process, None
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def kill(self) -> None:
+        """Ends it, and what it started, as a crash would."""
+        process, self.process = self.process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+
+class LocalSite:
+    """The settings that all processes of a site share, and the processes."""
+
+    def __init__(self, directory: Path, *, redis_url: str, s3: S3Server, **settings: Any) -> None:
+        """directory: for logs and volumes; settings: fields of Settings, as plain values."""
+        self.directory = directory
+        self._values: dict[str, Any] = {
+            "redis_url": redis_url,
+            "data_stores": {
+                "s3": {
+                    "endpoint_url": s3.url,
+                    "region": s3.region,
+                    "access_key_id": s3.access_key_id,
+                    "secret_access_key": s3.secret_access_key,
+                }
+            },
+            **settings,
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of a producer."""
+        return load_settings(**self._values)
+
+    def client(self) -> Client:
+        """A producer's client."""
+        return Client(self.settings)
+
+    def environment(self, **more: Any) -> dict[str, str]:
+        """The same settings as variables."""
+        values = {**self._values, **more}
+        return {
+            f"AITRAIN_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in values.items()
+        }
+
+    def host(self, name: str, units: Mapping[str, Any], docker_url: str, role: str = "host", **host: Any) -> Aitrain:
+        """A host, or its worker or agent alone by `role`. host: more fields of HostSettings."""
+        section = {
+            "name": name,
+            "units": dict(units),
+            "docker_url": docker_url,
+            "data_dir": str(self.directory / name),
+            "container_network": "none",
+            **host,
+        }
+        return Aitrain(role, [], self.environment(host=section), self.directory / f"{role}-{name}.log")
+
+    def control(self) -> Aitrain:
+        """A control worker."""
+        return Aitrain("control", [], self.environment(), self.directory / "control.log")
+
+    def beat(self) -> Aitrain:
+        """Beat."""
+        schedule = str(self.directory / "beat-schedule")
+        return Aitrain("beat", ["--schedule", schedule], self.environment(), self.directory / "beat.log")
+
+    def flower(self, port: int) -> Aitrain:
+        """Flower on a loopback port."""
+        return Aitrain("flower", ["--port", str(port)], self.environment(), self.directory / "flower.log")

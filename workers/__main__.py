@@ -1,0 +1,49 @@
+"""Runs one of the fleet's processes: `python -m workers ROLE`, which is what `aitrain ROLE` does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from aitrain.domain.errors import AitrainError
+from aitrain.settings import load_settings
+from workers import commands, host
+from workers.agent import agent
+from workers.agent.inventory import check_inventory
+
+log = logging.getLogger(__name__)
+
+CELERY_ROLES = ("worker", "control", "beat", "flower")
+
+
+def main(role: str, arguments: list[str]) -> int:
+    """Runs a role; its exit status. The roles that are Celery's take this process over."""
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
+    try:
+        settings = load_settings()
+        if role in ("worker", "agent", "host"):
+            check_inventory(settings)
+        match role:
+            case "agent":
+                return agent.run(settings)
+            case "host":
+                return host.run(settings)
+            case "worker":
+                command = commands.worker(settings)
+            case "control":
+                command = commands.control()
+            case "beat":
+                command = commands.beat(*arguments)
+            case "flower":
+                command = commands.flower(arguments[0], int(arguments[1]), arguments[2])
+            case _:
+                raise ValueError(f"no role {role!r}")
+    except AitrainError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message says it all
+        return 2
+    return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
