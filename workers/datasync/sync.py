@@ -120,7 +120,7 @@ class VolumeSync:
                 InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
                 f"{self._volume}: this host knows no data store {self._volume.alias!r}; add it to its settings",
             )
-        return S3Container(store, self._volume.container, COPIES_AT_ONCE)
+        return S3Container(store, self._volume.container)
 
     def _each(self, copy: Callable[[int, T], None], items: Iterable[T]) -> None:
         """Runs copies side by side; the first failure ends the others."""

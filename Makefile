@@ -1,0 +1,31 @@
+# The project's commands. `make demo` and `make test` do everything on a bare Debian machine.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+# The engine and its network namespace need root.
+ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help setup demo test check bench docs
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup:  ## Install what is missing: system packages, Python environment
+	@deploy/local/setup.sh
+
+demo: setup  ## Train a model in a real job, from submit_job to DONE (KEEP=1 waits before the end)
+	@$(ROOT) $(PYTHON) -m deploy.local.demo $(if $(KEEP),--keep)
+
+test: setup  ## Run every test, against real servers
+	@$(ROOT) $(PYTHON) -m pytest $(ARGS)
+
+check: setup  ## Lint, types, import rules, and the pages that are drawn from code
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" lint-imports
+
+bench: setup  ## Measure, side by side with what bounds it
+	@$(ROOT) $(PYTHON) -m benchmarks $(ARGS)
+
+docs: setup  ## Draw the pages in docs/ that follow from code
+	@$(PYTHON) -c 'from aitrain.domain.diagram import render; print(render(), end="")' > docs/reference/states.md
