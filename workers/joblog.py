@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 from aitrain.store import LogLine, Store
 from workers.runtime import Container, Engine, container_name
 from workers.step import Run
+
+# The engine reads stdout and stderr apart, so a line may come after one that is a little younger. Lines of this age have
+# all come, and stand in the order of their times.
+SETTLE_NS = 200_000_000
 
 
 def collect_log(run: Run) -> None:
@@ -25,8 +30,8 @@ def keep_log(engine: Engine, store: Store, container: Container, max_bytes: int)
     cursor = store.log_cursor(container.job_id)
     while True:
         time_ns, known = _parse(cursor)
-        lines = [_line(raw) for raw in engine.log(container, time_ns)]
-        new = _after(lines, time_ns, known)
+        lines = sorted((_line(raw) for raw in engine.log(container, time_ns)), key=lambda line: _time_ns(line.at))
+        new = _after(_settled(lines) if container.running else lines, time_ns, known)
         if not new:
             return
         stands, full = store.append_log(
@@ -46,6 +51,11 @@ def _line(raw: str) -> LogLine:
 def _time_ns(at: str) -> int:
     seconds, _, fraction = at.rstrip("Z").partition(".")
     return int(datetime.fromisoformat(seconds + "+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0") or 0)
+
+
+def _settled(lines: list[LogLine]) -> list[LogLine]:
+    limit = time.time_ns() - SETTLE_NS
+    return [line for line in lines if _time_ns(line.at) < limit]
 
 
 def _parse(cursor: str) -> tuple[int, int]:

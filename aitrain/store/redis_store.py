@@ -111,7 +111,7 @@ class Store:
         the attempt ended, kept unless one is known already; fields: facts of the attempt; rows: ledger rows that the
         move makes final. Answers moved=False when late. Raises StoreUnavailable.
         """
-        froms = sorted(only_from if only_from is not None else sources(to))
+        froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
         arguments: dict[str, Any] = {
             "id": job_id, "fence": fence, "from": froms, "to": to, "op": _token(), "message": message,
             "fields": {name: str(value) for name, value in (fields or {}).items()}, "grace_ms": self._grace_ms,

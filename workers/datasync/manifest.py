@@ -26,9 +26,10 @@ class Manifest:
             for line in self._path.read_text().splitlines():
                 try:
                     entry = json.loads(line)
-                    records[entry.pop("path")] = Record(**entry)
-                except (ValueError, KeyError, TypeError):
+                except ValueError:
                     continue  # the line at which a crash cut the journal; its file is copied again
+                path = entry.pop("path")
+                records[path] = Record(**entry)
         return records
 
     def record(self, path: str, record: Record) -> None:

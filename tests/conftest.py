@@ -1,0 +1,82 @@
+"""The real servers that tests stand on. One that cannot be started fails the tests that need it; nothing is skipped."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from aitrain.store import Store
+from deploy.local.images import ensure_busybox
+from deploy.local.servers import DockerEngine, RedisServer, Registry, S3Server
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis, for tests that do not break it."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    """A Docker Engine with the busybox image, for tests that do not break it for others."""
+    with DockerEngine(tmp_path_factory.mktemp("engine")) as server:
+        ensure_busybox(server.url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server, for tests that do not break it for others."""
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, engine: DockerEngine) -> Iterator[Registry]:
+    """A Docker registry that the engine can reach."""
+    with Registry(tmp_path_factory.mktemp("registry"), engine) as server:
+        yield server
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace of its own, so that tests share servers and nothing else."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def store(redis: RedisServer, namespace: str) -> Iterator[Store]:
+    """An empty job store."""
+    store = Store(redis.url, namespace=namespace)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def bucket() -> str:
+    """A bucket's name that no other test uses."""
+    return f"b{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def s3_client(s3: S3Server) -> Any:
+    """A plain client of the S3 server, to look at it from the outside."""
+    return boto3.client(
+        "s3",
+        endpoint_url=s3.url,
+        region_name=s3.region,
+        aws_access_key_id=s3.access_key_id,
+        aws_secret_access_key=s3.secret_access_key,
+    )
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A host's data directory."""
+    return tmp_path / "data"

@@ -1,0 +1,387 @@
+"""Random histories against a real Redis. Whatever is called, in whatever order, late, stale or twice:
+
+- only moves of the table happen, and the history only grows;
+- indexes, counters and reservations agree with the jobs;
+- nothing that carries an old fence or a wrong belief changes anything;
+- sending the last call again changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections import Counter
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from redis import Redis
+
+from aitrain.domain.admission import Site, admit
+from aitrain.domain.billing import Terms, rows_due
+from aitrain.domain.errors import QuotaExceeded
+from aitrain.domain.flavor import BUILT_IN, Kind
+from aitrain.domain.placement import Assignment, place
+from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import MOVES, STATES, EndCause, State, Step, state_of
+from aitrain.store import Lease, LogLine, Seen, Store
+from aitrain.store.keys import LEGEND, Keys
+from deploy.local.servers import RedisServer
+
+SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
+LEGAL = {(move.source, move.target) for move in MOVES}
+PROJECTS, HOSTS, FLAVORS = ("red", "blue"), ("h1", "h2"), ("cpu", "v100s")
+pick = st.integers(0, 10**6)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives one store with a clock of its own."""
+
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_ms = 1_800_000_000_000
+        self.namespace = f"m{uuid.uuid4().hex[:12]}"
+        self.keys = Keys(self.namespace)
+        self.redis = Redis.from_url(self.url, decode_responses=True)
+        self.store = Store(self.url, namespace=self.namespace, grace_ms=5000, clock_ms=lambda: self.now_ms)
+        self.last: tuple[str, dict[str, Any]] | None = None
+        self.histories: dict[str, list[str]] = {}
+        self.fences: dict[str, list[str]] = {}
+        run = self.store._run
+
+        def recorded(name: str, arguments: dict[str, Any]) -> Any:
+            self.last = (name, {**arguments, "now_ms": self.now_ms})
+            return run(name, arguments)
+
+        self._run = run
+        self.store._run = recorded  # type: ignore[assignment]
+
+    def teardown(self) -> None:
+        if names := self.redis.keys(f"{self.keys.root}*"):
+            self.redis.delete(*names)
+        self.redis.close()
+        self.store.close()
+
+    # ── what happens ────────────────────────────────────────────────────────────────────────────────────────────
+
+    @initialize()
+    def a_host(self) -> None:
+        self.store.join_host("h1", units={"cpu": ["0", "1", "2"], "v100s": ["g0"]}, max_jobs=3, ttl_ms=60_000)
+
+    @rule(host=st.sampled_from(HOSTS), cpus=st.integers(0, 4), gpus=st.integers(0, 2), jobs=st.integers(1, 4))
+    def join(self, host: str, cpus: int, gpus: int, jobs: int) -> None:
+        units = {"cpu": [str(n) for n in range(cpus)], "v100s": [f"g{n}" for n in range(gpus)]}
+        offered = {flavor: ids for flavor, ids in units.items() if ids}
+        self.store.join_host(host, units=offered, max_jobs=jobs, ttl_ms=60_000)
+
+    @rule(project=st.sampled_from(PROJECTS), kind=st.sampled_from(Kind), limit=st.none() | st.integers(0, 6))
+    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
+        self.store.set_quota(project, kind, limit)
+
+    @rule(
+        project=st.sampled_from(PROJECTS), flavor=st.sampled_from(FLAVORS), units=st.integers(1, 3), again=st.booleans()
+    )
+    def submit(self, project: str, flavor: str, units: int, again: bool) -> None:
+        kind = BUILT_IN[flavor].kind
+        spec = JobSpec.of(image="x", project=project, resources={kind: units}, auto_restart=again)
+        job_id = str(uuid.uuid4())
+        key = f"{project}/{kind}"
+        limit = self.redis.hget(self.keys("quota_limit"), key)
+        used = int(self.redis.hget(self.keys("quota_used"), key) or 0)
+        try:
+            self.store.submit(job_id, admit(spec, SITE))
+        except QuotaExceeded:
+            assert limit is not None
+            assert used + units > int(limit)
+            assert not self.redis.exists(self.keys("job", job_id))
+        else:
+            assert limit is None or used + units <= int(limit)
+
+    @rule()
+    def place(self) -> None:
+        for assignment in place(*self.store.placement_view(10), patience_s=60):
+            self.store.assign(assignment)
+
+    @rule(which=pick, host=st.sampled_from(HOSTS), units=st.lists(st.sampled_from(["0", "1", "g0", "zz"]), max_size=3))
+    def assign_blindly(self, which: int, host: str, units: list[str]) -> None:
+        job_id, fields = self._job(which)
+        if job_id:
+            kind, flavor = Kind(fields["kind"]), fields["flavor"]
+            self.store.assign(Assignment(job_id, self._fence(job_id, which), kind, flavor, host, tuple(units)))
+
+    @rule(which=pick, step=st.sampled_from(Step), holder=st.sampled_from(["w1", "w2"]), give_back=st.booleans())
+    def step(self, which: int, step: Step, holder: str, give_back: bool) -> None:
+        job_id, fields = self._job(which)
+        if not job_id:
+            return
+        lease = Lease(job_id, self._fence(job_id, which), state_of(step), holder)
+        begun = self.store.begin_step(lease, 3000)
+        if begun.moved:
+            assert fields["state"] == state_of(step)
+            assert fields["fence"] == lease.fence
+        if give_back:
+            self.store.release_lease(lease)
+
+    @rule(which=pick, holder=st.sampled_from(["w1", "w2"]))
+    def renew(self, which: int, holder: str) -> None:
+        job_id, fields = self._job(which)
+        if job_id:
+            lease = Lease(job_id, self._fence(job_id, which), State(fields["state"]), holder)
+            kept = self.store.renew_leases([lease], 3000)
+            assert kept == [fields.get("lease_holder") == holder and lease.fence == fields["fence"]]
+
+    @rule(which=pick, holder=st.sampled_from(["w1", "w2"]))
+    def hand_over(self, which: int, holder: str) -> None:
+        job_id, _ = self._job(which)
+        if job_id:
+            self.store.hand_over(Lease(job_id, self._fence(job_id, which), State.RUNNING, holder))
+
+    @rule(
+        which=pick,
+        to=st.sampled_from([state for state in State if state is not State.INITIALIZING]),
+        believed=st.none() | st.sampled_from(State),
+        holder=st.none() | st.sampled_from(["w1", "w2"]),
+        cause=st.none() | st.sampled_from(EndCause),
+        ran_ms=st.integers(0, 200_000),
+    )
+    def transition(
+        self, which: int, to: State, believed: State | None, holder: str | None, cause: EndCause | None, ran_ms: int
+    ) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        fence = self._fence(job_id, which)
+        fields = {"started_ms": self.now_ms} if to is State.RUNNING else {}
+        rows = []
+        if to is State.FINALIZING:
+            terms = Terms(before["project"], before["flavor"], 1, BUILT_IN["cpu"].hourly_price, "h1")
+            attempt = int(before["attempt"])
+            rows = rows_due(
+                job_id=job_id, attempt=attempt, started_ms=self.now_ms, elapsed_ms=ran_ms, written=0, terms=terms
+            )
+        moved = self.store.transition(
+            job_id, fence, to, only_from=None if believed is None else [believed], holder=holder, cause=cause,
+            fields=fields, rows=rows,
+        )  # fmt: skip
+        after = self.redis.hgetall(self.keys("job", job_id))
+        legal = (State(before["state"]), to) in LEGAL and believed in (None, before["state"])
+        ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
+        assert moved.moved == (legal and ours)
+        if not moved.moved:
+            assert after == before
+        elif to is State.QUEUED:
+            assert after["attempt"] == str(int(before["attempt"]) + 1)
+            assert after["fence"] != before["fence"]
+        elif before.get("end_cause"):
+            assert after["end_cause"] == before["end_cause"], "the first cause stands"
+
+    @rule(which=pick)
+    def stop(self, which: int) -> None:
+        job_id, before = self._job(which)
+        if job_id:
+            answer = self.store.stop(job_id, "enough")
+            stoppable = before["state"] in (State.QUEUED, State.INITIALIZING, State.PENDING, State.RUNNING)
+            assert answer.moved == stoppable
+
+    @rule(host=st.sampled_from(HOSTS), which=pick, ran_ms=st.integers(0, 200_000))
+    def heartbeat(self, host: str, which: int, ran_ms: int) -> None:
+        job_id, _ = self._job(which)
+        seen = [Seen(job_id, self._fence(job_id, which), ran_ms)] if job_id else []
+        jobs = self.store.heartbeat(host, seen=seen, ttl_ms=60_000, resend_ms=5000)
+        if jobs is not None:
+            assert {job.job_id for job in jobs} == self.redis.smembers(self.keys("host_jobs", host))
+            again = self.store.heartbeat(host, seen=[], ttl_ms=60_000, resend_ms=5000)
+            assert again is not None
+            assert not any(job.resend for job in again), "one call for each silence"
+
+    @rule()
+    def sweep(self) -> None:
+        marked = self.store.sweep_deadlines(100)
+        assert self.store.sweep_deadlines(100) == []
+        for job_id in marked:
+            assert self.redis.hget(self.keys("job", job_id), "state") == State.TIMEOUT
+
+    @rule(which=pick, ran_ms=st.integers(1, 300_000))
+    def bill(self, which: int, ran_ms: int) -> None:
+        job_id, fields = self._job(which)
+        if not job_id or "started_ms" not in fields:
+            return
+        job = self.store.get(job_id)
+        stale = job.model_copy(update={"fence": self._fence(job_id, which)})
+        terms = Terms(job.project, job.flavor, 1, BUILT_IN["cpu"].hourly_price, "h1")
+        rows = rows_due(
+            job_id=job.id, attempt=job.attempt, started_ms=job.started_ms or 0, elapsed_ms=ran_ms,
+            written=job.billed_minutes, terms=terms,
+        )  # fmt: skip
+        assert self.store.bill(stale, rows, 60_000) == (stale.fence == job.fence)
+
+    @rule(which=pick, lines=st.integers(1, 3))
+    def log(self, which: int, lines: int) -> None:
+        job_id, fields = self._job(which)
+        if job_id:
+            cursor = fields.get("log_cursor", "")
+            fence = self._fence(job_id, which)
+            new = [LogLine("2026-11-22T00:00:00Z", "x")] * lines
+            before = len(self.store.log(job_id, int(fields["attempt"])))
+            self.store.append_log(job_id, fence, cursor=cursor, next_cursor=f"{cursor}+", lines=new, max_bytes=20)
+            grown = len(self.store.log(job_id, int(fields["attempt"]))) - before
+            assert grown in ((0, 1, lines) if fence == fields["fence"] else (0,))
+
+    @rule(seconds=st.integers(1, 130))
+    def time_passes(self, seconds: int) -> None:
+        self.now_ms += seconds * 1000
+
+    @rule()
+    def the_last_call_is_sent_again(self) -> None:
+        if self.last is not None:
+            name, arguments = self.last
+            before, now_ms = self._everything(), self.now_ms
+            self.now_ms = arguments["now_ms"]
+            self._run(name, arguments)
+            self.now_ms = now_ms
+            if name != "placement_view":
+                assert self._everything() == before, f"{name} applied twice"
+
+    # ── what must hold ──────────────────────────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def histories_only_grow_by_legal_moves(self) -> None:
+        for job_id, fields in self._jobs().items():
+            raw = self.redis.lrange(self.keys("history", job_id), 0, -1)
+            known = self.histories.get(job_id, [])
+            assert raw[: len(known)] == known
+            self.histories[job_id] = raw
+            states = [State(json.loads(entry)["state"]) for entry in raw]
+            assert states[0] is State.QUEUED
+            assert states[-1] == fields["state"]
+            assert all(pair in LEGAL for pair in pairwise(states))
+            attempts = [json.loads(entry)["attempt"] for entry in raw]
+            assert attempts == sorted(attempts)
+            fences = self.fences.setdefault(job_id, [])
+            if not fences or fences[-1] != fields["fence"]:
+                assert fields["fence"] not in fences
+                fences.append(fields["fence"])
+
+    @invariant()
+    def indexes_agree(self) -> None:
+        jobs = self._jobs()
+        for state in State:
+            inside = set(self.redis.zrange(self.keys("state", state), 0, -1))
+            assert inside == {job_id for job_id, job in jobs.items() if job["state"] == state}
+        assert set(self.redis.zrange(self.keys("jobs"), 0, -1)) == set(jobs)
+        for flavor in FLAVORS:
+            waiting = set(self.redis.zrange(self.keys("waiting", flavor), 0, -1))
+            assert waiting == {i for i, job in jobs.items() if job["state"] == "QUEUED" and job["flavor"] == flavor}
+        for host in HOSTS:
+            held = self.redis.smembers(self.keys("host_jobs", host))
+            assert held == {i for i, j in jobs.items() if STATES[State(j["state"])].on_host and j["host"] == host}
+        deadlines = set(self.redis.zrange(self.keys("deadlines"), 0, -1))
+        assert deadlines == {job_id for job_id, job in jobs.items() if job["state"] == State.RUNNING}
+        billing = set(self.redis.zrange(self.keys("billing"), 0, -1))
+        running = {job_id for job_id, job in jobs.items() if job["state"] in (State.RUNNING, State.TIMEOUT)}
+        stopping = {job_id for job_id, job in jobs.items() if job["state"] == State.INTERRUPTING}
+        assert running <= billing <= running | stopping
+
+    @invariant()
+    def counters_agree(self) -> None:
+        used: Counter[str] = Counter()
+        for job in self._jobs().values():
+            if STATES[State(job["state"])].counted:
+                used[f"{job['project']}/{job['kind']}"] += int(job["units"])
+        held = {key: int(value) for key, value in self.redis.hgetall(self.keys("quota_used")).items() if value != "0"}
+        assert held == dict(used)
+
+    @invariant()
+    def reservations_agree(self) -> None:
+        reserved = set()
+        for job_id, job in self._jobs().items():
+            if STATES[State(job["state"])].holds_units:
+                units = json.loads(job["unit_ids"])
+                assert len(units) == int(job["units"])
+                for unit in units:
+                    assert (job["host"], job["flavor"], unit) not in reserved, "a unit was given twice"
+                    reserved.add((job["host"], job["flavor"], unit))
+                    assert self.redis.hget(self.keys("host_units", job["host"], job["flavor"]), unit) == job_id
+        for host in HOSTS:
+            for flavor in FLAVORS:
+                units = self.redis.hgetall(self.keys("host_units", host, flavor))
+                taken = {(host, flavor, unit) for unit, holder in units.items() if holder}
+                assert taken == {key for key in reserved if key[:2] == (host, flavor)}
+                free = self.redis.zscore(self.keys("free", flavor), host)
+                if free is not None:
+                    assert free == sum(1 for holder in units.values() if not holder)
+
+    @invariant()
+    def the_ledger_has_no_gap_and_no_double(self) -> None:
+        for project in PROJECTS:
+            minutes: dict[tuple[str, int], list[int]] = {}
+            for row in self.store.ledger(project):
+                minutes.setdefault((row.job_id, row.attempt), []).append(row.minute)
+            for counted in minutes.values():
+                assert sorted(counted) == list(range(len(counted)))
+
+    @invariant()
+    def every_key_is_in_the_legend(self) -> None:
+        patterns = [
+            re.compile(re.sub(r"\\{\w+\\}", "[^:]+", re.escape(key.pattern)) + r"\Z") for key in LEGEND.values()
+        ]
+        for name in self.redis.keys(f"{self.keys.root}*"):
+            rest = name.removeprefix(self.keys.root)
+            assert any(pattern.match(rest) for pattern in patterns), name
+
+    # ── helpers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _jobs(self) -> dict[str, dict[str, str]]:
+        return {i: self.redis.hgetall(self.keys("job", i)) for i in self.redis.zrange(self.keys("jobs"), 0, -1)}
+
+    def _job(self, which: int) -> tuple[str, dict[str, str]]:
+        jobs = sorted(self._jobs().items(), key=lambda item: (item[1]["created_ms"], item[0]))
+        return jobs[which % len(jobs)] if jobs else ("", {})
+
+    def _fence(self, job_id: str, which: int) -> str:
+        """Mostly the current fence, sometimes an older one, sometimes the right number with a wrong token."""
+        known = self.fences.get(job_id) or [self.redis.hget(self.keys("job", job_id), "fence") or ""]
+        if which % 7 == 0:
+            return known[-1].split(".")[0] + ".0000000000000000"
+        return known[0] if which % 5 == 0 else known[-1]
+
+    def _everything(self) -> dict[str, Any]:
+        dump: dict[str, Any] = {}
+        for name in self.redis.keys(f"{self.keys.root}*"):
+            dump[name] = self._read(name)
+        return dump
+
+    def _read(self, name: str) -> Any:
+        match self.redis.type(name):
+            case "hash":
+                return self.redis.hgetall(name)
+            case "zset":
+                return self.redis.zrange(name, 0, -1, withscores=True)
+            case "set":
+                return self.redis.smembers(name)
+            case "list":
+                return self.redis.lrange(name, 0, -1)
+            case _:
+                return self.redis.xlen(name)
+
+
+@pytest.mark.timeout(400)
+def test_random_histories(redis: RedisServer) -> None:
+    StoreMachine.url = redis.url
+    run_state_machine_as_test(
+        StoreMachine,
+        settings=settings(
+            max_examples=80,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            # Shrinking a history takes minutes; the failing one is printed as it is.
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        ),
+    )

@@ -1,0 +1,182 @@
+"""Single verbs of the store, where a random history would not say enough."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from importlib import resources
+
+import pytest
+
+from aitrain.domain.admission import Admitted, Site, admit
+from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded, StoreUnavailable
+from aitrain.domain.flavor import BUILT_IN, Kind
+from aitrain.domain.job import Job
+from aitrain.domain.placement import place
+from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import EndCause, State
+from aitrain.store import Lease, LogLine, Store
+from aitrain.store.keys import LEGEND
+from deploy.local.servers import RedisServer, free_port
+
+SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
+
+
+def admitted(**fields: object) -> Admitted:
+    return admit(JobSpec.of(image="x", **{"resources": {"cpu": 1}, **fields}), SITE)
+
+
+def queued(store: Store, **fields: object) -> Job:
+    return store.get(store.submit(str(uuid.uuid4()), admitted(**fields)).job_id)
+
+
+def placed(store: Store, **fields: object) -> Job:
+    job = queued(store, **fields)
+    store.join_host("h1", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, ttl_ms=60_000)
+    for assignment in place(*store.placement_view(10), patience_s=60):
+        assert store.assign(assignment)
+    return store.get(job.id)
+
+
+def test_submitting_the_same_id_twice_makes_one_job(store: Store) -> None:
+    job_id = str(uuid.uuid4())
+    store.submit(job_id, admitted())
+    store.submit(job_id, admitted())
+    assert [job.id for job in store.newest(project=None, state=None, limit=9)] == [job_id]
+    assert len(store.get(job_id).history) == 1
+
+
+def test_a_quota_is_exact_under_many_producers(store: Store) -> None:
+    store.set_quota("red", Kind.CPU, 7)
+    refused = []
+
+    def produce() -> None:
+        for _ in range(3):
+            try:
+                store.submit(str(uuid.uuid4()), admitted(project="red"))
+            except QuotaExceeded as error:
+                refused.append(error)
+
+    threads = [threading.Thread(target=produce) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.count(State.QUEUED) == 7
+    assert len(refused) == 23
+    assert (refused[-1].limit, refused[-1].used, refused[-1].asked) == (7, 7, 1)
+    assert "7 cpu units" in str(refused[-1])
+
+
+def test_a_lifted_quota_limits_no_more(store: Store) -> None:
+    store.set_quota("red", Kind.CPU, 0)
+    with pytest.raises(QuotaExceeded):
+        queued(store, project="red")
+    store.set_quota("red", Kind.CPU, None)
+    assert queued(store, project="red").state is State.QUEUED
+
+
+def test_what_a_spec_says_comes_back(store: Store) -> None:
+    job = queued(
+        store, env={"A": "ü"}, volumes=["data@s3/p:/d:rw"], labels={"k": "v"}, timeout=77, command=["a", "b c"]
+    )
+    assert (job.spec.env, job.spec.labels, job.spec.command) == ({"A": "ü"}, {"k": "v"}, ("a", "b c"))
+    assert (job.timeout_s, str(job.spec.volumes[0])) == (77, "data@s3/p/:/d:rw:no-cache")
+
+
+def test_the_first_cause_stands(store: Store) -> None:
+    job = placed(store)
+    for state in (State.PENDING, State.RUNNING):
+        assert store.transition(job.id, job.fence, state, fields={"started_ms": 1}).moved
+    store.stop(job.id, "stopped by ann")
+    store.transition(job.id, job.fence, State.FINALIZING, cause=EndCause.EXIT_CODE)
+    assert store.get(job.id).end_cause is EndCause.STOPPED
+
+
+def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
+    job = queued(store)
+    store.join_host("h1", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=-1)
+    assert place(*store.placement_view(10), patience_s=60) == []
+    assert store.get(job.id).state is State.QUEUED
+
+
+def test_one_of_two_deliveries_gets_the_lease(store: Store) -> None:
+    job = placed(store)
+    first, second = (Lease(job.id, job.fence, State.INITIALIZING, holder) for holder in ("a", "b"))
+    assert store.begin_step(first, 60_000).moved
+    assert not store.begin_step(second, 60_000).moved
+    assert not store.transition(job.id, job.fence, State.PENDING, holder="b").moved
+    assert store.transition(job.id, job.fence, State.PENDING, holder="a").moved
+
+
+def test_a_step_keeps_its_lease_over_a_stop_order_until_it_gives_it_back(store: Store) -> None:
+    job = placed(store)
+    lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
+    store.begin_step(lease, 60_000)
+    store.stop(job.id, "stopped")
+    assert store.renew_leases([lease], 60_000) == [False]
+    assert store.host_jobs("h1")[0].lease_live
+    store.release_lease(lease)
+    assert not store.host_jobs("h1")[0].lease_live
+
+
+def test_a_log_takes_each_line_once(store: Store) -> None:
+    job = queued(store)
+    line = LogLine("2026-11-22T10:00:00.1Z", "hello")
+    for _ in range(2):
+        stands, full = store.append_log(job.id, job.fence, cursor="", next_cursor="c1", lines=[line], max_bytes=1000)
+        assert (stands, full) == ("c1", False)
+    assert store.log(job.id, 1) == [line]
+
+
+def test_a_log_that_is_too_long_says_so_once(store: Store) -> None:
+    job = queued(store)
+    for number in range(3):
+        store.append_log(
+            job.id, job.fence, cursor=store.log_cursor(job.id), next_cursor=f"c{number}",
+            lines=[LogLine("t", "x" * 60)], max_bytes=100,
+        )  # fmt: skip
+    kept = store.log(job.id, 1)
+    assert [line.text for line in kept] == ["x" * 60, "[aitrain: the log is cut here: it passed 100 bytes]"]
+
+
+def test_no_such_job(store: Store) -> None:
+    with pytest.raises(JobNotFound, match="nope"):
+        store.get("nope")
+    with pytest.raises(JobNotFound):
+        store.stop("nope", "")
+    assert not store.transition("nope", "1.x", State.PENDING).moved
+
+
+def test_a_store_that_does_not_answer_says_so_in_bounded_time() -> None:
+    store = Store(f"redis://127.0.0.1:{free_port()}/0")
+    with pytest.raises(StoreUnavailable, match="is Redis running"):
+        store.get("x")
+    with pytest.raises(StoreUnavailable):
+        store.submit("x", admitted())
+
+
+def test_a_url_that_is_none_is_named() -> None:
+    with pytest.raises(InvalidInput, match="redis_url"):
+        Store("http://x")
+
+
+def test_scripts_are_reloaded_when_redis_forgot_them(store: Store, redis: RedisServer) -> None:
+    from redis import Redis
+
+    queued(store)
+    Redis.from_url(redis.url).script_flush()
+    assert queued(store).state is State.QUEUED
+
+
+def test_every_script_says_what_it_takes_and_returns() -> None:
+    folder = resources.files("aitrain.store") / "lua"
+    for file in folder.iterdir():
+        text = file.read_text()
+        head = "\n".join(line for line in text.splitlines()[:12] if line.startswith("--"))
+        if file.name != "common.lua":
+            assert "ARG:" in head, file.name
+            assert "Returns" in head, file.name
+        assert not re.search(r"['\"]\w+:", text), f"{file.name} builds a key by hand"
+        assert set(re.findall(r"\bk_(\w+)\(", text)) <= set(LEGEND), file.name

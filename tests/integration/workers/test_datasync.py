@@ -1,0 +1,174 @@
+"""Copies between a real S3 server and a real disk."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
+from aitrain.domain.job import VolumeProgress
+from aitrain.domain.states import InfoCode
+from aitrain.domain.volume import Volume
+from aitrain.settings import DataStore
+from deploy.local.servers import S3Server, free_port
+from workers.datasync import VolumeSync
+
+OWNER = (42420, 42420)
+
+
+class Sync:
+    """A volume of a test, and what it told."""
+
+    def __init__(self, text: str, s3: S3Server, directory: Path, **store: Any) -> None:
+        values = {
+            "endpoint_url": s3.url,
+            "access_key_id": s3.access_key_id,
+            "secret_access_key": s3.secret_access_key,
+            **store,
+        }
+        self.told: list[VolumeProgress] = []
+        self.cancelled = False
+        self.sync = VolumeSync(
+            Volume.parse(text), {"s3": DataStore(**values)}, directory, owner=OWNER, checkpoint=self._checkpoint,
+            report=self.told.append,
+        )  # fmt: skip
+        self.data = self.sync.mounted
+
+    def _checkpoint(self) -> None:
+        if self.cancelled:
+            raise StepCancelled("stopped")
+
+    def files(self) -> dict[str, bytes]:
+        return {str(p.relative_to(self.data)): p.read_bytes() for p in self.data.rglob("*") if p.is_file()}
+
+
+def put(s3_client: Any, bucket: str, objects: dict[str, bytes]) -> None:
+    s3_client.create_bucket(Bucket=bucket)
+    for key, body in objects.items():
+        s3_client.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def objects(s3_client: Any, bucket: str) -> dict[str, bytes]:
+    listed = s3_client.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return {item["Key"]: s3_client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed}
+
+
+def test_only_what_is_under_the_prefix_is_copied(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {"train/a": b"1", "train/deep/ü b": b"2", "training/c": b"3", "d": b"4", "train/empty": b""})
+    volume = Sync(f"{bucket}@s3/train:/data", s3, tmp_path)
+    volume.sync.pull()
+    assert volume.files() == {"a": b"1", "deep/ü b": b"2", "empty": b""}
+    assert (volume.data / "deep").stat().st_uid == OWNER[0]
+    assert (volume.data / "a").stat().st_uid == OWNER[0]
+    assert volume.told[-1] == VolumeProgress(total=3, processed=3, completed=3, bytes=2)
+
+
+def test_what_was_copied_is_not_copied_again(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {"a": b"1", "b": b"2"})
+    Sync(f"{bucket}@s3:/data", s3, tmp_path).sync.pull()
+    s3_client.put_object(Bucket=bucket, Key="b", Body=b"new")
+    again = Sync(f"{bucket}@s3:/data", s3, tmp_path)
+    (again.data / "a").touch()
+    again.sync.pull()
+    assert again.files() == {"a": b"1", "b": b"new"}
+    third = Sync(f"{bucket}@s3:/data", s3, tmp_path)
+    third.sync.pull()
+    assert third.told[-1] == VolumeProgress(total=2, skipped=2)
+
+
+def test_new_and_changed_files_are_pushed_and_nothing_is_deleted(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    put(s3_client, bucket, {"out/same": b"same", "out/changed": b"old", "out/removed": b"kept", "beside": b"x"})
+    volume = Sync(f"{bucket}@s3/out:/out:rw", s3, tmp_path)
+    volume.sync.pull()
+    (volume.data / "changed").write_bytes(b"new")
+    (volume.data / "removed").unlink()
+    (volume.data / "deep").mkdir()
+    (volume.data / "deep" / "made").write_bytes(b"made")
+    volume.sync.push()
+    assert objects(s3_client, bucket) == {
+        "out/same": b"same", "out/changed": b"new", "out/removed": b"kept", "out/deep/made": b"made", "beside": b"x",
+    }  # fmt: skip
+    assert volume.told[-1] == VolumeProgress(total=3, processed=2, completed=2, skipped=1, bytes=7)
+    volume.sync.push()
+    assert volume.told[-1] == VolumeProgress(total=3, skipped=3), "a second push has nothing to do"
+
+
+def test_large_objects_go_in_parts(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    content = os.urandom(20 * 1024 * 1024 + 17)
+    volume = Sync(f"{bucket}@s3:/out:rw", s3, tmp_path / "one")
+    volume.sync.pull()
+    (volume.data / "large").write_bytes(content)
+    volume.sync.push()
+    back = Sync(f"{bucket}@s3:/in", s3, tmp_path / "two")
+    back.sync.pull()
+    assert back.files() == {"large": content}
+
+
+def test_a_missing_container_is_made_for_rw_and_a_fault_for_ro(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserFault, match="no such container") as caught:
+        Sync(f"{bucket}@s3:/in", s3, tmp_path / "ro").sync.pull()
+    assert caught.value.code is InfoCode.DATASYNC_INVALID_CONTAINER
+    with pytest.raises(ClientError):
+        s3_client.head_bucket(Bucket=bucket)
+    Sync(f"{bucket}@s3:/out:rw", s3, tmp_path / "rw").sync.pull()
+    s3_client.head_bucket(Bucket=bucket)
+
+
+def test_a_wrong_key(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {"a": b"1"})
+    for wrong in ({"access_key_id": "nobody"}, {"secret_access_key": "wrong-secret"}):
+        with pytest.raises(UserFault, match="correct the keys") as caught:
+            Sync(f"{bucket}@s3:/in", s3, tmp_path, **wrong).sync.pull()
+        assert caught.value.code is InfoCode.DATASYNC_PROGRESS_FAILED_INVALID_CREDENTIALS
+        assert "wrong-secret" not in str(caught.value)
+
+
+def test_an_unknown_data_store(s3: S3Server, tmp_path: Path) -> None:
+    with pytest.raises(UserFault, match="knows no data store 'other'") as caught:
+        Sync("data@other:/in", s3, tmp_path).sync.pull()
+    assert caught.value.code is InfoCode.DATASYNC_DATA_STORE_NOT_FOUND
+
+
+def test_a_store_that_does_not_answer_is_our_fault(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(PlatformFault, match="does not answer") as caught:
+        Sync("data@s3:/in", s3, tmp_path, endpoint_url=f"http://127.0.0.1:{free_port()}").sync.pull()
+    assert caught.value.code is InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
+
+
+def test_a_copy_is_given_up_when_told(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {f"{n}": b"x" for n in range(20)})
+    volume = Sync(f"{bucket}@s3:/in", s3, tmp_path)
+    volume.cancelled = True
+    with pytest.raises(StepCancelled):
+        volume.sync.pull()
+    assert volume.files() == {}
+
+
+def test_what_a_job_leaves_behind_is_not_followed(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    volume = Sync(f"{bucket}@s3:/out:rw", s3, tmp_path / "v")
+    volume.sync.pull()
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_text("secret")
+    (volume.data / "good").write_text("good")
+    (volume.data / "link").symlink_to(secret)
+    (volume.data / "dir").symlink_to(tmp_path / "outside")
+    os.mkfifo(volume.data / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(volume.data / "socket"))
+        volume.sync.push()
+    assert objects(s3_client, bucket) == {"good": b"good"}
+    assert volume.told[-1] == VolumeProgress(total=1, processed=1, completed=1, skipped=4, bytes=4)

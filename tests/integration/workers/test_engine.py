@@ -1,0 +1,220 @@
+"""The runtime against a real engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
+from aitrain.domain.states import EndCause, InfoCode
+from aitrain.settings import HostSettings
+from deploy.local.images import BUSYBOX_IMAGE
+from deploy.local.servers import DockerEngine, Registry, free_port
+from workers.runtime import Container, ContainerSpec, Engine, Labels, Mount, container_name
+from workers.runtime.faults import EngineUnavailable
+
+Make = Callable[..., ContainerSpec]
+
+
+def no_checkpoint() -> None:
+    return
+
+
+@pytest.fixture
+def runtime(engine: DockerEngine, namespace: str) -> Iterator[Engine]:
+    runtime = Engine(HostSettings(docker_url=engine.url, container_network="none"), namespace)
+    yield runtime
+    for container in runtime.containers():
+        runtime.remove(container)
+
+
+@pytest.fixture
+def raw(engine: DockerEngine) -> docker.DockerClient:
+    return docker.DockerClient(base_url=engine.url)
+
+
+def spec(*command: str, fence: str = "1.abc", job_id: str | None = None, **more: Any) -> ContainerSpec:
+    job_id = job_id or str(uuid.uuid4())
+    labels = {Labels.JOB: job_id, Labels.FENCE: fence, Labels.ATTEMPT: "1", Labels.PROJECT: "red"}
+    values: dict[str, Any] = {
+        "name": container_name(job_id, 1), "image": BUSYBOX_IMAGE, "command": command, "labels": labels,
+        "cpus": Decimal("0.5"), "memory_gib": Decimal("0.0625"), "shm_gib": Decimal("0.0625"), **more,
+    }  # fmt: skip
+    return ContainerSpec(**values)
+
+
+def run(runtime: Engine, wanted: ContainerSpec) -> Container:
+    container = runtime.start(runtime.create(wanted), wanted.command)
+    deadline = time.monotonic() + 20
+    while container.running:
+        assert time.monotonic() < deadline, "the container did not end"
+        found = runtime.find(container.id)
+        assert found is not None
+        container = found
+    return container
+
+
+def test_a_container_runs_once_and_tells_its_end(runtime: Engine) -> None:
+    wanted = spec("sh", "-c", "echo one; echo two >&2; exit 3")
+    ended = run(runtime, wanted)
+    assert (ended.exited, ended.exit_code, ended.out_of_memory) == (True, 3, False)
+    assert ended.started_ms is not None
+    assert ended.finished_ms is not None
+    assert abs(ended.finished_ms - time.time() * 1000) < 60_000
+    assert ended.finished_ms >= ended.started_ms
+    again = runtime.start(runtime.create(wanted), wanted.command)
+    assert again == ended, "a second create finds the first, and an ended one is not run again"
+    assert sorted(line.partition(" ")[2] for line in runtime.log(ended, 0)) == ["one", "two"]
+
+
+def test_another_fence_under_the_same_name_is_replaced(runtime: Engine) -> None:
+    first = runtime.create(spec("sleep", "60", job_id="j", fence="1.old"))
+    runtime.start(first, ())
+    second = runtime.create(spec("true", job_id="j", fence="1.new"))
+    assert second.id != first.id
+    assert runtime.find(first.id) is None
+
+
+def test_a_command_that_does_not_exist(runtime: Engine) -> None:
+    wanted = spec("no-such-program")
+    with pytest.raises(UserFault, match=r"no-such-program.*could not be started") as caught:
+        runtime.start(runtime.create(wanted), wanted.command)
+    assert caught.value.code is InfoCode.JOB_CREATE_CONTAINER_ERROR
+    left = runtime.containers()
+    assert [container.exited for container in left] == [False], "it has an exit code, but it never ran"
+
+
+def test_out_of_memory_is_recognized(runtime: Engine) -> None:
+    ended = run(runtime, spec("dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1"))
+    assert ended.out_of_memory
+    assert ended.exit_code == 137
+
+
+def test_the_job_is_shut_in(runtime: Engine, raw: docker.DockerClient) -> None:
+    command = "id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; echo $A $NVIDIA_VISIBLE_DEVICES"
+    wanted = spec("sh", "-c", command, env={"A": "b"})
+    ended = run(runtime, wanted)
+    said = "\n".join(line.partition(" ")[2] for line in runtime.log(ended, 0)).split()
+    assert said == ["42420", "42420", "CapEff:", "0000000000000000", "NoNewPrivs:", "1", "b", "void"]
+    config = raw.api.inspect_container(ended.id)["HostConfig"]
+    assert config["RestartPolicy"]["Name"] == "no"
+    assert config["Init"] is True
+    assert config["PidsLimit"] == 4096
+    assert config["Memory"] == config["MemorySwap"] == 64 * 1024**2
+    assert config["ShmSize"] == 64 * 1024**2
+    assert config["NanoCpus"] == 500_000_000
+    assert config["LogConfig"]["Config"] == {"max-size": "16m", "max-file": "2"}
+    assert not config["Privileged"]
+
+
+def test_volumes_are_mounted_as_asked(runtime: Engine, tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o777)
+    mounts = (Mount(tmp_path / "in", "/in", read_only=True), Mount(tmp_path / "out", "/out", read_only=False))
+    ended = run(runtime, spec("sh", "-c", "touch /out/made; touch /in/made", mounts=mounts))
+    assert ended.exit_code == 1
+    assert (tmp_path / "out" / "made").exists()
+    assert not (tmp_path / "in" / "made").exists()
+
+
+def test_the_nvidia_runtime_gets_exactly_the_reserved_ids(runtime: Engine, raw: docker.DockerClient) -> None:
+    ended = run(runtime, spec("sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES", gpu_ids=("GPU-a", "GPU-c"),
+                              env={"NVIDIA_VISIBLE_DEVICES": "all"}))  # fmt: skip
+    assert [line.partition(" ")[2] for line in runtime.log(ended, 0)] == ["GPU-a,GPU-c"]
+    assert raw.api.inspect_container(ended.id)["HostConfig"]["Runtime"] == "nvidia"
+
+
+def test_stop_is_kind_first(runtime: Engine) -> None:
+    polite = spec("sh", "-c", "trap 'echo bye; exit 0' TERM; while true; do sleep 0.1; done")
+    container = runtime.start(runtime.create(polite), ())
+    deadline = time.monotonic() + 10
+    while not runtime.log(container, 0) and time.monotonic() < deadline:
+        runtime.stop(container, 5)
+    found = runtime.find(container.id)
+    assert found is not None
+    assert found.exit_code in (0, 143)
+    stubborn = runtime.start(runtime.create(spec("sh", "-c", "trap '' TERM; while true; do sleep 0.1; done")), ())
+    began = time.monotonic()
+    runtime.stop(stubborn, 1)
+    killed = runtime.find(stubborn.id)
+    assert killed is not None
+    assert killed.exit_code in (137, 143)
+    assert time.monotonic() - began < 15
+
+
+def test_gone_is_as_good_as_removed_and_stopped(runtime: Engine) -> None:
+    container = runtime.create(spec("true"))
+    runtime.remove(container)
+    runtime.remove(container)
+    runtime.stop(container, 0)
+    assert runtime.find(container.id) is None
+    assert runtime.log(container, 0) == []
+
+
+def test_other_sites_are_not_seen(runtime: Engine, engine: DockerEngine) -> None:
+    other = Engine(HostSettings(docker_url=engine.url, container_network="none"), "another-site")
+    container = other.create(spec("true"))
+    assert runtime.containers() == []
+    other.remove(container)
+
+
+def test_an_image_is_pulled_when_it_is_absent(runtime: Engine, raw: docker.DockerClient, registry: Registry) -> None:
+    name = f"{registry.address}/team/tool:1.2"
+    raw.images.get(BUSYBOX_IMAGE).tag(f"{registry.address}/team/tool", "1.2")
+    raw.images.push(f"{registry.address}/team/tool", "1.2")
+    raw.images.remove(name)
+    image_id = runtime.pull(name, no_checkpoint)
+    assert raw.images.get(name).id == image_id == raw.images.get(BUSYBOX_IMAGE).id
+    digest = raw.images.get(name).attrs["RepoDigests"][0]
+    raw.images.remove(name)
+    assert runtime.pull(digest, no_checkpoint) == image_id
+
+
+@pytest.mark.parametrize("tag", ["team/absent:1", "team/tool:absent"])
+def test_a_missing_image_is_the_users_fault(runtime: Engine, registry: Registry, tag: str) -> None:
+    with pytest.raises(UserFault, match="could not be pulled") as caught:
+        runtime.pull(f"{registry.address}/{tag}", no_checkpoint)
+    assert (caught.value.code, caught.value.cause) == (InfoCode.JOB_IMAGE_PULL, EndCause.IMAGE_REFUSED)
+
+
+def test_an_unreachable_registry_is_not(runtime: Engine) -> None:
+    with pytest.raises(PlatformFault, match="registry can be reached") as caught:
+        runtime.pull(f"127.0.0.1:{free_port()}/x:1", no_checkpoint)
+    assert caught.value.code is InfoCode.JOB_REGISTRY_UNAVAILABLE
+
+
+def test_a_pull_is_given_up_when_told(runtime: Engine, raw: docker.DockerClient, registry: Registry) -> None:
+    name = f"{registry.address}/team/slow"
+    raw.images.get(BUSYBOX_IMAGE).tag(name, "1")
+    raw.images.push(name, "1")
+    raw.images.remove(f"{name}:1")
+
+    def stop() -> None:
+        raise StepCancelled("stopped")
+
+    with pytest.raises(StepCancelled):
+        runtime.pull(f"{name}:1", stop)
+
+
+def test_an_engine_that_is_not_there(namespace: str, tmp_path: Path) -> None:
+    gone = Engine(HostSettings(docker_url=f"unix://{tmp_path}/none.sock"), namespace)
+    with pytest.raises(EngineUnavailable):
+        gone.containers()
+    with pytest.raises(EngineUnavailable):
+        gone.pull("x", no_checkpoint)
+
+
+def test_deaths_are_told(runtime: Engine) -> None:
+    container = runtime.create(spec("true"))
+    deaths = runtime.deaths()
+    threading.Timer(0.3, runtime.start, (container, ())).start()
+    assert next(deaths) == container.id

@@ -1,0 +1,55 @@
+"""Settings come from the environment and a file; wrong ones are named, secrets never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from aitrain.domain.errors import InvalidInput
+from aitrain.settings import load_settings
+
+
+def test_environment_wins_over_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "aitrain.toml"
+    file.write_text('namespace = "from-file"\ncurrency = "CHF"\n[host]\nname = "gpu-01"\nunits = { v100s = 4 }\n')
+    monkeypatch.setenv("AITRAIN_CONFIG", str(file))
+    monkeypatch.setenv("AITRAIN_NAMESPACE", "from-env")
+    settings = load_settings()
+    assert (settings.namespace, settings.currency, settings.host.name) == ("from-env", "CHF", "gpu-01")
+    assert settings.host.unit_ids == {"v100s": ["0", "1", "2", "3"]}
+
+
+def test_nested_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AITRAIN_HOST__NAME", "gpu-07")
+    monkeypatch.setenv("AITRAIN_HOST__UNITS", '{"h100": ["GPU-a", "GPU-b"]}')
+    settings = load_settings()
+    assert settings.host.unit_ids == {"h100": ["GPU-a", "GPU-b"]}
+    assert settings.host.jobs_at_once == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("AITRAIN_HOST__NAME", "No Good", "host.name"),
+        ("AITRAIN_HOST__UNITS", '{"cpu": 0}', "host.units"),
+        ("AITRAIN_TIMING__HEARTBEAT_SECONDS", "-1", "timing.heartbeat_seconds"),
+        ("AITRAIN_HOST", "{not json", "settings"),
+        ("AITRAIN_CONFIG", "/does/not/exist.toml", "AITRAIN_CONFIG"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert caught.value.problems[0].field == field
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "hunter2-secret"
+    store = {"endpoint_url": "http://x", "secret_access_key": secret}
+    settings = load_settings(data_stores={"s3": store})
+    assert secret not in repr(settings)
+    assert secret not in str(settings.model_dump())
+    monkeypatch.setenv("AITRAIN_DATA_STORES", '{"s3": {"secret_access_key": "hunter2-secret", "wrong": 1}}')
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert secret not in str(caught.value)
