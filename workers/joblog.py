@@ -9,8 +9,8 @@ from aitrain.store import LogLine, Store
 from workers.runtime import Container, Engine, container_name
 from workers.step import Run
 
-# The engine reads stdout and stderr apart, so a line may come after one that is a little younger. Lines of this age have
-# all come, and stand in the order of their times.
+# The engine reads stdout and stderr apart, so a line may come after one that is a little younger. Lines of this age
+# have all come, and are kept in the order of their times.
 SETTLE_NS = 200_000_000
 
 

@@ -27,10 +27,8 @@ from workers.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-MESSAGES = {
-    EndCause.COMPLETED: "",
-    EndCause.OUT_OF_MEMORY: "killed: it used more memory than its units bring; ask for more units, or use less",
-}
+# What shells and init processes mean by these exit codes.
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
 class Actor:
@@ -115,9 +113,8 @@ class Actor:
             "finished_ms": container.finished_ms or 0,
             "out_of_memory": int(container.out_of_memory),
         }
-        message = MESSAGES.get(cause, f"the command exited with {code}")
         ran_ms = (container.finished_ms or 0) - (container.started_ms or 0)
-        self._finalize(job, cause, message, fields, ran_ms)
+        self._finalize(job, cause, _message(cause, code), fields, ran_ms)
 
     def _finalize(
         self, job: HostJob, cause: EndCause, message: str, fields: dict[str, str | int], ran_ms: int | None
@@ -173,3 +170,12 @@ class Actor:
         except BrokerUnavailable as error:
             # The step stays due, so the next heartbeats send it.
             log.warning("job %s: the message of %s was not sent: %s", job.job_id, step, error)
+
+
+def _message(cause: EndCause, code: int) -> str:
+    if cause is EndCause.COMPLETED:
+        return ""
+    if cause is EndCause.OUT_OF_MEMORY:
+        return "it was killed because it used more memory than its units bring: ask for more units, or use less"
+    reason = {NOT_FOUND: ": its program is not in the image", NOT_EXECUTABLE: ": its program may not be executed"}
+    return f"the command exited with {code}{reason.get(code, '')}; see its log"

@@ -15,7 +15,7 @@ from aitrain.domain.states import EndCause, InfoCode
 REFUSED = ("not found", "manifest unknown", "does not exist", "access denied", "unauthorized", "no basic auth")
 # What runc says when the image or the command is at fault.
 COMMAND = ("executable file not found", "no such file or directory", "permission denied", "exec format error",
-           "is a directory", "unable to start container process")  # fmt: skip
+           "is a directory", "not a directory", "unable to start container process")  # fmt: skip
 
 
 class EngineUnavailable(Unavailable):

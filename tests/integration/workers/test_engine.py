@@ -84,8 +84,14 @@ def test_another_fence_under_the_same_name_is_replaced(runtime: Engine) -> None:
 
 
 def test_a_command_that_does_not_exist(runtime: Engine) -> None:
-    wanted = spec("no-such-program")
-    with pytest.raises(UserFault, match=r"no-such-program.*could not be started") as caught:
+    ended = run(runtime, spec("no-such-program"))
+    assert ended.exit_code == 127
+    assert "no-such-program" in runtime.log(ended, 0)[0]
+
+
+def test_a_container_that_cannot_be_started(runtime: Engine, tmp_path: Path) -> None:
+    wanted = spec("true", mounts=(Mount(tmp_path, "/bin/busybox", read_only=True),))
+    with pytest.raises(UserFault, match="could not be started") as caught:
         runtime.start(runtime.create(wanted), wanted.command)
     assert caught.value.code is InfoCode.JOB_CREATE_CONTAINER_ERROR
     left = runtime.containers()
