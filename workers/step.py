@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 from aitrain.domain.billing import LedgerRow
@@ -79,17 +79,19 @@ class Run:
         cause: EndCause | None = None,
         fields: Mapping[str, str | int] | None = None,
         rows: Sequence[LedgerRow] = (),
+        or_past: Collection[State] = (),
     ) -> None:
         """Moves the job on from this step's state.
 
-        Raises StepCancelled if it has moved already.
+        or_past: states in which the agent may have put it already, which is as good. Raises StepCancelled if it has
+        moved elsewhere.
         """
         lease = self._claim.lease
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
             code=code, message=message, cause=cause, fields=fields, rows=rows,
         )  # fmt: skip
-        if not moved.moved:
+        if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")
         self.machine.dispatcher.after(moved, to)
 

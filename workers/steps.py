@@ -9,6 +9,9 @@ from workers.containers import container_spec
 from workers.joblog import collect_log
 from workers.step import Run, end_of
 
+# A container that ends at once may be reported by the agent before the step that started it can say so.
+SEEN_BY_THE_AGENT = (State.RUNNING, State.FINALIZING, State.DONE, State.FAILED)
+
 
 @step(Step.SYNC_IN)
 def sync_in(run: Run) -> None:
@@ -27,7 +30,8 @@ def start_container(run: Run) -> None:
     run.checkpoint()
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
-        run.move(State.RUNNING, fields={"started_ms": started.started_ms, "image_id": image_id})
+        fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": image_id}
+        run.move(State.RUNNING, fields=fields, or_past=SEEN_BY_THE_AGENT)
 
 
 @step(Step.MONITOR)

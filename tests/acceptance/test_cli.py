@@ -1,0 +1,171 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deploy.local.images import BUSYBOX_IMAGE
+from deploy.local.servers import DockerEngine, RedisServer, S3Server, free_port
+from deploy.local.site import CLI
+from tests.acceptance.conftest import Fleet
+
+
+class Shell:
+    """Runs commands against one site."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._env = {**os.environ, **env}
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        done = subprocess.run([CLI, *arguments], env=self._env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine) -> Iterator[Fleet]:
+    fleet = make_fleet()
+    with fleet.site.host("h1", {"cpu": 2}, engine.url):
+        yield fleet
+
+
+@pytest.fixture
+def aitrain(fleet: Fleet) -> Shell:
+    return Shell(fleet.site.environment())
+
+
+def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
+    said = aitrain(
+        "job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--name", "first", "--env", "TOKEN=hunter2", "--label", "a=b",
+        "--volume", f"{bucket}@s3:/out:rw", "--watch", "--", "sh", "-c", "echo hello; echo hi > /out/r",
+    )  # fmt: skip
+    job_id = said.split()[0]
+    assert [line.split()[1] for line in said.splitlines()[1:]] == [
+        "QUEUED", "INITIALIZING", "PENDING", "RUNNING", "FINALIZING", "DONE",
+    ]  # fmt: skip
+    assert aitrain("job", "logs", job_id) == "hello\n"
+    shown = aitrain("job", "get", job_id)
+    assert json.loads(shown)["state"] == "DONE"
+    assert json.loads(shown)["spec"]["env"] == {"TOKEN": "***"}
+    assert "hunter2" not in shown
+    assert job_id[:8] in aitrain("job", "list")
+    bill = aitrain("bill", "show")
+    assert "0.00 EUR" in bill
+
+
+def test_the_exit_status_is_the_jobs_own(aitrain: Shell) -> None:
+    aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--watch", "--", "sh", "-c", "exit 3", status=3)
+
+
+def test_stop_and_wait(aitrain: Shell) -> None:
+    job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--", "sleep", "60").strip()
+    assert "INTERRUPT" in aitrain("job", "stop", job_id)
+    assert "INTERRUPTED" in aitrain("job", "wait", job_id, status=143 if _ran(aitrain, job_id) else 125)
+    assert "nothing to do" in aitrain("job", "stop", job_id)
+
+
+def _ran(aitrain: Shell, job_id: str) -> bool:
+    for _ in range(300):
+        job = json.loads(aitrain("job", "get", job_id))
+        if job["state"] == "INTERRUPTED":
+            return job["exit_code"] is not None
+    raise AssertionError(job)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--flavor", "tpu"], ["resources.flavor", "'tpu'", "cpu, h100, v100s"]),
+        (["--gpu", "0"], ["resources.gpu", "'0'", "at least 1"]),
+        (["--gpu", "9"], ["resources.gpu", "'9'", "at most 4"]),
+        (["--volume", "nonsense"], ["volumes[0]", "'nonsense'", "container@alias/prefix:mount_path"]),
+        (["--volume", "data@s3:relative"], ["mount_path", "'relative'", "/relative"]),
+        (["--volume", "aaa@s3:/a", "--volume", "bbb@s3:/a"], ["two volumes on /a"]),
+        (["--volume", "aaa@nowhere:/a"], ["volumes[0].alias", "'nowhere'", "s3"]),
+        (["--env", "NOVALUE"], ["env", "NAME=VALUE"]),
+        (["--timeout", "-1"], ["timeout", "at least 0"]),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_queued(
+    aitrain: Shell, fleet: Fleet, arguments: list[str], words: list[str]
+) -> None:
+    before = len(fleet.client.list(limit=1000))
+    said = aitrain("job", "run", BUSYBOX_IMAGE, *arguments, "--", "true", status=2)
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+    assert len(fleet.client.list(limit=1000)) == before
+
+
+def test_an_empty_image_name(aitrain: Shell) -> None:
+    assert "name a Docker image" in aitrain("job", "run", "", "--", "true", status=2)
+
+
+def test_a_project_over_its_quota(aitrain: Shell) -> None:
+    aitrain("quota", "set", "small", "--cpus", "1")
+    said = aitrain("job", "run", BUSYBOX_IMAGE, "--project", "small", "--cpu", "2", "--", "true", status=1)
+    assert "may use 1 cpu units at once: 0 are in use and 2 were asked for" in " ".join(said.split())
+
+
+def test_no_such_job(aitrain: Shell) -> None:
+    assert "no job 'nope'" in aitrain("job", "get", "nope", status=1)
+
+
+def test_redis_that_is_not_there(fleet: Fleet) -> None:
+    aitrain = Shell({**fleet.site.environment(), "AITRAIN_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"})
+    began = time.monotonic()
+    said = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--", "true", status=1)
+    assert "is Redis running" in said
+    assert "Traceback" not in said
+    assert time.monotonic() - began < 30
+
+
+def test_a_wrong_s3_key(make_fleet: Callable[..., Fleet], engine: DockerEngine, s3: S3Server, bucket: str) -> None:
+    wrong = {"endpoint_url": s3.url, "access_key_id": "x", "secret_access_key": "wrong-secret"}
+    fleet = make_fleet(data_stores={"s3": wrong})
+    fleet.s3.create_bucket(Bucket=bucket)
+    with fleet.site.host("h1", {"cpu": 1}, engine.url):
+        ended = fleet.end(fleet.submit("true", volumes=[f"{bucket}@s3:/in"]))
+    assert (ended.state, ended.code) == ("FAILED", "DATASYNC_PROGRESS_FAILED_INVALID_CREDENTIALS")
+    assert "correct the keys" in ended.message
+    assert "wrong-secret" not in ended.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"AITRAIN_HOST": "{}"}, ["host.units", "AITRAIN_HOST__UNITS"]),
+        ({"AITRAIN_HOST": '{"units": {"tpu": 1}}'}, ["host.units", "'tpu'", "cpu, h100, v100s"]),
+        ({"AITRAIN_HOST": '{"name": "No Good", "units": {"cpu": 1}}'}, ["host.name", "'No Good'"]),
+    ],
+)
+def test_a_host_with_wrong_settings_says_so(fleet: Fleet, env: dict[str, str], words: list[str]) -> None:
+    said = Shell({**fleet.site.environment(), **env})("host", status=2)
+    assert all(word in said for word in words), said
+
+
+def test_help_lists_the_commands(aitrain: Shell) -> None:
+    said = aitrain("--help")
+    assert all(
+        name in said for name in ("job", "host", "worker", "agent", "control", "beat", "flower", "bill", "quota")
+    )
+
+
+def test_redis_frozen_ends_in_bounded_time(
+    make_fleet: Callable[..., Fleet], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+
+    with RedisServer(tmp_path_factory.mktemp("frozen")) as own:
+        fleet = make_fleet(redis_url=own.url)
+        os.kill(own.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        said = Shell(fleet.site.environment())("job", "list", status=1)
+        os.kill(own.pid, signal.SIGCONT)
+    assert "is Redis running" in said
+    assert time.monotonic() - began < 40
