@@ -90,7 +90,8 @@ class Broker:
     def send_step(self, step: Step, job_id: str, fence: str, queue: str) -> None:
         """Sends one step and those that follow it, built from the job's state."""
         steps = list(Step)
-        self._send(chain(*(self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :])))
+        links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
+        self._send(chain(*links) if len(links) > 1 else links[0])
 
     def _link(self, step: Step, job_id: str, fence: str, queue: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.

@@ -53,9 +53,10 @@ class Client:
         """
         admitted = admit(spec, self._site)
         submitted = self._store.submit(str(uuid.uuid4()), admitted)
-        if submitted.may_start:
-            self._dispatcher.place_waiting()
-        return self._store.get(submitted.job_id)
+        if not submitted.may_start:
+            return submitted.job
+        self._dispatcher.place_waiting()
+        return self._store.get(submitted.job.id)
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""

@@ -32,12 +32,12 @@ class Dispatcher:
         for _ in range(MOST_ROUNDS):
             waiting, vacancies = self._store.placement_view(WINDOW)
             assignments = place(waiting, vacancies, self._patience_s)
-            if not assignments:
+            taken = [assignment for assignment in assignments if self._store.assign(assignment)]
+            for assignment in taken:
+                self._send(assignment)
+            placed += len(taken)
+            if len(taken) == len(assignments) < WINDOW:
                 break
-            for assignment in assignments:
-                if self._store.assign(assignment):
-                    placed += 1
-                    self._send(assignment)
         return placed
 
     def after(self, moved: Moved, to: State) -> None:

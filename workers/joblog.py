@@ -6,19 +6,11 @@ import time
 from datetime import datetime
 
 from aitrain.store import LogLine, Store
-from workers.runtime import Container, Engine, container_name
-from workers.step import Run
+from workers.runtime import Container, Engine
 
 # The engine reads stdout and stderr apart, so a line may come after one that is a little younger. Lines of this age
 # have all come, and are kept in the order of their times.
 SETTLE_NS = 200_000_000
-
-
-def collect_log(run: Run) -> None:
-    """Keeps what the ended container of a run wrote and the agent has not yet read."""
-    container = run.machine.engine.find(container_name(run.job.id, run.job.attempt))
-    if container is not None and container.fence == run.job.fence:
-        keep_log(run.machine.engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
 
 
 def keep_log(engine: Engine, store: Store, container: Container, max_bytes: int) -> None:

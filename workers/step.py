@@ -116,11 +116,11 @@ class Steps:
         """
         state = state_of(step)
         lease = Lease(job_id, fence, state, self._keeper.holder())
-        begun = self._machine.store.begin_step(lease, self._keeper.ttl_ms)
-        if not begun.moved:
+        begun, job = self._machine.store.begin_step(lease, self._keeper.ttl_ms)
+        if job is None:
             return False, f"late: the job is {begun.state}"
         with self._keeper.holding(lease) as claim:
-            run = Run(self._machine, self._machine.store.get(job_id), claim)
+            run = Run(self._machine, job, claim)
             try:
                 work(run)
             except StepCancelled as late:

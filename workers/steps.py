@@ -6,7 +6,7 @@ from aitrain.domain.states import State, Step
 from aitrain.domain.volume import Permission
 from workers.app import step
 from workers.containers import container_spec
-from workers.joblog import collect_log
+from workers.joblog import keep_log
 from workers.step import Run, end_of
 
 # A container that ends at once may be reported by the agent before the step that started it can say so.
@@ -43,12 +43,16 @@ def monitor(run: Run) -> None:
 @step(Step.SYNC_OUT)
 def sync_out(run: Run) -> None:
     """FINALIZING: the log's end is kept, the data pushed back, and the job ends as its cause says."""
-    collect_log(run)
+    engine, job = run.machine.engine, run.job
+    container = engine.of_attempt(job.id, job.attempt, job.fence)
+    if container is not None:
+        keep_log(engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
     for volume, sync in run.volumes():
         if volume.permission is Permission.RW:
             sync.push()
-    state, code = end_of(run.job)
+    state, code = end_of(job)
     run.workspace.settle()
-    run.move(state, code=code, message=run.job.message)
+    run.move(state, code=code, message=job.message)
     run.workspace.remove()
-    run.machine.engine.discard(run.job.id, run.job.attempt, run.job.fence)
+    if container is not None:
+        engine.remove(container)

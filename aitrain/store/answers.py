@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from aitrain.domain.flavor import Kind
+from aitrain.domain.job import Job
 from aitrain.domain.states import State
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """The answer to a submission. may_start: a host had room for it when it was written."""
+    """The answer to a submission. job: as it was written; may_start: a host had room for it then."""
 
-    job_id: str
+    job: Job
     may_start: bool
 
 

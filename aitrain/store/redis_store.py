@@ -89,7 +89,8 @@ class Store:
                 project=admitted.spec.project, kind=admitted.kind, limit=answer["limit"], used=answer["used"],
                 asked=admitted.units,
             )  # fmt: skip
-        return Submitted(job_id, may_start=answer["free"] >= admitted.units)
+        job = to_job(job_id, answer["job"], answer["history"], [])
+        return Submitted(job, may_start=answer["free"] >= admitted.units)
 
     def transition(
         self,
@@ -206,10 +207,14 @@ class Store:
 
     # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_step(self, lease: Lease, ttl_ms: int) -> Moved:
-        """Takes the lease on a step's work. moved=False: an old or doubled message, or another worker is at it."""
+    def begin_step(self, lease: Lease, ttl_ms: int) -> tuple[Moved, Job | None]:
+        """Takes the lease on a step's work, and reads the job (without its history).
+
+        moved=False and no job: an old or doubled message, or another worker is at it.
+        """
         answer = self._run("begin_step", {**_lease(lease), "ttl_ms": ttl_ms})
-        return _moved({**answer, "moved": answer["begun"]})
+        job = to_job(lease.job_id, answer["job"], [], []) if answer["begun"] else None
+        return _moved({**answer, "moved": answer["begun"]}), job
 
     def renew_leases(self, leases: Sequence[Lease], ttl_ms: int) -> list[bool]:
         """Renews leases; False for each whose job moved on or that went to another."""
@@ -258,9 +263,9 @@ class Store:
         )  # fmt: skip
         return [to_host_job(row) for row in answer["jobs"]] if answer["known"] else None
 
-    def host_jobs(self, host: str) -> list[HostJob]:
-        """What the host should be doing now."""
-        return [to_host_job(row) for row in self._run("host_jobs", {"host": host})]
+    def host_jobs(self, host: str, only: str = "") -> list[HostJob]:
+        """What the host should be doing now; of one job only, if its id is given."""
+        return [to_host_job(row) for row in self._run("host_jobs", {"host": host, "only": only})]
 
     # ── sweeps, ledger, quotas ──────────────────────────────────────────────────────────────────────────────────
 

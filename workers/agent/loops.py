@@ -100,8 +100,8 @@ class Reconcile(Loop):
             container = self.machine.engine.find(container_id)
             if container is None:
                 return
-            wanted = self.machine.store.host_jobs(self.machine.settings.host.name)
-            for action in reconcile([job for job in wanted if job.job_id == container.job_id], [container]):
+            wanted = self.machine.store.host_jobs(self.machine.settings.host.name, container.job_id)
+            for action in reconcile(wanted, [container]):
                 self._try(action, checked_ms)
 
     def _try(self, action: Action, checked_ms: int) -> None:

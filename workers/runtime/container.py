@@ -84,6 +84,12 @@ class Container:
         return not self.running and self.started_ms is not None
 
     @classmethod
+    def created(cls, container_id: str, spec: ContainerSpec) -> Container:
+        """A container that the engine has just created."""
+        job_id, fence = spec.labels[Labels.JOB], spec.labels[Labels.FENCE]
+        return cls(container_id, spec.name, job_id, fence, False, None, None, None, out_of_memory=False)
+
+    @classmethod
     def of(cls, attrs: dict[str, Any]) -> Container:
         """From the engine's answer to an inspection."""
         state, labels = attrs["State"], attrs["Config"].get("Labels") or {}

@@ -98,8 +98,9 @@ class Engine:
                             f"the engine refused the container: {explanation(error)}",
                         ) from error
                     raise
-                created = spec.name
-            container = Container.of(api.inspect_container(created))
+                container = Container.of(api.inspect_container(spec.name))
+            else:
+                return Container.created(created, spec)
         if container.fence == spec.labels[Labels.FENCE]:
             return container
         # A leftover of a store that lost its last second: the same attempt's number under another fence.
@@ -154,11 +155,10 @@ class Engine:
                 if error.status_code != CONFLICT:
                     raise
 
-    def discard(self, job_id: str, attempt: int, fence: str) -> None:
-        """Removes an attempt's container, if there is one and it is that attempt's."""
+    def of_attempt(self, job_id: str, attempt: int, fence: str) -> Container | None:
+        """An attempt's container, if the engine has it."""
         container = self.find(container_name(job_id, attempt))
-        if container is not None and container.fence == fence:
-            self.remove(container)
+        return container if container is not None and container.fence == fence else None
 
     def log(self, container: Container, since_ns: int) -> list[str]:
         """The lines that a container wrote at since_ns (Unix time, ns) or later, each with its time before it."""

@@ -1,6 +1,7 @@
 -- Gives a step the lease on its work, if the job is where the step belongs and nobody else holds it.
 -- ARG: id, fence, state (the step's), holder, ttl_ms.
--- Returns {begun, state, fence}. begun = false: an old or doubled message, or another worker is at it.
+-- Returns {begun, state, fence, job}. begun = false: an old or doubled message, or another worker is at it.
+-- job: the fields of its hash, if begun.
 local job = read_job(ARG.id)
 if not job then return reply({begun = false, state = cjson.null, fence = cjson.null}) end
 local begun = job.fence == ARG.fence and job.state == ARG.state
@@ -9,4 +10,4 @@ if begun then
   redis.call('HSET', k_job(ARG.id), 'lease_holder', ARG.holder, 'lease_ms', int(NOW + ARG.ttl_ms),
     'due_ms', int(NOW + ARG.ttl_ms))
 end
-return reply({begun = begun, state = job.state, fence = job.fence})
+return reply({begun = begun, state = job.state, fence = job.fence, job = begun and job or nil})

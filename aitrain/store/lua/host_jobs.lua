@@ -1,6 +1,11 @@
 -- What a host should be doing now, as in heartbeat.lua, without renewing or ordering anything. Changes nothing.
--- ARG: host.
+-- ARG: host, only (a job's id, or '' for all).
 -- Returns [[id, fence, kind, flavor, state, elapsed_ms, started, lease_live, resend = false]].
-local jobs = {}
-for i, id in ipairs(redis.call('SMEMBERS', k_host_jobs(ARG.host))) do jobs[i] = host_row(id, read_job(id), false) end
+local jobs, ids = {}, {ARG.only}
+if ARG.only == '' then
+  ids = redis.call('SMEMBERS', k_host_jobs(ARG.host))
+elseif redis.call('SISMEMBER', k_host_jobs(ARG.host), ARG.only) == 0 then
+  ids = {}
+end
+for i, id in ipairs(ids) do jobs[i] = host_row(id, read_job(id), false) end
 return reply(jobs)

@@ -1,11 +1,13 @@
 -- Writes a new job, QUEUED, if its project's quota allows.
 -- ARG: id, fence, op, job (fields of the job's hash), units.
--- Returns {created, waiting, free} or {refused, limit, used}. A repeat with the same id changes nothing.
--- free: the most units of its flavor that any one host has left; waiting: jobs of its flavor that wait, itself included.
+-- Returns {created, free, job, history} or {refused, limit, used}. A repeat with the same id changes nothing.
+-- free: the most units of its flavor that any one host has left; job: the fields of its hash.
 local id, job = ARG.id, ARG.job
 local function answer()
   local best = redis.call('ZREVRANGE', k_free(job.flavor), 0, 0, 'WITHSCORES')
-  return reply({created = true, waiting = waiting_count(job.flavor), free = tonumber(best[2] or '0')})
+  return reply({
+    created = true, free = tonumber(best[2] or '0'), job = read_job(id), history = redis.call('LRANGE', k_history(id), 0, -1),
+  })
 end
 if redis.call('EXISTS', k_job(id)) == 1 then return answer() end
 

@@ -121,7 +121,8 @@ class StoreMachine(RuleBasedStateMachine):
         if not job_id:
             return
         lease = Lease(job_id, self._fence(job_id, which), state_of(step), holder)
-        begun = self.store.begin_step(lease, 3000)
+        begun, job = self.store.begin_step(lease, 3000)
+        assert begun.moved == (job is not None)
         if begun.moved:
             assert fields["state"] == state_of(step)
             assert fields["fence"] == lease.fence

@@ -28,7 +28,7 @@ def admitted(**fields: object) -> Admitted:
 
 
 def queued(store: Store, **fields: object) -> Job:
-    return store.get(store.submit(str(uuid.uuid4()), admitted(**fields)).job_id)
+    return store.get(store.submit(str(uuid.uuid4()), admitted(**fields)).job.id)
 
 
 def placed(store: Store, **fields: object) -> Job:
@@ -104,8 +104,8 @@ def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
 def test_one_of_two_deliveries_gets_the_lease(store: Store) -> None:
     job = placed(store)
     first, second = (Lease(job.id, job.fence, State.INITIALIZING, holder) for holder in ("a", "b"))
-    assert store.begin_step(first, 60_000).moved
-    assert not store.begin_step(second, 60_000).moved
+    assert store.begin_step(first, 60_000)[0].moved
+    assert not store.begin_step(second, 60_000)[0].moved
     assert not store.transition(job.id, job.fence, State.PENDING, holder="b").moved
     assert store.transition(job.id, job.fence, State.PENDING, holder="a").moved
 
