@@ -95,6 +95,7 @@ def _demo(run: Path, stack: ExitStack, *, keep: bool) -> int:
     good = job.state == "DONE" and _show_result(store, test)
     _show_bill(client, job)
     wait_until(lambda: accepts(port), 30, lambda: "Flower does not listen; see " + str(run / "site" / "flower.log"))
+    requests.get(f"{flower}/workers", params={"refresh": "1"}, timeout=10)
     page = requests.get(f"{flower}/tasks", timeout=10)
     _say(f"Flower shows its steps: {flower}/tasks answers {page.status_code}")
     if keep:

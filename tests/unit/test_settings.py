@@ -53,3 +53,11 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput) as caught:
         load_settings()
     assert secret not in str(caught.value)
+
+
+def test_the_example_file_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Path(__file__).parents[2] / "deploy" / "aitrain.example.toml"
+    monkeypatch.setenv("AITRAIN_CONFIG", str(example))
+    settings = load_settings()
+    assert settings.host.name == "gpu-01"
+    assert set(settings.site.data_stores) == {"s3"}

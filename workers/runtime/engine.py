@@ -32,6 +32,7 @@ class Engine:
         """namespace: of the site; containers of other sites on the same engine are never seen."""
         self._settings, self._namespace = settings, namespace
         self._local = threading.local()
+        self._known: dict[str, Any] | None = None
 
     @property
     def _docker(self) -> docker.DockerClient:
@@ -227,11 +228,10 @@ class Engine:
         return "nvidia" in self._info()["Runtimes"]
 
     def _info(self) -> dict[str, Any]:
-        info = getattr(self._local, "info", None)
-        if info is None:
+        if self._known is None:
             with engine_errors("describe itself"):
-                info = self._local.info = self._docker.info()
-        return info
+                self._known = self._docker.info()
+        return self._known
 
     def _gpu_env(self, spec: ContainerSpec) -> dict[str, str]:
         # Set for every job: an image may ask for all GPUs by its own variable, and gets those reserved, or none.
