@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from aitrain.broker import Broker
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import admit
 from aitrain.domain.billing import LedgerRow
-from aitrain.domain.errors import WaitTimeout
+from aitrain.domain.errors import StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import JobSpec
@@ -20,6 +21,8 @@ from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Moved, Store
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 
@@ -46,17 +49,28 @@ class Client:
         self._dispatcher = Dispatcher(self.settings, self._store, Broker(self.settings))
         self._site = self.settings.site
 
-    def submit(self, spec: JobSpec) -> Job:
+    def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.
 
-        Raises InvalidInput and QuotaExceeded; then nothing was queued.
+        job_id: a UUID of the caller's choice, which makes submitting safe to repeat. Raises InvalidInput and
+        QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
+        answer: the job may be queued then. Submit it again with the same id, and there will be one.
         """
         admitted = admit(spec, self._site)
-        submitted = self._store.submit(str(uuid.uuid4()), admitted)
+        job_id = job_id or str(uuid.uuid4())
+        try:
+            submitted = self._store.submit(job_id, admitted)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"job {job_id} may or may not be queued: {error}") from error
         if not submitted.may_start:
             return submitted.job
-        self._dispatcher.place_waiting()
-        return self._store.get(submitted.job.id)
+        try:
+            self._dispatcher.place_waiting()
+            return self._store.get(job_id)
+        except StoreUnavailable as error:
+            # It is queued, and the next placement pass finds it.
+            log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
+            return submitted.job
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""
@@ -144,16 +158,18 @@ def submit_job(
     env: Mapping[str, str] | None = None,
     volumes: Sequence[Volume | str] = (),
     client: Client | None = None,
+    job_id: str | None = None,
     **fields: Any,
 ) -> Job:
     """Queues a training job and returns it.
 
     image: Docker image reference; command: arguments, or one string split as a shell would; gpu, cpu: whole units (GPUs
     win; 1 GPU if neither is given); flavor: the kind of unit; env: variables; volumes: as objects or as
-    "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process;
-    fields: any other field of JobSpec (timeout in seconds, auto_restart, labels, name, project, user).
+    "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
+    UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout in
+    seconds, auto_restart, labels, name, project, user).
 
-    Raises InvalidInput, QuotaExceeded and StoreUnavailable; then nothing was queued.
+    Raises InvalidInput and QuotaExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
     global _shared
     asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
@@ -163,4 +179,4 @@ def submit_job(
     )
     if client is None:
         client = _shared = _shared or Client()
-    return client.submit(spec)
+    return client.submit(spec, job_id=job_id)

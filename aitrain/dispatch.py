@@ -32,11 +32,14 @@ class Dispatcher:
         for _ in range(MOST_ROUNDS):
             waiting, vacancies = self._store.placement_view(WINDOW)
             assignments = place(waiting, vacancies, self._patience_s)
-            taken = [assignment for assignment in assignments if self._store.assign(assignment)]
-            for assignment in taken:
-                self._send(assignment)
-            placed += len(taken)
-            if len(taken) == len(assignments) < WINDOW:
+            taken = 0
+            for assignment in assignments:
+                fence = self._store.assign(assignment)
+                if fence is not None:
+                    taken += 1
+                    self._send(assignment, fence)
+            placed += taken
+            if taken == len(assignments) < WINDOW:
                 break
         return placed
 
@@ -45,10 +48,10 @@ class Dispatcher:
         if moved.moved and moved.waiting and not STATES[to].holds_units:
             self.place_waiting()
 
-    def _send(self, assignment: Assignment) -> None:
+    def _send(self, assignment: Assignment, fence: str) -> None:
         queue = host_queue(assignment.kind, assignment.flavor, assignment.host)
         try:
-            self._broker.send_chain(assignment.job_id, assignment.fence, queue)
+            self._broker.send_chain(assignment.job_id, fence, queue)
         except BrokerUnavailable as error:
             # The job is placed; its agent finds the step silent and sends the message again.
             log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)

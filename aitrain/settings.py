@@ -49,7 +49,7 @@ class HostSettings(_Section):
     worker_concurrency: Annotated[int, Field(ge=1)] | None = None
     data_dir: Path = Path("/var/lib/aitrain")
     docker_url: str = "unix:///var/run/docker.sock"
-    container_user: str = "42420:42420"
+    container_user: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "42420:42420"
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
     container_network: str = "bridge"
@@ -67,7 +67,16 @@ class HostSettings(_Section):
         for flavor, offered in units.items():
             if offered in (0, []) or (isinstance(offered, int) and offered < 0):
                 raise ValueError(f"{flavor} has no unit: give a number above 0, or a list of GPU ids")
+            if isinstance(offered, list) and (len(set(offered)) < len(offered) or "" in offered):
+                raise ValueError(f"{flavor} has an empty id, or one twice: give each unit an id of its own")
         return units
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir(cls, path: Path) -> Path:
+        if not path.is_absolute():
+            raise ValueError("is not an absolute path: begin it with a slash")
+        return path
 
     @property
     def unit_ids(self) -> dict[str, list[str]]:
@@ -126,8 +135,8 @@ class Settings(BaseSettings):
         env_prefix="AITRAIN_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    broker_url: str | None = None
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    broker_url: str | None = Field(default=None, repr=False)
     namespace: Slug = "aitrain"
     currency: str = "EUR"
     minor_unit: Decimal = Decimal("0.01")

@@ -9,6 +9,7 @@ import logging
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aitrain.settings import Settings
@@ -31,7 +32,8 @@ class Child:
 
     def start(self) -> None:
         """Starts it."""
-        self.process = subprocess.Popen(self.command)
+        # Bound to this process: were it killed, a worker left behind would be a second one after the restart.
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", *self.command])
         log.info("%s runs as process %d", self.name, self.process.pid)
 
     def keep(self, stopping: threading.Event) -> None:
@@ -41,30 +43,39 @@ class Child:
             if not stopping.wait(RESTART_SECONDS):
                 self.start()
 
-    def tell_to_stop(self) -> None:
-        """Sends it SIGTERM."""
-        if self.process is not None:
-            self.process.terminate()
-
-    def wait(self) -> None:
-        """Waits until it has ended: the worker finishes the steps it is at."""
-        if self.process is not None:
-            self.process.wait()
+    def end(self, impatient: Callable[[], bool]) -> None:
+        """Ends it with SIGTERM and waits until it has; with SIGKILL once somebody is impatient."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        while True:
+            try:
+                self.process.wait(LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                if impatient():
+                    self.process.kill()
+            else:
+                return
 
 
 def run(settings: Settings) -> int:
-    """Runs the host until SIGTERM or SIGINT; the exit status."""
+    """Runs the host until SIGTERM or SIGINT; the exit status. A second signal does not wait for steps at work."""
+    signals: list[None] = []
     stopping = threading.Event()
+
+    def stop(*_: object) -> None:
+        signals.append(None)
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    children = [Child("worker", commands.worker(settings)), Child("agent", commands.agent())]
-    for child in children:
+        signal.signal(number, stop)
+    worker, agent = Child("worker", commands.worker(settings)), Child("agent", commands.agent())
+    for child in (worker, agent):
         child.start()
     while not stopping.wait(LOOK_SECONDS):
-        for child in children:
+        for child in (worker, agent):
             child.keep(stopping)
-    for child in children:
-        child.tell_to_stop()
-    for child in children:
-        child.wait()
+    # The agent goes last: while the worker finishes its steps, the host's lease, its orders and its exits go on.
+    for child in (worker, agent):
+        child.end(impatient=lambda: len(signals) > 1)
     return 0

@@ -87,6 +87,9 @@ class LeaseKeeper:
         except StoreUnavailable as error:
             log.warning("leases could not be renewed: %s", error)
             return
+        except Exception:  # this thread carries every step of the worker: it must not end
+            log.exception("leases could not be renewed")
+            return
         for claim, ours in zip(claims, kept, strict=True):
             if ours:
                 claim.until = asked + self._ttl_s

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 from aitrain.domain.billing import LedgerRow
-from aitrain.domain.errors import JobFault, StepCancelled, Unavailable, UserFault
+from aitrain.domain.errors import JobFault, StepCancelled, StoreUnavailable, Unavailable, UserFault
 from aitrain.domain.flavor import Flavor
 from aitrain.domain.job import Job, VolumeProgress
 from aitrain.domain.states import CAUSES, EndCause, InfoCode, State, Step, state_of
@@ -26,6 +27,11 @@ class Run:
 
     def __init__(self, machine: Machine, job: Job, claim: Claim) -> None:
         self.machine, self.job, self._claim = machine, job, claim
+
+    @property
+    def lease(self) -> Lease:
+        """Its claim on the work."""
+        return self._claim.lease
 
     @property
     def checkpoint(self) -> Callable[[], None]:
@@ -51,7 +57,8 @@ class Run:
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
             def report(now: VolumeProgress) -> None:
                 progress[mount_path] = now
-                self.machine.store.set_progress(self.job.id, self.job.fence, progress)
+                with suppress(StoreUnavailable):  # the copy is worth more than news of it
+                    self.machine.store.set_progress(self.job.id, self.job.fence, progress)
 
             return report
 
@@ -86,7 +93,7 @@ class Run:
         or_past: states in which the agent may have put it already, which is as good. Raises StepCancelled if it has
         moved elsewhere.
         """
-        lease = self._claim.lease
+        lease = self.lease
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
             code=code, message=message, cause=cause, fields=fields, rows=rows,
@@ -94,6 +101,19 @@ class Run:
         if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")
         self.machine.dispatcher.after(moved, to)
+
+    def end(self, to: State, *, code: InfoCode | None = None, message: str = "", cause: EndCause | None = None) -> None:
+        """Moves a job that leaves nothing to push to its end, and removes its workspace.
+
+        Raises StepCancelled if it has moved already; then the workspace stays.
+        """
+        self.workspace.settle()
+        try:
+            self.move(to, code=code, message=message, cause=cause)
+        except StepCancelled:
+            self.workspace.unsettle()
+            raise
+        self.workspace.remove()
 
     def hand_over(self) -> None:
         """Gives the RUNNING job to the agent. Raises StepCancelled if it has moved already."""
@@ -116,7 +136,7 @@ class Steps:
         """
         state = state_of(step)
         lease = Lease(job_id, fence, state, self._keeper.holder())
-        begun, job = self._machine.store.begin_step(lease, self._keeper.ttl_ms)
+        begun, job = self._machine.store.begin_step(lease, self._keeper.ttl_ms, self._machine.settings.host.name)
         if job is None:
             return False, f"late: the job is {begun.state}"
         with self._keeper.holding(lease) as claim:
@@ -138,16 +158,18 @@ class Steps:
 
     def _fail(self, run: Run, state: State, fault: JobFault) -> tuple[bool, str]:
         # After the run nothing may turn a platform's end into success, and results that could not be pushed are ours.
-        to = State.FAILED if isinstance(fault, UserFault) and state is not State.FINALIZING else State.ERROR
-        code = fault.code if state is not State.FINALIZING else InfoCode.JOB_SYNC_FAILED
+        pushing = state is State.FINALIZING
+        to = State.FAILED if isinstance(fault, UserFault) and not pushing else State.ERROR
+        code = InfoCode.JOB_SYNC_FAILED if pushing else fault.code
         log.warning("job %s ends %s: %s", run.job.id, to, fault)
-        if state is not State.FINALIZING:
-            run.workspace.settle()
         try:
-            run.move(to, code=code, message=str(fault), cause=fault.cause)
+            if pushing:
+                run.move(to, code=code, message=str(fault), cause=fault.cause)
+            else:
+                run.end(to, code=code, message=str(fault), cause=fault.cause)
         except StepCancelled as late:
+            self._machine.store.release_lease(run.lease)
             return False, f"given up: {late}"
-        run.workspace.remove()
         return False, f"{to}: {code}"
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
+from aitrain.domain.errors import PlatformFault
 from aitrain.domain.states import State, Step
 from aitrain.domain.volume import Permission
 from workers.app import step
 from workers.containers import container_spec
 from workers.joblog import keep_log
+from workers.runtime import Container
+from workers.runtime.faults import EngineUnavailable
 from workers.step import Run, end_of
+
+log = logging.getLogger(__name__)
 
 # A container that ends at once may be reported by the agent before the step that started it can say so.
 SEEN_BY_THE_AGENT = (State.RUNNING, State.FINALIZING, State.DONE, State.FAILED)
@@ -16,7 +23,10 @@ SEEN_BY_THE_AGENT = (State.RUNNING, State.FINALIZING, State.DONE, State.FAILED)
 @step(Step.SYNC_IN)
 def sync_in(run: Run) -> None:
     """INITIALIZING: the job's data is copied to this host."""
-    for _, sync in run.volumes():
+    volumes = run.volumes()
+    for _, sync in volumes:
+        sync.check()
+    for _, sync in volumes:
         sync.pull()
     run.move(State.PENDING)
 
@@ -43,16 +53,32 @@ def monitor(run: Run) -> None:
 @step(Step.SYNC_OUT)
 def sync_out(run: Run) -> None:
     """FINALIZING: the log's end is kept, the data pushed back, and the job ends as its cause says."""
+    run.workspace.unsettle()
     engine, job = run.machine.engine, run.job
     container = engine.of_attempt(job.id, job.attempt, job.fence)
     if container is not None:
-        keep_log(engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
+        keep_rest_of_log(run, container)
     for volume, sync in run.volumes():
         if volume.permission is Permission.RW:
             sync.push()
-    state, code = end_of(job)
-    run.workspace.settle()
-    run.move(state, code=code, message=job.message)
-    run.workspace.remove()
+    # Read again: whoever stopped the job while it was pushed does not want to see it queued again.
+    state, code = end_of(run.machine.store.get(job.id))
+    run.end(state, code=code, message=job.message)
     if container is not None:
-        engine.remove(container)
+        remove(run, container)
+
+
+def keep_rest_of_log(run: Run, container: Container) -> None:
+    """A log that cannot be read must not keep the results from being pushed."""
+    try:
+        keep_log(run.machine.engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
+    except PlatformFault as fault:
+        log.warning("job %s: the end of its log was not kept: %s", run.job.id, fault)
+
+
+def remove(run: Run, container: Container) -> None:
+    """The job has ended; what cannot be removed now, the agent removes."""
+    try:
+        run.machine.engine.remove(container)
+    except (PlatformFault, EngineUnavailable) as fault:
+        log.warning("job %s: its container was not removed yet: %s", run.job.id, fault)

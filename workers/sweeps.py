@@ -6,7 +6,6 @@ import logging
 import time
 
 from aitrain.domain.billing import MINUTE_MS, commenced_minutes
-from aitrain.domain.errors import InvalidInput
 from workers.app import sweep
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
@@ -14,6 +13,8 @@ from workers.machine import Machine
 log = logging.getLogger(__name__)
 
 BATCH = 200
+# A job whose host has not told for a while how long it ran is looked at again no sooner.
+SOONEST_MS = 1000
 
 
 @sweep
@@ -35,17 +36,13 @@ def place_waiting(machine: Machine) -> None:
 def bill_minutes(machine: Machine) -> None:
     """Writes the minutes of running jobs that have begun since the last tick."""
     store = machine.store
-    progress = True
-    while progress and (jobs := store.due_billing(BATCH)):
-        progress = False
+    looked_at: set[str] = set()
+    while jobs := [job for job in store.due_billing(BATCH) if job.id not in looked_at]:
+        looked_at.update(job.id for job in jobs)
         for job in jobs:
-            try:
-                rows = unwritten_rows(machine.settings, job, job.ran_ms) if job.ran_ms else []
-            except InvalidInput as error:
-                log.error("job %s cannot be billed: %s", job.id, error)  # noqa: TRY400 - the message says it all
-                rows = []
+            rows = unwritten_rows(machine.settings, job, job.ran_ms) if job.ran_ms else []
             next_minute_ms = commenced_minutes(job.ran_ms) * MINUTE_MS - job.ran_ms
-            progress |= store.bill(job, rows, again_ms=next_minute_ms + 1)
+            store.bill(job, rows, again_ms=max(SOONEST_MS, next_minute_ms + 1))
     _done(machine, "bill_minutes")
 
 

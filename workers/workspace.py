@@ -30,6 +30,10 @@ class Workspace:
         if self._path.exists():
             (self._path / SETTLED).touch()
 
+    def unsettle(self) -> None:
+        """Takes the mark back: the job is not over after all, and what it wrote has to be pushed."""
+        (self._path / SETTLED).unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Removes it if it is settled. Does nothing if it is gone."""
         if (self._path / SETTLED).exists():

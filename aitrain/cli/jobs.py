@@ -41,7 +41,7 @@ def run(
     timeout: Annotated[int | None, typer.Option(help="Seconds of running; 0 for the site's default.")] = None,
     auto_restart: Annotated[bool, typer.Option(help="Queue it again when it times out.")] = False,
     watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False,
-) -> int:
+) -> None:
     """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
     named = {} if name is None else {"name": name}
     with Client() as client:
@@ -51,7 +51,8 @@ def run(
             auto_restart=auto_restart, user=getpass.getuser(), **named,
         )  # fmt: skip
         out.print(job.id)
-        return _follow(client, job.id) if watch else 0
+        if watch:
+            raise typer.Exit(_follow(client, job.id))
 
 
 @app.command("list")
@@ -101,10 +102,10 @@ def stop(job_id: str) -> None:
 
 
 @app.command()
-def wait(job_id: str) -> int:
+def wait(job_id: str) -> None:
     """Wait until a job has ended. Exit status: the job's own, 125 if it has none."""
     with Client() as client:
-        return _follow(client, job_id)
+        raise typer.Exit(_follow(client, job_id))
 
 
 NO_EXIT_CODE = 125

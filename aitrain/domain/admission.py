@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import Flavor, Kind
@@ -31,6 +32,7 @@ class Admitted:
     flavor: str
     kind: Kind
     units: int
+    hourly_price: Decimal
     timeout_s: int
 
 
@@ -55,7 +57,7 @@ def admit(spec: JobSpec, site: Site) -> Admitted:
         )  # fmt: skip
     if problems:
         raise InvalidInput(problems)
-    return Admitted(spec, flavor_id, kind, units, timeout_s)
+    return Admitted(spec, flavor_id, kind, units, site.flavors[flavor_id].hourly_price, timeout_s)
 
 
 def _units(resources: Resources, site: Site, problems: list[Problem]) -> tuple[str, Kind, int]:

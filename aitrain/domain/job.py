@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -64,12 +65,12 @@ class Job(BaseModel):
     """One workload unit: its spec, its state, its history.
 
     fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
-    unit_ids: the exact ones reserved; *_ms: Unix time in ms, started and finished by the engine's clock, the others
-    by the store's; ran_ms: running time that was seen to have passed; billed_minutes: rows of the ledger for this
-    attempt; exit_code: of the container, None if it never ran.
+    unit_ids: the exact ones reserved; hourly_price: of a unit at submission; *_ms: Unix time in ms, started and
+    finished by the engine's clock, the others by the store's; ran_ms: running time that was seen to have passed;
+    billed_minutes: rows of the ledger for this attempt; exit_code: of the container, None if it never ran.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     id: str
     spec: JobSpec
@@ -79,6 +80,7 @@ class Job(BaseModel):
     flavor: str
     kind: Kind
     units: int
+    hourly_price: Decimal
     timeout_s: int
     auto_restart: bool
     created_ms: int

@@ -22,11 +22,15 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Vacancy:
-    """What a live host has left of one flavor. units: ids of the free ones; room: jobs it may still take on."""
+    """What a live host has left of one flavor.
+
+    units: ids of the free ones; room: jobs it may still take on; capacity: units it has in all.
+    """
 
     host: str
     units: tuple[str, ...]
     room: int
+    capacity: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Assignment:
 class _Free:
     host: str
     units: list[str]
-    room: int
+    capacity: int
 
 
 @dataclass
@@ -58,11 +62,15 @@ class PlacementPass:
     def flavor(self, waiting: Sequence[Waiting], vacancies: Iterable[Vacancy], patience_s: float) -> None:
         """Places the jobs of one flavor, in the order of arrival.
 
-        A smaller job may pass one that does not fit yet, until that one has waited for patience_s: from then on
-        every unit that comes free is kept for it. Among the hosts that fit, the fullest is taken, so that large
-        holes stay whole.
+        A smaller job may pass one that does not fit yet, until that one has waited for patience_s. From then on one
+        host is kept for it: of those that could hold it, the one with the most free units. Since nothing is placed
+        there, its free units only grow until the job fits. Among the hosts that fit, the fullest is taken, so that
+        large holes stay whole.
         """
-        free = [_Free(v.host, list(v.units), self.room.setdefault(v.host, v.room)) for v in vacancies]
+        free = []
+        for vacancy in vacancies:
+            self.room.setdefault(vacancy.host, vacancy.room)
+            free.append(_Free(vacancy.host, list(vacancy.units), vacancy.capacity))
         for job in waiting:
             fitting = [f for f in free if len(f.units) >= job.units and self.room[f.host] > 0]
             if fitting:
@@ -73,7 +81,9 @@ class PlacementPass:
                     Assignment(job.job_id, job.fence, job.kind, job.flavor, best.host, tuple(taken))
                 )
             elif job.waited_s >= patience_s:
-                return
+                able = [f for f in free if f.capacity >= job.units]
+                if able:
+                    free.remove(max(able, key=lambda f: (len(f.units), f.host)))
 
 
 def place(

@@ -28,7 +28,7 @@ RESERVED_ENV_PREFIX = "AITRAIN_"
 MAX_ARGUMENT_BYTES = 128 * 1024
 MAX_SPEC_BYTES = 512 * 1024
 # Fields whose values may be secret: an error names them but does not repeat what stood there.
-SECRET_FIELDS = frozenset({"env"})
+SECRET_FIELDS = frozenset({"env", "data_stores", "redis_url", "broker_url"})
 
 
 def _wrong(message: str, remedy: str) -> PydanticCustomError:
@@ -59,7 +59,7 @@ class JobSpec(BaseModel):
     user: who submits.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     image: str
     command: tuple[str, ...] = ()
@@ -174,14 +174,13 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     for item in error.errors(include_url=False):
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
         context = item.get("ctx", {})
-        secret = bool(item["loc"]) and item["loc"][0] in SECRET_FIELDS
+        # A misspelt field may be a secret's.
+        secret = item["type"] == "extra_forbidden" or (bool(item["loc"]) and item["loc"][0] in SECRET_FIELDS)
         own = "remedy" in context
         raw = item["input"]
         plain = isinstance(raw, str | int | float) or (isinstance(raw, list | tuple) and item["type"] == "spec")
         remedy = context["remedy"] if own else REMEDIES.get(item["type"], "see the reference of the field")
         message = item["msg"] if own else item["msg"][0].lower() + item["msg"][1:]
-        if secret and not own:
-            message = "has a value of the wrong type"
         problems.append(
             Problem(
                 field=path or "spec",

@@ -37,6 +37,7 @@ LEGEND: dict[str, Key] = {
     "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),
     "host": Key("host:{host}", "hash: what a host said when it joined; its fields stand in records.py"),
     "host_units": Key("host:{host}:units:{flavor}", "hash: unit id -> id of the job that holds it, '' if free"),
+    "host_offers": Key("host:{host}:offers:{flavor}", "set: the units that the host offers now"),
     "host_jobs": Key("host:{host}:jobs", "set: jobs that the host still has work to do for"),
     "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units at once"),
     "quota_used": Key("quota:used", "hash: 'project/kind' -> units of jobs in the states that count"),

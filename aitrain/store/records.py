@@ -8,7 +8,9 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     due_ms          when its step's message is sent again, unless a worker takes it up before
     log_cursor      up to where its log was read from the engine; log_bytes: bytes kept, -1 once it was cut
     last_op         the id of the call that moved it last: a call that is sent again finds itself here
-Fields of a host's hash: max_jobs, joined_ms.
+    resends         how often the message of its step was sent again
+    hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
+Fields of a host's hash: instance (which machine it is), max_jobs, joined_ms.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ def job_fields(admitted: Admitted) -> dict[str, str]:
         "flavor": admitted.flavor,
         "kind": admitted.kind,
         "units": str(admitted.units),
+        "hourly_price": str(admitted.hourly_price),
         "timeout_s": str(admitted.timeout_s),
         "auto_restart": str(int(spec.auto_restart)),
     }

@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -64,7 +64,7 @@ class Store:
                 socket_keepalive=True,
             )
         except ValueError as error:
-            raise InvalidInput.of("redis_url", url, "is not a Redis URL", "write redis://host:6379/0") from error
+            raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
         self._run = Scripts(self._redis, self._key.root, clock_ms)
         self._grace_ms = grace_ms
@@ -152,7 +152,7 @@ class Store:
             pipe.hgetall(self._key("job", job_id))
             pipe.lrange(self._key("history", job_id), 0, -1)
             pipe.lrange(self._key("attempts", job_id), 0, -1)
-        found = self._read(pipe.execute)
+        found = self._ask(pipe.execute)
         triples = zip(job_ids, found[0::3], found[1::3], found[2::3], strict=True)
         return [to_job(job_id, fields, history, ends) for job_id, fields, history, ends in triples if fields]
 
@@ -165,16 +165,12 @@ class Store:
         jobs: list[Job] = []
         start = 0
         while len(jobs) < limit:
-            ids = self._read(partial(self._redis.zrevrange, key, start, start + limit - 1))
+            ids = self._ask(partial(self._redis.zrevrange, key, start, start + limit - 1))
             if not ids:
                 break
             jobs += [job for job in self.get_many(ids) if project in (None, job.project)]
             start += limit
         return jobs[:limit]
-
-    def count(self, state: State) -> int:
-        """How many jobs are in a state."""
-        return cast(int, self._read(lambda: self._redis.zcard(self._key("state", state))))
 
     # ── placement ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,31 +184,40 @@ class Store:
             for flavor, jobs in dict(view["waiting"]).items()
         }
         vacancies = {
-            flavor: [Vacancy(host, tuple(units), room) for host, units, room in hosts]
+            flavor: [Vacancy(host, tuple(units), room, int(capacity)) for host, units, room, capacity in hosts]
             for flavor, hosts in dict(view["vacancies"]).items()
         }
         return waiting, vacancies
 
-    def assign(self, assignment: Assignment) -> bool:
-        """Commits an assignment: reserves its units and moves the job to INITIALIZING, or changes nothing (False)."""
-        return bool(
-            self._run(
-                "assign",
-                {
-                    "id": assignment.job_id, "fence": assignment.fence, "host": assignment.host,
-                    "units": assignment.units, "op": _token(), "grace_ms": self._grace_ms,
-                },
-            )["moved"]
-        )  # fmt: skip
+    def assign(self, assignment: Assignment) -> str | None:
+        """Commits an assignment: reserves its units and moves the job to INITIALIZING, or changes nothing (None).
+
+        Returns the fence of the run. It is made here, so that a store that lost its last second in a crash does not
+        hand out the fence of a run that has begun.
+        """
+        attempt, _, _ = assignment.fence.partition(".")
+        answer = self._run(
+            "assign",
+            {
+                "id": assignment.job_id,
+                "fence": assignment.fence,
+                "run_fence": fence(int(attempt)),
+                "host": assignment.host,
+                "units": assignment.units,
+                "op": _token(),
+                "grace_ms": self._grace_ms,
+            },
+        )
+        return str(answer["fence"]) if answer["moved"] else None
 
     # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_step(self, lease: Lease, ttl_ms: int) -> tuple[Moved, Job | None]:
-        """Takes the lease on a step's work, and reads the job (without its history).
+    def begin_step(self, lease: Lease, ttl_ms: int, host: str) -> tuple[Moved, Job | None]:
+        """Takes the lease on a step's work for a worker of the host, and reads the job (without its history).
 
         moved=False and no job: an old or doubled message, or another worker is at it.
         """
-        answer = self._run("begin_step", {**_lease(lease), "ttl_ms": ttl_ms})
+        answer = self._run("begin_step", {**_lease(lease), "ttl_ms": ttl_ms, "host": host})
         job = to_job(lease.job_id, answer["job"], [], []) if answer["begun"] else None
         return _moved({**answer, "moved": answer["begun"]}), job
 
@@ -242,11 +247,20 @@ class Store:
 
     # ── hosts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def join_host(self, host: str, *, units: Mapping[str, Sequence[str]], max_jobs: int, ttl_ms: int) -> bool:
-        """Registers a host with the units it offers, by flavor. True: a job may wait for them."""
+    def join_host(
+        self, host: str, *, instance: str, units: Mapping[str, Sequence[str]], max_jobs: int, ttl_ms: int
+    ) -> bool:
+        """Registers a host with the units it offers, by flavor. True: a job may wait for them.
+
+        instance: which machine it is. Raises InvalidInput while another machine holds the lease of this name.
+        """
         answer = self._run(
-            "join_host", {"host": host, "fields": {"max_jobs": str(max_jobs)}, "units": units, "ttl_ms": ttl_ms}
+            "join_host", {"host": host, "instance": instance, "max_jobs": max_jobs, "units": units, "ttl_ms": ttl_ms}
         )
+        if not answer["joined"]:
+            raise InvalidInput.of(
+                "host.name", host, "is the name of another machine that is alive", "give each host a name of its own"
+            )
         return bool(answer["waiting"])
 
     def heartbeat(self, host: str, *, seen: Sequence[Seen], ttl_ms: int, resend_ms: int) -> list[HostJob] | None:
@@ -288,26 +302,26 @@ class Store:
 
     def ledger(self, project: str, month: str | None = None) -> list[LedgerRow]:
         """A project's rows, of one month ("2026-11") or of all, in order of time."""
-        months = self._read(lambda: self._redis.smembers(self._key("ledger_months", project)))
+        months = self._ask(lambda: self._redis.smembers(self._key("ledger_months", project)))
         rows = [
             to_ledger_row(project, key, row)
             for held in sorted(months)
             if month in (None, held)
-            for key, row in self._read(partial(self._redis.hgetall, self._key("ledger", project, held))).items()
+            for key, row in self._ask(partial(self._redis.hgetall, self._key("ledger", project, held))).items()
         ]
         return sorted(rows, key=lambda row: (row.begins_ms, row.job_id))
 
     def sweep_done(self, sweep: str, at_ms: int) -> None:
         """Records that a sweep succeeded."""
-        self._read(lambda: self._redis.hset(self._key("sweeps"), sweep, at_ms))
+        self._ask(lambda: self._redis.hset(self._key("sweeps"), sweep, at_ms))
 
     def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
         """Sets a project's quota of units of a kind; None lifts it."""
         key, field = self._key("quota_limit"), f"{project}/{kind}"
         if limit is None:
-            self._read(lambda: self._redis.hdel(key, field))
+            self._ask(lambda: self._redis.hdel(key, field))
         else:
-            self._read(lambda: self._redis.hset(key, field, limit))
+            self._ask(lambda: self._redis.hset(key, field, limit))
 
     # ── logs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -324,21 +338,22 @@ class Store:
             {
                 "id": job_id, "fence": fence, "cursor": cursor, "next_cursor": next_cursor, "max_bytes": max_bytes,
                 "lines": [_log_json(line) for line in lines], "last": _log_json(cut),
-                "bytes": sum(len(line.text) + 1 for line in lines),
             },
         )  # fmt: skip
         return answer["cursor"], bool(answer["full"])
 
-    def log_cursor(self, job_id: str) -> str:
-        """Up to where the log of the current attempt was read."""
-        return cast(str, self._read(lambda: self._redis.hget(self._key("job", job_id), "log_cursor")) or "")
+    def log_cursor(self, job_id: str) -> tuple[str, bool]:
+        """Up to where the log of the current attempt was read, and whether it is full."""
+        key = self._key("job", job_id)
+        cursor, kept = self._ask(lambda: self._redis.hmget(key, ["log_cursor", "log_bytes"]))
+        return cursor or "", kept == "-1"
 
     def log(self, job_id: str, attempt: int, start: int = 0) -> list[LogLine]:
         """The lines kept of an attempt, from the one with index `start` on."""
-        lines = self._read(lambda: self._redis.lrange(self._key("log", job_id, attempt), start, -1))
+        lines = self._ask(lambda: self._redis.lrange(self._key("log", job_id, attempt), start, -1))
         return [LogLine(*json.loads(line)) for line in lines]
 
-    def _read(self, command: Callable[[], Any]) -> Any:
+    def _ask(self, command: Callable[[], Any]) -> Any:
         with answering():
             return command()
 

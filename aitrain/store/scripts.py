@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from aitrain.domain.errors import StoreUnavailable
 from aitrain.domain.states import STATES, TARGETS
@@ -83,5 +83,7 @@ def answering() -> Iterator[None]:
     """Tells errors of Redis as StoreUnavailable."""
     try:
         yield
+    except ResponseError as error:
+        raise StoreUnavailable(f"the job store refused a command: {error}") from error
     except RedisError as error:
         raise StoreUnavailable(f"the job store does not answer ({error}): is Redis running at redis_url?") from error

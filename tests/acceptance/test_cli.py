@@ -103,6 +103,17 @@ def test_bad_input_is_told_and_nothing_is_queued(
     assert len(fleet.client.list(limit=1000)) == before
 
 
+@pytest.mark.parametrize("arguments", [[], ["job"], ["job", "run"], ["--bogus"], ["job", "run", "x", "--gpu", "many"]])
+def test_a_call_that_makes_no_sense_is_told(aitrain: Shell, arguments: list[str]) -> None:
+    said = aitrain(*arguments, status=2)
+    assert "Usage" in said
+    assert "Traceback" not in said
+
+
+def test_what_looks_like_markup_is_told_as_it_is(aitrain: Shell) -> None:
+    assert "'[/x]'" in aitrain("job", "run", "[/x]", "--", "true", status=2)
+
+
 def test_an_empty_image_name(aitrain: Shell) -> None:
     assert "name a Docker image" in aitrain("job", "run", "", "--", "true", status=2)
 
@@ -140,8 +151,9 @@ def test_a_wrong_s3_key(make_fleet: Callable[..., Fleet], engine: DockerEngine, 
 @pytest.mark.parametrize(
     ("env", "words"),
     [
-        ({"AITRAIN_HOST": "{}"}, ["host.units", "AITRAIN_HOST__UNITS"]),
-        ({"AITRAIN_HOST": '{"units": {"tpu": 1}}'}, ["host.units", "'tpu'", "cpu, h100, v100s"]),
+        ({"AITRAIN_HOST": '{"units": {"cpu": 1}}'}, ["host.name", "AITRAIN_HOST__NAME"]),
+        ({"AITRAIN_HOST": '{"name": "h9"}'}, ["host.units", "AITRAIN_HOST__UNITS"]),
+        ({"AITRAIN_HOST": '{"name": "h9", "units": {"tpu": 1}}'}, ["host.units", "'tpu'", "cpu, h100, v100s"]),
         ({"AITRAIN_HOST": '{"name": "No Good", "units": {"cpu": 1}}'}, ["host.name", "'No Good'"]),
     ],
 )

@@ -33,6 +33,9 @@ def test_nested_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AITRAIN_HOST__UNITS", '{"cpu": 0}', "host.units"),
         ("AITRAIN_TIMING__HEARTBEAT_SECONDS", "-1", "timing.heartbeat_seconds"),
         ("AITRAIN_HOST", "{not json", "settings"),
+        ("AITRAIN_HOST__CONTAINER_USER", "nobody", "host.container_user"),
+        ("AITRAIN_HOST__DATA_DIR", "relative", "host.data_dir"),
+        ("AITRAIN_HOST__UNITS", '{"v100s": ["GPU-a", "GPU-a"]}', "host.units"),
         ("AITRAIN_CONFIG", "/does/not/exist.toml", "AITRAIN_CONFIG"),
     ],
 )
@@ -53,6 +56,12 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput) as caught:
         load_settings()
     assert secret not in str(caught.value)
+    monkeypatch.setenv("AITRAIN_DATA_STORES", '{"s3": {"secret_acess_key": "hunter2-secret"}}')
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert secret not in str(caught.value)
+    monkeypatch.delenv("AITRAIN_DATA_STORES")
+    assert secret not in repr(load_settings(data_stores={}, redis_url=f"redis://:{secret}@h/0"))
 
 
 def test_the_example_file_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:

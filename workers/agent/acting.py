@@ -7,9 +7,10 @@ import threading
 import time
 
 from aitrain.broker import host_queue
-from aitrain.domain.errors import AitrainError, BrokerUnavailable
+from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import STATES, EndCause, State, Step
 from aitrain.store import HostJob, Seen
+from workers.agent.errands import Errands
 from workers.agent.reconcile import (
     Action,
     Adopt,
@@ -37,6 +38,7 @@ class Actor:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._host = machine.settings.host.name
+        self._errands = Errands()
         self._stopping: set[str] = set()
         self._lock = threading.Lock()
         self._watched: dict[str, Container] = {}
@@ -52,11 +54,11 @@ class Actor:
                 log.info("job %s: adopted its running container", job.job_id)
             case ReportExit(job, container):
                 self._report_exit(job, container)
-            case ReportLost(job):
+            case ReportLost(job) if not self._has_run(job):
                 self._finalize(job, EndCause.CONTAINER_LOST, "its container is gone from the engine", {}, None)
-            case Stop(job, container):
-                self._stop(job, container)
-            case NothingRan(job):
+            case Stop(_, container):
+                self._stop(container)
+            case NothingRan(job) if not self._has_run(job):
                 self._nothing_ran(job)
             case Remove(container):
                 log.info("removing container %s, which nobody wants", container.name)
@@ -85,6 +87,12 @@ class Actor:
         if step is not None:
             log.info("job %s: %s went silent; its message is sent again", job.job_id, step)
             self._send(step, job)
+
+    def _has_run(self, job: HostJob) -> bool:
+        """Asks the engine again: the container may have come to life after it was listed."""
+        attempt = int(job.fence.partition(".")[0])
+        container = self._machine.engine.of_attempt(job.job_id, attempt, job.fence)
+        return container is not None and container.started_ms is not None
 
     def _watch(self, job: HostJob, container: Container, checked_ms: int) -> None:
         with self._lock:
@@ -133,7 +141,7 @@ class Actor:
         )  # fmt: skip
         if moved.moved:
             self._send(Step.SYNC_OUT, job)
-            self._machine.dispatcher.after(moved, State.FINALIZING)
+            self._errands.put("placement", lambda: self._machine.dispatcher.after(moved, State.FINALIZING))
 
     def _nothing_ran(self, job: HostJob) -> None:
         workspace = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence)
@@ -141,20 +149,23 @@ class Actor:
         moved = self._machine.store.transition(
             job.job_id, job.fence, State.INTERRUPTED, only_from=[State.INTERRUPTING], message="stopped before it ran"
         )
-        self._machine.dispatcher.after(moved, State.INTERRUPTED)
+        if not moved.moved:
+            workspace.unsettle()
+            return
         workspace.remove()
+        self._errands.put("placement", lambda: self._machine.dispatcher.after(moved, State.INTERRUPTED))
 
-    def _stop(self, job: HostJob, container: Container) -> None:
+    def _stop(self, container: Container) -> None:
         """Stops a container in a thread of its own: it may take the whole grace period."""
         with self._lock:
             if container.id in self._stopping:
                 return
             self._stopping.add(container.id)
-        grace_s = self._machine.settings.timing.stop_grace_seconds - job.elapsed_ms / 1000
-        threading.Thread(target=self._stop_now, args=(container, grace_s), name="stop", daemon=True).start()
+        threading.Thread(target=self._stop_now, args=(container,), name="stop", daemon=True).start()
 
-    def _stop_now(self, container: Container, grace_s: float) -> None:
+    def _stop_now(self, container: Container) -> None:
         started = time.monotonic()
+        grace_s = self._machine.settings.timing.stop_grace_seconds
         try:
             self._machine.engine.stop(container, grace_s)
             log.info("job %s: container stopped in %.1f s", container.job_id, time.monotonic() - started)
@@ -164,12 +175,15 @@ class Actor:
             with self._lock:
                 self._stopping.discard(container.id)
 
+    def place_waiting(self) -> None:
+        """Has waiting jobs placed soon."""
+        self._errands.put("placement", self._machine.dispatcher.place_waiting)
+
     def _send(self, step: Step, job: HostJob) -> None:
-        try:
-            self._machine.broker.send_step(step, job.job_id, job.fence, host_queue(job.kind, job.flavor, self._host))
-        except BrokerUnavailable as error:
-            # The step stays due, so the next heartbeats send it.
-            log.warning("job %s: the message of %s was not sent: %s", job.job_id, step, error)
+        """Has a step's message sent soon. If that fails the step stays due, and a later heartbeat sends it."""
+        queue = host_queue(job.kind, job.flavor, self._host)
+        broker = self._machine.broker
+        self._errands.put(f"job {job.job_id}: {step}", lambda: broker.send_step(step, job.job_id, job.fence, queue))
 
 
 def _message(cause: EndCause, code: int) -> str:

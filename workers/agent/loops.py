@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
 from workers.agent.acting import Actor
+from workers.agent.inventory import instance_of
 from workers.agent.reconcile import Action, reconcile
 from workers.joblog import keep_log
 from workers.machine import Machine
@@ -110,6 +111,8 @@ class Reconcile(Loop):
             self._actor.act(action, checked_ms)
         except AitrainError as error:
             log.warning("%s: %s", type(action).__name__, error)
+        except Exception:
+            log.exception("%s failed unforeseen", type(action).__name__)
 
 
 class Heartbeat(Loop):
@@ -122,6 +125,8 @@ class Heartbeat(Loop):
 
     def run_once(self) -> None:
         """One heartbeat."""
+        if not self._joined:
+            self._join()
         timing, host = self.machine.settings.timing, self.machine.settings.host
         jobs = self.machine.store.heartbeat(
             host.name,
@@ -129,14 +134,11 @@ class Heartbeat(Loop):
             ttl_ms=int(timing.host_lease_seconds * 1000),
             resend_ms=int(timing.message_grace_seconds * 1000),
         )
-        if jobs is None or not self._joined:
-            self._join()
-            self._joined = True
-            return
-        for job in jobs:
+        self._joined = jobs is not None
+        for job in jobs or ():
             if job.resend:
                 self._actor.resend(job)
-        if any(job.state in (State.INTERRUPTING, State.TIMEOUT) for job in jobs):
+        if any(job.state in (State.INTERRUPTING, State.TIMEOUT) for job in jobs or ()):
             self._reconcile.wake()
         self.stopping.wait(timing.heartbeat_seconds)
 
@@ -145,14 +147,16 @@ class Heartbeat(Loop):
         host = self.machine.settings.host
         awaited = self.machine.store.join_host(
             host.name,
+            instance=instance_of(host.data_dir),
             units=host.unit_ids,
             max_jobs=host.jobs_at_once,
             ttl_ms=int(self.machine.settings.timing.host_lease_seconds * 1000),
         )
+        self._joined = True
         offered = ", ".join(f"{len(ids)} x {flavor}" for flavor, ids in host.unit_ids.items())
         log.info("host %s joined with %s", host.name, offered)
         if awaited:
-            self.machine.dispatcher.place_waiting()
+            self._actor.place_waiting()
 
 
 class Events(Loop):
@@ -193,3 +197,5 @@ class Logs(Loop):
             keep_log(self.machine.engine, self.machine.store, container, self.machine.settings.limits.log_bytes)
         except AitrainError as error:
             log.warning("job %s: its log was not read: %s", container.job_id, error)
+        except Exception:
+            log.exception("job %s: its log was not read", container.job_id)

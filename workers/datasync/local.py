@@ -1,16 +1,23 @@
-"""The disk's side of a volume. The job that wrote there is not trusted: no link is followed, no special file opened."""
+"""The disk's side of a volume. The job that wrote there is not trusted: no link is followed, no special file opened.
+
+Every path is walked by directory descriptors, one name at a time, so that a part of it that is a link, or becomes one
+meanwhile, ends the walk instead of leading out of the volume.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from workers.datasync.plan import LocalFile
+from workers.datasync.plan import MAX_DEPTH, LocalFile
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 @dataclass
@@ -19,12 +26,16 @@ class Scan:
 
     files: dict[str, LocalFile] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    too_deep: list[str] = field(default_factory=list)
 
 
 def scan(root: Path) -> Scan:
-    """Walks a volume by directory descriptors, so that a directory swapped for a link meanwhile is not entered."""
+    """Walks a volume.
+
+    Raises OSError if a part of it cannot be read: what was not seen must not be taken for absent.
+    """
     found = Scan()
-    for directory, subdirectories, names, descriptor in os.fwalk(root, follow_symlinks=False):
+    for directory, subdirectories, names, descriptor in os.fwalk(root, follow_symlinks=False, onerror=_unless_gone):
         base = os.path.relpath(directory, root)
         for name in [*names, *subdirectories]:
             path = name if base == "." else f"{base}/{name}"
@@ -36,30 +47,56 @@ def scan(root: Path) -> Scan:
                 found.files[path] = LocalFile(path, info.st_size, info.st_mtime_ns)
             elif not stat.S_ISDIR(info.st_mode):
                 found.skipped.append(path)
+        if base.count("/") + 2 > MAX_DEPTH:
+            found.too_deep += [f"{base}/{name}" for name in subdirectories]
+            subdirectories.clear()
     return found
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 @contextmanager
 def open_inside(root: Path, path: str) -> Iterator[IO[bytes]]:
-    """Opens a regular file of a volume for reading. No part of the path may be a link.
+    """Opens a regular file of a volume for reading.
 
-    Raises OSError if one is, or if it is no regular file any more.
+    Raises OSError if a part of the path is a link, or if it is no regular file any more.
     """
-    *parents, name = path.split("/")
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for parent in parents:
-            inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
+    parent, _, name = path.rpartition("/")
+    with _directory(root, parent) as descriptor:
         # Without O_NONBLOCK a file that was swapped for a FIFO would block the open for ever.
         opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
     with os.fdopen(opened, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(f"{path} is no regular file any more")
         yield file
+
+
+@contextmanager
+def _directory(root: Path, path: str, owner: tuple[int, int] | None = None) -> Iterator[int]:
+    """A descriptor of a directory of the volume. With an owner, what is missing on the way is made, and given to it."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in [part for part in path.split("/") if part]:
+            if owner is not None:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=descriptor)
+            inner = os.open(part, DIRECTORY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+            if owner is not None:
+                _own(descriptor, owner)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _own(path: Path | int, owner: tuple[int, int]) -> None:
+    # A worker that is not root cannot give files away; its operator runs containers as the worker's own user.
+    if os.geteuid() == 0:
+        os.chown(path, *owner)
 
 
 class Layer:
@@ -70,39 +107,30 @@ class Layer:
         self._root, self._parts, self._owner = root, parts, owner
         for directory in (root, parts):
             directory.mkdir(parents=True, exist_ok=True)
-        self._own(root)
+        _own(root, owner)
 
     def directory(self, path: str) -> None:
         """Makes a directory of the volume, and its parents."""
-        at = self._root
-        for part in [part for part in path.split("/") if part]:
-            at /= part
-            if not at.is_dir():
-                at.mkdir(exist_ok=True)
-                self._own(at)
+        with _directory(self._root, path, self._owner):
+            pass
 
     @contextmanager
-    def file(self, path: str, number: int) -> Iterator[Path]:
-        """A path to write a file's content to; when the block ends well, the file stands whole in the volume.
-
-        number: tells files that are written at the same time apart.
-        """
-        part = self._parts / f"{number}.part"
+    def file(self, path: str) -> Iterator[Path]:
+        """A path to write a file's content to; when the block ends well, the file stands whole in the volume."""
+        part = self._parts / uuid.uuid4().hex
         try:
             yield part
-            self.directory(path.rpartition("/")[0])
-            self._own(part)
-            part.replace(self._root / path)
+            _own(part, self._owner)
+            parent, _, name = path.rpartition("/")
+            with _directory(self._root, parent, self._owner) as descriptor:
+                os.rename(part, name, dst_dir_fd=descriptor)
         finally:
             with suppress(FileNotFoundError):
                 part.unlink()
 
     def stat(self, path: str) -> LocalFile:
         """A file that was laid."""
-        info = (self._root / path).stat(follow_symlinks=False)
+        parent, _, name = path.rpartition("/")
+        with _directory(self._root, parent) as descriptor:
+            info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         return LocalFile(path, info.st_size, info.st_mtime_ns)
-
-    def _own(self, path: Path) -> None:
-        # A worker that is not root cannot give files away; its operator runs containers as the worker's own user.
-        if os.geteuid() == 0:
-            os.chown(path, *self._owner, follow_symlinks=False)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 # A directory entry of Linux file systems; a longer key cannot be a file.
 MAX_NAME_BYTES = 255
-MAX_PATH_BYTES = 4000
+# The longest key of S3. Directories deeper than this are not walked: each level costs the walk a descriptor.
+MAX_KEY_BYTES = 1024
+MAX_DEPTH = 100
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,6 @@ class PullPlan:
     refused: dict[str, str] = field(default_factory=dict)
     clash: tuple[str, str] | None = None
 
-    @property
-    def size(self) -> int:
-        """Bytes to copy."""
-        return sum(download.source.size for download in self.downloads)
-
 
 def refusal(path: str) -> str | None:
     """Why a path relative to a volume may not be laid down there; None if it may."""
@@ -78,9 +75,18 @@ def refusal(path: str) -> str | None:
         return "it would leave the volume, or is ambiguous"
     if any(len(part.encode(errors="surrogatepass")) > MAX_NAME_BYTES for part in parts):
         return f"it has a name of more than {MAX_NAME_BYTES} bytes"
-    if len(path.encode(errors="surrogatepass")) > MAX_PATH_BYTES:
-        return f"it is longer than {MAX_PATH_BYTES} bytes"
+    if len(parts) > MAX_DEPTH:
+        return f"it lies more than {MAX_DEPTH} directories deep"
     return None
+
+
+def unfit_as_key(key: str) -> str | None:
+    """Why a file cannot be pushed under a key; None if it can."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    return f"its key would be longer than {MAX_KEY_BYTES} bytes" if size > MAX_KEY_BYTES else None
 
 
 def plan_pull(
@@ -110,11 +116,15 @@ def plan_pull(
         else:
             downloads.append(Download(path, remote))
     files = {download.path for download in downloads} | set(kept)
-    return PullPlan(tuple(downloads), tuple(directories), tuple(kept), refused, _clash(files, files.union(directories)))
+    return PullPlan(tuple(downloads), tuple(directories), tuple(kept), refused, _clash(files, directories))
 
 
-def _clash(files: set[str], paths: Iterable[str]) -> tuple[str, str] | None:
-    for path in sorted(paths):
+def _clash(files: set[str], directories: Iterable[str]) -> tuple[str, str] | None:
+    """Two paths of which one would have to be a file and a directory at once."""
+    marked = set(directories)
+    for path in sorted(files | marked):
+        if path in files and path in marked:
+            return path, f"{path}/"
         parents = path.split("/")[:-1]
         for depth in range(1, len(parents) + 1):
             parent = "/".join(parents[:depth])
@@ -125,22 +135,22 @@ def _clash(files: set[str], paths: Iterable[str]) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class PushPlan:
-    """What sync-out has to do: files to upload, and those that equal their objects."""
+    """What sync-out has to do: files to upload, those that equal their objects, and path -> why it cannot be pushed."""
 
     uploads: tuple[LocalFile, ...] = ()
     unchanged: tuple[LocalFile, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """Bytes to copy."""
-        return sum(file.size for file in self.uploads)
+    unfit: dict[str, str] = field(default_factory=dict)
 
 
-def plan_push(local: Iterable[LocalFile], manifest: Mapping[str, Record]) -> PushPlan:
-    """What has to be copied so that every file of the volume is in the store."""
+def plan_push(local: Iterable[LocalFile], prefix: str, manifest: Mapping[str, Record]) -> PushPlan:
+    """What has to be copied so that every file of the volume is in the store, under the prefix."""
     uploads: list[LocalFile] = []
     unchanged: list[LocalFile] = []
+    unfit: dict[str, str] = {}
     for file in local:
         held = manifest.get(file.path)
-        (unchanged if held is not None and held.describes(file) else uploads).append(file)
-    return PushPlan(tuple(uploads), tuple(unchanged))
+        if reason := unfit_as_key(prefix + file.path):
+            unfit[file.path] = reason
+        else:
+            (unchanged if held is not None and held.describes(file) else uploads).append(file)
+    return PushPlan(tuple(uploads), tuple(unchanged), unfit)

@@ -24,9 +24,12 @@ MIB = 1024**2
 # Up to here an object goes in one request, whose ETag is the MD5 of its content on most stores.
 SINGLE_PUT_BYTES = 16 * MIB
 READ_BYTES = MIB
+EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Connections to one data store, shared by the copies of all volumes of this host.
 CONNECTIONS = 64
+PART_BYTES = 16 * MIB
 MD5_ETAG = re.compile(r"[0-9a-f]{32}")
+PARTS_ETAG = re.compile(r"[0-9a-f]{32}-[0-9]+")
 
 
 @lru_cache(maxsize=64)
@@ -56,17 +59,41 @@ class S3Container:
 
     def __init__(self, store: DataStore, container: str) -> None:
         self._name, self._client = container, _client(store)
-        self._transfer = TransferConfig(multipart_threshold=SINGLE_PUT_BYTES, use_threads=False)
+        self._transfer = TransferConfig(
+            multipart_threshold=SINGLE_PUT_BYTES + 1, multipart_chunksize=PART_BYTES, use_threads=False
+        )
 
-    def ensure(self, *, create: bool) -> None:
-        """Checks that the container exists; makes it if it does not and `create` says so."""
+    def check(self, *, may_be_missing: bool) -> None:
+        """Checks that the container answers; that it is not there is an error unless it may be."""
         try:
             # A listing of one key: needs the same right as the copy, and its errors carry a code, unlike HEAD's.
             self._client.list_objects_v2(Bucket=self._name, MaxKeys=1)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchBucket" or not create:
+            if not (may_be_missing and error.response["Error"]["Code"] == "NoSuchBucket"):
                 raise
-            self._client.create_bucket(Bucket=self._name)
+
+    def ensure(self) -> None:
+        """Makes the container if it is not there."""
+        try:
+            self.check(may_be_missing=False)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchBucket":
+                raise
+            self._create()
+
+    def _create(self) -> None:
+        region, endpoint = self._client.meta.region_name, self._client.meta.endpoint_url
+        # Amazon's own stores want the region of a container said, but for the first one.
+        where: dict[str, Any] = {}
+        if "amazonaws.com" in endpoint and region != "us-east-1":
+            where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            self._client.create_bucket(Bucket=self._name, **where)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in EXISTS:
+                raise
+            # Another job made it at the same moment; were it somebody else's, this is refused.
+            self.check(may_be_missing=False)
 
     def listing(self, prefix: str) -> Iterator[RemoteObject]:
         """Every object under the prefix, page by page."""
@@ -93,25 +120,28 @@ class S3Container:
         if self._is_md5(source.etag, answer) and digest.hexdigest() != source.etag:
             raise _altered(source.key, "its checksum is not that of the listing")
 
-    def upload(self, file: IO[bytes], key: str) -> str:
-        """Copies an open file to an object, verifies what the store then holds, and returns its ETag."""
-        digest, size = hashlib.md5(usedforsecurity=False), 0
+    def upload(self, file: IO[bytes], key: str, checkpoint: Callable[[], None]) -> str:
+        """Copies an open file to an object, verifies what the store then holds, and returns its ETag.
+
+        checkpoint: called between blocks; what it raises ends the copy.
+        """
+        digests = _Digests()
         for block in iter(lambda: file.read(READ_BYTES), b""):
-            digest.update(block)
-            size += len(block)
+            checkpoint()
+            digests.add(block)
         file.seek(0)
-        if size <= SINGLE_PUT_BYTES:
-            self._client.put_object(
-                Bucket=self._name, Key=key, Body=file, ContentMD5=base64.b64encode(digest.digest()).decode()
-            )
+        if digests.size <= SINGLE_PUT_BYTES:
+            self._client.put_object(Bucket=self._name, Key=key, Body=file, ContentMD5=digests.base64())
         else:
-            self._client.upload_fileobj(_Open(file), self._name, key, Config=self._transfer)
+            self._client.upload_fileobj(_Lent(file, checkpoint), self._name, key, Config=self._transfer)
         held = self._client.head_object(Bucket=self._name, Key=key)
         etag: str = held["ETag"].strip('"')
-        if held["ContentLength"] != size:
-            raise _altered(key, f"the store holds {held['ContentLength']} bytes, {size} were sent")
-        if self._is_md5(etag, held) and digest.hexdigest() != etag:
+        if held["ContentLength"] != digests.size:
+            raise _altered(key, f"the store holds {held['ContentLength']} bytes, {digests.size} were sent")
+        if self._is_md5(etag, held) and etag != digests.whole():
             raise _altered(key, "the store's checksum is not that of what was sent")
+        if PARTS_ETAG.fullmatch(etag) and etag.endswith(f"-{digests.count}") and etag != digests.of_parts():
+            raise _altered(key, "the store's checksum of its parts is not that of what was sent")
         return etag
 
     @staticmethod
@@ -120,11 +150,58 @@ class S3Container:
         return bool(MD5_ETAG.fullmatch(etag)) and not str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
 
 
-class _Open:
-    """Lends a file to the transfer, which closes what it is given."""
+class _Digests:
+    """MD5 of a file as a whole and of its parts, which make the ETag of an object that was sent in parts."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+    def __init__(self) -> None:
+        self.size = 0
+        self._whole = hashlib.md5(usedforsecurity=False)
+        self._parts: list[bytes] = []
+        self._part = hashlib.md5(usedforsecurity=False)
+
+    def add(self, block: bytes) -> None:
+        """Takes the next block; READ_BYTES divide PART_BYTES, so that a part ends with a block."""
+        self._whole.update(block)
+        self._part.update(block)
+        self.size += len(block)
+        if self.size % PART_BYTES == 0:
+            self._end_part()
+
+    def _end_part(self) -> None:
+        self._parts.append(self._part.digest())
+        self._part = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def count(self) -> int:
+        """Parts that the file is sent in."""
+        return -(-self.size // PART_BYTES)
+
+    def whole(self) -> str:
+        """The ETag of an object sent in one piece."""
+        return self._whole.hexdigest()
+
+    def base64(self) -> str:
+        """The same for the header Content-MD5, which the store checks."""
+        return base64.b64encode(self._whole.digest()).decode()
+
+    def of_parts(self) -> str:
+        """The ETag of an object sent in parts."""
+        if len(self._parts) < self.count:
+            self._end_part()
+        return f"{hashlib.md5(b''.join(self._parts), usedforsecurity=False).hexdigest()}-{len(self._parts)}"
+
+
+class _Lent:
+    """Lends a file to the transfer, which closes what it is given; each read is a point at which the copy may end."""
+
+    def __init__(self, file: IO[bytes], checkpoint: Callable[[], None]) -> None:
+        self._file, self._checkpoint = file, checkpoint
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads on."""
+        self._checkpoint()
+        return self._file.read(size)
 
 
 def _altered(key: str, what: str) -> PlatformFault:

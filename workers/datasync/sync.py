@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from aitrain.domain.errors import UserFault
+from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.job import VolumeProgress
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.volume import Permission, Volume
@@ -58,59 +58,86 @@ class VolumeSync:
         """The directory that the job sees."""
         return self._directory / "data"
 
+    def check(self) -> None:
+        """Checks that the data store can be used, and that a container that is only read exists.
+
+        Raises UserFault and PlatformFault. Run for every volume before anything is copied or made.
+        """
+        with data_errors(str(self._volume)):
+            self._container().check(may_be_missing=self._volume.permission is Permission.RW)
+
     def pull(self) -> None:
         """Copies what the store holds under the prefix into the volume.
 
         What an earlier try laid down whole is kept. Raises UserFault and PlatformFault.
         """
-        volume, layer = self._volume, Layer(self.mounted, self._directory / "parts", self._owner)
-        with data_errors(str(volume)), Manifest(self._directory / "manifest.jsonl") as manifest:
-            container = self._container()
-            container.ensure(create=volume.permission is Permission.RW)
-            plan = plan_pull(
-                container.listing(volume.prefix), volume.prefix, manifest.records, scan(self.mounted).files
+        volume = self._volume
+        with data_errors(str(volume)):
+            layer = Layer(self.mounted, self._directory / "parts", self._owner)
+            with Manifest(self._directory / "manifest.jsonl") as manifest:
+                self._pull(layer, manifest)
+
+    def _pull(self, layer: Layer, manifest: Manifest) -> None:
+        volume, container = self._volume, self._container()
+        if volume.permission is Permission.RW:
+            container.ensure()
+        listing = container.listing(volume.prefix)
+        plan = plan_pull(listing, volume.prefix, manifest.records, scan(self.mounted).files)
+        if plan.clash is not None:
+            one, other = plan.clash
+            raise UserFault(
+                EndCause.DATA_REFUSED,
+                InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
+                f"{volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
             )
-            if plan.clash is not None:
-                one, other = plan.clash
-                raise UserFault(
-                    EndCause.DATA_REFUSED,
-                    InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
-                    f"{volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
-                )
-            self._skip("keys that cannot be files", plan.refused)
-            self._start(total=len(plan.downloads) + len(plan.kept), skipped=len(plan.kept) + len(plan.refused))
-            for directory in plan.directories:
-                layer.directory(directory)
+        self._skip("keys that cannot be files", plan.refused)
+        self._start(total=len(plan.downloads) + len(plan.kept), skipped=len(plan.kept) + len(plan.refused))
+        for directory in plan.directories:
+            layer.directory(directory)
 
-            def copy(number: int, download: Download) -> None:
-                with layer.file(download.path, number) as part:
-                    container.download(download.source, part, self._checkpoint)
-                laid = layer.stat(download.path)
-                manifest.record(download.path, Record(laid.size, laid.mtime_ns, download.source.etag))
-                self._done(laid.size)
+        def copy(download: Download) -> None:
+            with layer.file(download.path) as part:
+                container.download(download.source, part, self._checkpoint)
+            laid = layer.stat(download.path)
+            manifest.record(download.path, Record(laid.size, laid.mtime_ns, download.source.etag))
+            self._done(laid.size)
 
-            self._each(copy, plan.downloads)
+        self._each(copy, plan.downloads, first_failure_ends=True)
 
     def push(self) -> None:
         """Copies what is new or changed in the volume to the store. Nothing is deleted there.
 
-        What an earlier try pushed is not pushed again. Raises UserFault and PlatformFault.
+        What an earlier try pushed is not pushed again. One file that cannot be pushed does not keep the others from
+        it. Raises UserFault and PlatformFault.
         """
         volume = self._volume
         with data_errors(str(volume)), Manifest(self._directory / "manifest.jsonl") as manifest:
             found = scan(self.mounted)
-            plan = plan_push(found.files.values(), manifest.records)
+            plan = plan_push(found.files.values(), volume.prefix, manifest.records)
+            unfit = plan.unfit | dict.fromkeys(found.too_deep, "it lies too many directories deep")
             self._skip("links and special files", found.skipped)
-            self._start(total=len(plan.uploads) + len(plan.unchanged), skipped=len(plan.unchanged) + len(found.skipped))
+            self._start(
+                total=len(plan.uploads) + len(plan.unchanged) + len(unfit),
+                skipped=len(plan.unchanged) + len(found.skipped),
+                failed=len(unfit),
+            )
             container = self._container()
 
-            def copy(_number: int, file: LocalFile) -> None:
+            def copy(file: LocalFile) -> None:
                 with open_inside(self.mounted, file.path) as content:
-                    etag = container.upload(content, volume.prefix + file.path)
+                    etag = container.upload(content, volume.prefix + file.path, self._checkpoint)
                 manifest.record(file.path, Record(file.size, file.mtime_ns, etag))
                 self._done(file.size)
 
-            self._each(copy, plan.uploads)
+            self._each(copy, plan.uploads, first_failure_ends=False)
+        if unfit:
+            path, reason = next(iter(unfit.items()))
+            raise PlatformFault(
+                EndCause.DATA_FAULT,
+                InfoCode.JOB_SYNC_FAILED,
+                f"{volume}: {len(unfit)} files cannot be pushed, among them {path!r}: {reason}. The others are pushed; "
+                "these stay on the host",
+            )
 
     def _container(self) -> S3Container:
         store = self._stores.get(self._volume.alias)
@@ -122,28 +149,34 @@ class VolumeSync:
             )
         return S3Container(store, self._volume.container)
 
-    def _each(self, copy: Callable[[int, T], None], items: Iterable[T]) -> None:
-        """Runs copies side by side; the first failure ends the others."""
+    def _each(self, copy: Callable[[T], None], items: Iterable[T], *, first_failure_ends: bool) -> None:
+        """Runs copies side by side, and raises the first failure when all have ended."""
         failed = threading.Event()
 
-        def guarded(number: int, item: T) -> None:
+        def guarded(item: T) -> None:
             if failed.is_set():
                 return
-            self._checkpoint()
-            with data_errors(str(self._volume)):
-                copy(number, item)
+            try:
+                self._checkpoint()
+                with data_errors(str(self._volume)):
+                    copy(item)
+            except StepCancelled:
+                failed.set()
+                raise
+            except Exception:
+                if first_failure_ends:
+                    failed.set()
+                self._failed()
+                raise
 
         with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
-            futures: list[Future[None]] = [pool.submit(guarded, number, item) for number, item in enumerate(items)]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            if any(future.exception() for future in done):
-                failed.set()
+            futures = [pool.submit(guarded, item) for item in items]
         self._tell()
         for future in futures:
             future.result()
 
-    def _start(self, *, total: int, skipped: int) -> None:
-        self._progress = VolumeProgress(total=total, skipped=skipped)
+    def _start(self, *, total: int, skipped: int, failed: int = 0) -> None:
+        self._progress = VolumeProgress(total=total, skipped=skipped, failed=failed)
         self._tell()
 
     def _done(self, size: int) -> None:
@@ -157,6 +190,11 @@ class VolumeSync:
                 self._reported = time.monotonic()
         if due:
             self._tell()
+
+    def _failed(self) -> None:
+        with self._lock:
+            now = self._progress
+            self._progress = now.model_copy(update={"processed": now.processed + 1, "failed": now.failed + 1})
 
     def _tell(self) -> None:
         self._report(self._progress)

@@ -17,6 +17,7 @@ class Labels:
     """The labels by which a host knows its containers again. They carry ids only."""
 
     SITE = "aitrain.site"
+    HOST = "aitrain.host"
     JOB = "aitrain.job"
     ATTEMPT = "aitrain.attempt"
     FENCE = "aitrain.fence"

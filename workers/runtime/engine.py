@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
-from requests.exceptions import RequestException
 
 from aitrain.domain.errors import UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Labels, container_name
-from workers.runtime.faults import EngineUnavailable, engine_errors, explanation, pull_fault, start_fault
+from workers.runtime.faults import engine_errors, explanation, pull_fault, start_fault
+from workers.runtime.pull import Pull
 
-CONFLICT, NOT_MODIFIED = 409, 304
-MIB = 1024**2
+CONFLICT, NOT_FOUND = 409, 404
+PULL_POLL_SECONDS = 0.2
 
 
 class Engine:
@@ -29,8 +29,10 @@ class Engine:
     """
 
     def __init__(self, settings: HostSettings, namespace: str) -> None:
-        """namespace: of the site; containers of other sites on the same engine are never seen."""
-        self._settings, self._namespace = settings, namespace
+        """namespace: of the site. Containers of other sites and hosts on the same engine are never seen."""
+        self._settings = settings
+        self._ours = {Labels.SITE: namespace, Labels.HOST: settings.name}
+        self._filter = [f"{label}={value}" for label, value in self._ours.items()]
         self._local = threading.local()
         self._known: dict[str, Any] | None = None
 
@@ -58,20 +60,16 @@ class Engine:
         name, _, digest = image.partition("@")
         tag = digest or (name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else "latest")
         repository = name if digest else name.removesuffix(f":{tag}")
+        pull = Pull(self._settings.docker_url, repository, tag)
         deadline = time.monotonic() + self._settings.pull_timeout_seconds
-        try:
-            # The SDK's images.pull hides errors that come after the first bytes; the stream tells them.
-            for message in self._docker.api.pull(repository, tag=tag, stream=True, decode=True):
-                if "error" in message:
-                    raise pull_fault(image, message["error"])
-                checkpoint()
-                if time.monotonic() > deadline:
-                    raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
+        while not pull.wait(PULL_POLL_SECONDS):
+            checkpoint()
+            if time.monotonic() > deadline:
+                raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
+        if pull.refusal:
+            raise pull_fault(image, pull.refusal)
+        with engine_errors("look for the image"):
             return str(self._docker.images.get(image).id)
-        except APIError as error:
-            raise pull_fault(image, explanation(error)) from error
-        except (DockerException, RequestException) as error:
-            raise EngineUnavailable(f"the Docker Engine does not answer ({error})") from error
 
     def create(self, spec: ContainerSpec) -> Container:
         """Creates a container; one that an earlier try for the same run created is found again.
@@ -87,12 +85,12 @@ class Engine:
                     name=spec.name,
                     user=self._settings.container_user,
                     environment={**spec.env, **self._gpu_env(spec)},
-                    labels={**spec.labels, Labels.SITE: self._namespace},
+                    labels={**spec.labels, **self._ours},
                     host_config=self._host_config(spec),
                 )["Id"]
             except APIError as error:
                 if error.status_code != CONFLICT:
-                    if error.is_client_error():
+                    if error.is_client_error() and error.status_code != NOT_FOUND:
                         raise UserFault(
                             EndCause.START_REFUSED,
                             InfoCode.JOB_CREATE_CONTAINER_CONFIG_ERROR,
@@ -131,9 +129,9 @@ class Engine:
                 return None
 
     def containers(self) -> list[Container]:
-        """Every container of this site that the engine has, running or not."""
+        """Every container of this host that the engine has, running or not."""
         with engine_errors("list containers"):
-            listed = self._docker.api.containers(all=True, filters={"label": f"{Labels.SITE}={self._namespace}"})
+            listed = self._docker.api.containers(all=True, filters={"label": self._filter})
         found = (self.find(item["Id"]) for item in listed)
         return [container for container in found if container is not None]
 
@@ -175,8 +173,8 @@ class Engine:
         return [line.decode(errors="replace") for line in raw.split(b"\n") if line]
 
     def deaths(self) -> Iterator[str]:
-        """Ids of this site's containers as they end, until the engine breaks off or interrupt_deaths is called."""
-        filters = {"type": "container", "event": "die", "label": f"{Labels.SITE}={self._namespace}"}
+        """Ids of this host's containers as they end, until the engine breaks off or interrupt_deaths is called."""
+        filters = {"type": "container", "event": "die", "label": self._filter}
         with engine_errors("tell its events"):
             events: Any = self._docker.events(filters=filters, decode=True)
             self._events = events

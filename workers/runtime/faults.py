@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from aitrain.domain.errors import JobFault, PlatformFault, Unavailable, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 
 # The engine tells a refused pull by its text alone: a wrong password comes as 404 or 500 like a missing image.
-REFUSED = ("not found", "manifest unknown", "does not exist", "access denied", "unauthorized", "no basic auth")
-# What runc says when the image or the command is at fault.
-COMMAND = ("executable file not found", "no such file or directory", "permission denied", "exec format error",
-           "is a directory", "not a directory", "unable to start container process")  # fmt: skip
+REFUSED = ("not found", "manifest unknown", "no matching manifest", "does not exist", "denied", "forbidden",
+           "unauthorized", "no basic auth")  # fmt: skip
+NO_ROOM = "no space left on device"
+# What runc says when the job's command, or what it wants to mount on, is at fault. Its other complaints are the host's.
+OF_THE_JOB = re.compile(r'exec: "|not a directory: unknown|Are you trying to mount a directory onto a file')
 
 
 class EngineUnavailable(Unavailable):
@@ -31,7 +34,7 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise PlatformFault(
             EndCause.ENGINE_FAULT, InfoCode.JOB_ERROR, f"the engine failed to {doing}: {explanation(error)}"
         ) from error
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, HTTPError, OSError) as error:
         raise EngineUnavailable(f"the Docker Engine does not answer ({error})") from error
 
 
@@ -40,6 +43,10 @@ def pull_fault(image: str, reason: str) -> JobFault:
     if "invalid reference format" in reason:
         return UserFault(
             EndCause.IMAGE_REFUSED, InfoCode.JOB_INVALID_IMAGE_NAME, f"{image!r} is not an image reference: {reason}"
+        )
+    if NO_ROOM in reason:
+        return PlatformFault(
+            EndCause.ENGINE_FAULT, InfoCode.JOB_IMAGE_PULL, f"image {image!r} has no room on the host's disk: {reason}"
         )
     if any(text in reason.lower() for text in REFUSED):
         return UserFault(
@@ -57,7 +64,7 @@ def pull_fault(image: str, reason: str) -> JobFault:
 def start_fault(command: tuple[str, ...], error: APIError) -> JobFault:
     """What a failed start means."""
     reason = explanation(error)
-    if any(text in reason for text in COMMAND):
+    if OF_THE_JOB.search(reason):
         program = repr(command[0]) if command else "the image's own command"
         return UserFault(
             EndCause.START_REFUSED,

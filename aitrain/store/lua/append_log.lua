@@ -1,13 +1,19 @@
 -- Appends what a container wrote, if nobody has written further yet.
--- ARG: id, fence, cursor (what the caller read on from), next_cursor, lines (JSON texts), bytes, max_bytes, last (text).
--- Returns {cursor, full}: where the log stands now; the caller reads on from there. Past max_bytes the text `last` is
--- written once, so that a cut log says so itself.
+-- ARG: id, fence, cursor (what the caller read on from), next_cursor, lines (JSON texts), max_bytes, last (JSON text).
+-- Returns {cursor, full}: where the log stands now; the caller reads on from there. The lines that fit into max_bytes are
+-- kept, then `last` once, so that a cut log says so itself.
 local job = read_job(ARG.id)
 if not job or job.fence ~= ARG.fence then return reply({cursor = ARG.cursor, full = true}) end
 local cursor, kept = job.log_cursor or '', tonumber(job.log_bytes or '0')
 if cursor ~= ARG.cursor or kept < 0 then return reply({cursor = cursor, full = kept < 0}) end
-local lines, full = ARG.lines, kept + ARG.bytes > ARG.max_bytes
-if full then lines = {ARG.last} end
-for _, line in ipairs(lines) do redis.call('RPUSH', k_log(ARG.id, job.attempt), line) end
-redis.call('HSET', k_job(ARG.id), 'log_cursor', ARG.next_cursor, 'log_bytes', full and '-1' or int(kept + ARG.bytes))
-return reply({cursor = ARG.next_cursor, full = full})
+for _, line in ipairs(ARG.lines) do
+  kept = kept + #line
+  if kept > ARG.max_bytes then
+    redis.call('RPUSH', k_log(ARG.id, job.attempt), ARG.last)
+    kept = -1
+    break
+  end
+  redis.call('RPUSH', k_log(ARG.id, job.attempt), line)
+end
+redis.call('HSET', k_job(ARG.id), 'log_cursor', ARG.next_cursor, 'log_bytes', int(kept))
+return reply({cursor = ARG.next_cursor, full = kept < 0})

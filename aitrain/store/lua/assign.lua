@@ -1,10 +1,10 @@
 -- Commits one assignment of placement: reserves exactly these units if they are all still free and the job still waits.
--- ARG: id, fence, host, units (ids), op, grace_ms.
--- Returns {moved, state}.
+-- ARG: id, fence, run_fence (of the run that begins), host, units (ids), op, grace_ms.
+-- Returns {moved, state, fence}.
 local id, host = ARG.id, ARG.host
 local job = read_job(id)
 if not job then return reply({moved = false, state = cjson.null}) end
-local function answer(moved) return reply({moved = moved, state = job.state}) end
+local function answer(moved) return reply({moved = moved, state = job.state, fence = job.fence}) end
 if job.last_op == ARG.op then return answer(true) end
 if job.fence ~= ARG.fence or job.state ~= 'QUEUED' then return answer(false) end
 if #ARG.units ~= tonumber(job.units) then return answer(false) end
@@ -18,7 +18,8 @@ for _, unit in ipairs(ARG.units) do
 end
 
 reserve(job, host, ARG.units)
+job.fence = ARG.run_fence
 move(id, job, 'INITIALIZING', {
-  op = ARG.op, grace_ms = ARG.grace_ms, fields = {host = host, unit_ids = cjson.encode(ARG.units)},
+  op = ARG.op, grace_ms = ARG.grace_ms, fields = {host = host, unit_ids = cjson.encode(ARG.units), fence = job.fence},
 })
 return answer(true)

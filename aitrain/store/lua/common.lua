@@ -40,8 +40,12 @@ local function release(job)
   local key, freed = k_host_units(job.host, job.flavor), 0
   for _, unit in ipairs(cjson.decode(job.unit_ids or '[]')) do
     if redis.call('HGET', key, unit) == job.id then
-      redis.call('HSET', key, unit, '')
-      freed = freed + 1
+      if redis.call('SISMEMBER', k_host_offers(job.host, job.flavor), unit) == 1 then
+        redis.call('HSET', key, unit, '')
+        freed = freed + 1
+      else -- withdrawn while the job held it
+        redis.call('HDEL', key, unit)
+      end
     end
   end
   free_units(job.host, job.flavor, freed)
@@ -122,7 +126,7 @@ local function move(id, job, to, o)
   if to == 'RUNNING' then
     redis.call('HSET', k_job(id), 'running_ms', int(NOW), 'deadline_ms', int(NOW + job.timeout_s * 1000))
   end
-  redis.call('HDEL', k_job(id), 'due_ms')
+  redis.call('HDEL', k_job(id), 'due_ms', 'resends')
   -- A step that is told to stop keeps its lease until it has: meanwhile its container may still come to life.
   if to ~= 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
   if STATES[to].step then redis.call('HSET', k_job(id), 'due_ms', int(NOW + (o.grace_ms or 10000))) end

@@ -2,7 +2,7 @@
 -- reached, and brings back its orders.
 -- ARG: host, ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]), op.
 -- Returns {known, jobs = [[id, fence, kind, flavor, state, elapsed_ms, started, lease_live, resend]]}; known = false: join again.
--- elapsed_ms: time in the state; resend: the job's step went silent, send its message again (said once per resend_ms).
+-- elapsed_ms: time in the state; resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
 local host = ARG.host
 local known = redis.call('ZSCORE', k_hosts(), host) and true or false
 if known then redis.call('ZADD', k_hosts(), int(NOW + ARG.ttl_ms), host) end
@@ -19,7 +19,11 @@ for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
   local job = read_job(id)
   if job.state == 'RUNNING' and job.deadline_ms and tonumber(job.deadline_ms) <= NOW then time_out(id, job) end
   local resend = job.due_ms ~= nil and STATES[job.state].step and tonumber(job.due_ms) <= NOW
-  if resend then redis.call('HSET', k_job(id), 'due_ms', int(NOW + ARG.resend_ms)) end
+  if resend then
+    -- Growing pauses: a worker that is away for days must not find a message for every ten seconds of them.
+    local sent = redis.call('HINCRBY', k_job(id), 'resends', 1)
+    redis.call('HSET', k_job(id), 'due_ms', int(NOW + ARG.resend_ms * 2 ^ math.min(sent - 1, 6)))
+  end
   jobs[#jobs + 1] = host_row(id, job, resend)
 end
 return reply({known = known, jobs = jobs})

@@ -1,6 +1,6 @@
 -- What placement needs to know, of the flavors for which something waits and something is free. Changes nothing.
 -- ARG: window (most waiting jobs a flavor to look at).
--- Returns {waiting = {flavor = [[id, fence, kind, units, waited_ms]]}, vacancies = {flavor = [[host, [units], room]]}}.
+-- Returns {waiting = {flavor = [[id, fence, kind, units, waited_ms]]}, vacancies = {flavor = [[host, [units], room, capacity]]}}.
 local waiting, vacancies = {}, {}
 for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
   local ids = redis.call('ZRANGE', k_waiting(flavor), 0, ARG.window - 1, 'WITHSCORES')
@@ -16,7 +16,7 @@ for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
           if flat[i + 1] == '' then units[#units + 1] = flat[i] end
         end
         table.sort(units)
-        open[#open + 1] = {host, units, room}
+        open[#open + 1] = {host, units, room, #flat / 2}
       end
     end
     if #open > 0 then

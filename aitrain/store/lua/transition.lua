@@ -10,6 +10,8 @@ end
 if job.last_op == ARG.op then return answer(true) end -- the same call, sent again after a broken connection
 if job.fence ~= ARG.fence then return answer(false) end
 if ARG.holder and job.lease_holder ~= ARG.holder then return answer(false) end
+-- Somebody stopped it while its data was pushed: it must not be queued again by its auto-restart.
+if job.state == 'FINALIZING' and ARG.to == 'QUEUED' and job.auto_restart ~= '1' then return answer(false) end
 for _, state in ipairs(ARG.from) do
   if state == job.state then
     move(ARG.id, job, ARG.to, ARG)

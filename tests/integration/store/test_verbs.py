@@ -33,7 +33,7 @@ def queued(store: Store, **fields: object) -> Job:
 
 def placed(store: Store, **fields: object) -> Job:
     job = queued(store, **fields)
-    store.join_host("h1", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, ttl_ms=60_000)
     for assignment in place(*store.placement_view(10), patience_s=60):
         assert store.assign(assignment)
     return store.get(job.id)
@@ -63,7 +63,7 @@ def test_a_quota_is_exact_under_many_producers(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.count(State.QUEUED) == 7
+    assert len(store.newest(project="red", state=State.QUEUED, limit=99)) == 7
     assert len(refused) == 23
     assert (refused[-1].limit, refused[-1].used, refused[-1].asked) == (7, 7, 1)
     assert "7 cpu units" in str(refused[-1])
@@ -96,7 +96,7 @@ def test_the_first_cause_stands(store: Store) -> None:
 
 def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
     job = queued(store)
-    store.join_host("h1", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=-1)
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=-1)
     assert place(*store.placement_view(10), patience_s=60) == []
     assert store.get(job.id).state is State.QUEUED
 
@@ -104,8 +104,8 @@ def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
 def test_one_of_two_deliveries_gets_the_lease(store: Store) -> None:
     job = placed(store)
     first, second = (Lease(job.id, job.fence, State.INITIALIZING, holder) for holder in ("a", "b"))
-    assert store.begin_step(first, 60_000)[0].moved
-    assert not store.begin_step(second, 60_000)[0].moved
+    assert store.begin_step(first, 60_000, "h1")[0].moved
+    assert not store.begin_step(second, 60_000, "h1")[0].moved
     assert not store.transition(job.id, job.fence, State.PENDING, holder="b").moved
     assert store.transition(job.id, job.fence, State.PENDING, holder="a").moved
 
@@ -113,12 +113,82 @@ def test_one_of_two_deliveries_gets_the_lease(store: Store) -> None:
 def test_a_step_keeps_its_lease_over_a_stop_order_until_it_gives_it_back(store: Store) -> None:
     job = placed(store)
     lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
-    store.begin_step(lease, 60_000)
+    store.begin_step(lease, 60_000, "h1")
     store.stop(job.id, "stopped")
     assert store.renew_leases([lease], 60_000) == [False]
     assert store.host_jobs("h1")[0].lease_live
     store.release_lease(lease)
     assert not store.host_jobs("h1")[0].lease_live
+
+
+def test_a_lease_of_a_step_that_was_told_to_stop_is_kept_alive(redis: RedisServer, namespace: str) -> None:
+    now = [1_800_000_000_000]
+    store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0])
+    job = placed(store)
+    lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
+    store.begin_step(lease, 5000, "h1")
+    store.stop(job.id, "stopped")
+    for _ in range(5):
+        now[0] += 3000
+        assert store.renew_leases([lease], 5000) == [False]
+    assert store.host_jobs("h1")[0].lease_live
+
+
+def test_a_new_fence_is_made_when_the_run_begins(store: Store) -> None:
+    job = queued(store)
+    assert placed(store).fence != job.fence
+    begun = store.get(job.id)
+    assert begun.attempt == 1
+    assert begun.fence != job.fence
+    assert not store.transition(job.id, job.fence, State.PENDING).moved
+
+
+def test_a_worker_of_another_host_gets_no_lease(store: Store) -> None:
+    job = placed(store)
+    lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
+    assert not store.begin_step(lease, 60_000, "h2")[0].moved
+
+
+def test_two_machines_of_one_name(store: Store) -> None:
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
+    with pytest.raises(InvalidInput, match="another machine"):
+        store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=-1)
+    store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
+
+
+def test_a_unit_that_was_withdrawn_while_it_was_held_does_not_come_back(store: Store) -> None:
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, ttl_ms=60_000)
+    job = queued(store, resources={"cpu": 2})
+    for assignment in place(*store.placement_view(10), patience_s=60):
+        store.assign(assignment)
+    store.join_host("h1", instance="one", units={"cpu": ["1"]}, max_jobs=9, ttl_ms=60_000)
+    store.transition(job.id, store.get(job.id).fence, State.FAILED)
+    waits = queued(store)
+    _, vacancies = store.placement_view(10)
+    assert [vacancy.units for vacancy in vacancies["cpu"]] == [("1",)]
+    assert waits.state is State.QUEUED
+
+
+def test_whoever_stops_a_job_while_it_is_pushed_does_not_see_it_again(store: Store) -> None:
+    job = placed(store, auto_restart=True)
+    for state in (State.PENDING, State.RUNNING, State.TIMEOUT, State.FINALIZING):
+        assert store.transition(job.id, job.fence, state).moved
+    store.stop(job.id, "enough")
+    assert not store.transition(job.id, job.fence, State.QUEUED).moved
+    assert store.transition(job.id, job.fence, State.INTERRUPTED).moved
+
+
+def test_a_silent_step_is_sent_again_less_and_less_often(redis: RedisServer, namespace: str) -> None:
+    now = [1_800_000_000_000]
+    store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0], grace_ms=1000)
+    placed(store)
+    sent = 0
+    for _ in range(1000):
+        now[0] += 1000
+        jobs = store.heartbeat("h1", seen=[], ttl_ms=10**9, resend_ms=1000) or []
+        sent += sum(job.resend for job in jobs)
+    assert 6 < sent < 30
 
 
 def test_a_log_takes_each_line_once(store: Store) -> None:
@@ -134,11 +204,11 @@ def test_a_log_that_is_too_long_says_so_once(store: Store) -> None:
     job = queued(store)
     for number in range(3):
         store.append_log(
-            job.id, job.fence, cursor=store.log_cursor(job.id), next_cursor=f"c{number}",
-            lines=[LogLine("t", "x" * 60)], max_bytes=100,
+            job.id, job.fence, cursor=store.log_cursor(job.id)[0], next_cursor=f"c{number}",
+            lines=[LogLine("t", "x" * 60)], max_bytes=200,
         )  # fmt: skip
     kept = store.log(job.id, 1)
-    assert [line.text for line in kept] == ["x" * 60, "[aitrain: the log is cut here: it passed 100 bytes]"]
+    assert [line.text for line in kept] == ["x" * 60, "x" * 60, "[aitrain: the log is cut here: it passed 200 bytes]"]
 
 
 def test_no_such_job(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,57 @@ def test_what_a_job_leaves_behind_is_not_followed(s3: S3Server, s3_client: Any, 
         volume.sync.push()
     assert objects(s3_client, bucket) == {"good": b"good"}
     assert volume.told[-1] == VolumeProgress(total=1, processed=1, completed=1, skipped=4, bytes=4)
+
+
+def test_what_cannot_be_pushed_does_not_keep_the_rest_from_it(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    volume = Sync(f"{bucket}@s3:/out:rw", s3, tmp_path)
+    volume.sync.pull()
+    (volume.data / "good").write_bytes(b"good")
+    (Path(os.fsdecode(os.fsencode(volume.data) + b"/not-utf8-\xff"))).write_bytes(b"x")
+    with pytest.raises(PlatformFault, match="not UTF-8"):
+        volume.sync.push()
+    assert objects(s3_client, bucket) == {"good": b"good"}
+    assert volume.told[-1] == VolumeProgress(total=2, processed=1, completed=1, failed=1, bytes=4)
+
+
+def test_a_tree_that_is_too_deep_is_told(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    volume = Sync(f"{bucket}@s3:/out:rw", s3, tmp_path)
+    volume.sync.pull()
+    (volume.data / "good").write_bytes(b"good")
+    here = os.open(volume.data, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    with pytest.raises(PlatformFault, match="too many directories deep"):
+        volume.sync.push()
+    assert objects(s3_client, bucket) == {"good": b"good"}
+
+
+def test_a_link_on_the_way_is_not_followed_by_a_pull(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {"sub/cron": b"evil"})
+    volume = Sync(f"{bucket}@s3:/data", s3, tmp_path / "v")
+    (tmp_path / "etc").mkdir()
+    volume.data.mkdir(parents=True)
+    (volume.data / "sub").symlink_to(tmp_path / "etc")
+    with pytest.raises(PlatformFault):
+        volume.sync.pull()
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
+def test_two_jobs_may_make_one_container_at_once(s3: S3Server, bucket: str, tmp_path: Path) -> None:
+    volumes = [Sync(f"{bucket}@s3:/out:rw", s3, tmp_path / str(number)) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda volume: volume.sync.pull(), volumes))
+
+
+def test_a_check_makes_nothing(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    Sync(f"{bucket}@s3:/out:rw", s3, tmp_path / "rw").sync.check()
+    with pytest.raises(UserFault):
+        Sync(f"{bucket}@s3:/in", s3, tmp_path / "ro").sync.check()
+    with pytest.raises(ClientError):
+        s3_client.head_bucket(Bucket=bucket)

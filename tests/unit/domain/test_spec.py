@@ -77,6 +77,12 @@ def test_values_of_variables_are_never_repeated() -> None:
     assert secret not in repr(spec)
 
 
+def test_a_misspelt_field_may_be_a_secrets() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        JobSpec.of(image="x", pasword="hunter2-secret")
+    assert "hunter2-secret" not in str(caught.value)
+
+
 def test_a_name_is_generated() -> None:
     names = {JobSpec.of(image="x").name for _ in range(20)}
     assert len(names) > 1

@@ -1,9 +1,11 @@
 """What the engine's answers mean."""
 
 import pytest
+from docker.errors import APIError
 
+from aitrain.domain.errors import PlatformFault, UserFault
 from workers.runtime.container import engine_time_ms
-from workers.runtime.faults import pull_fault
+from workers.runtime.faults import pull_fault, start_fault
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,9 @@ def test_engine_times(text: str, ms: int | None) -> None:
         ("manifest for x:1 not found: manifest unknown", "JOB_IMAGE_PULL"),
         ("pull access denied for x, repository does not exist or may require 'docker login'", "JOB_IMAGE_PULL"),
         ("unauthorized: authentication required", "JOB_IMAGE_PULL"),
+        ("denied: denied", "JOB_IMAGE_PULL"),
+        ("unexpected status code: 403 Forbidden", "JOB_IMAGE_PULL"),
+        ("no matching manifest for linux/arm64 in the manifest list entries", "JOB_IMAGE_PULL"),
         ("dial tcp: lookup nowhere.example: no such host", "JOB_REGISTRY_UNAVAILABLE"),
         ("Get https://x/v2/: net/http: request canceled (Client.Timeout exceeded)", "JOB_REGISTRY_UNAVAILABLE"),
         ("invalid reference format", "JOB_INVALID_IMAGE_NAME"),
@@ -35,3 +40,20 @@ def test_reasons_of_failed_pulls_are_told_apart(reason: str, code: str) -> None:
     fault = pull_fault("x:1", reason)
     assert fault.code == code
     assert reason in str(fault)
+
+
+def test_a_disk_without_room_is_not_the_users_fault() -> None:
+    assert isinstance(pull_fault("x:1", "write /var/lib/docker/tmp/x: no space left on device"), PlatformFault)
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [
+        ('runc create failed: exec: "nope": executable file not found in $PATH: unknown', UserFault),
+        ('error mounting "/x" to rootfs at "/bin/busybox": mount: not a directory: unknown', UserFault),
+        ("nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown", PlatformFault),
+        ("unable to apply cgroup configuration: open /sys/fs/cgroup: no such file or directory", PlatformFault),
+    ],
+)
+def test_reasons_of_failed_starts_are_told_apart(reason: str, fault: type[Exception]) -> None:
+    assert isinstance(start_fault(("nope",), APIError("500", explanation=reason)), fault)

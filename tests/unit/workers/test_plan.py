@@ -57,6 +57,17 @@ def test_whatever_is_accepted_stays_inside(path: str) -> None:
         assert not path.startswith("/")
 
 
+def test_a_file_beside_a_marker_of_the_same_name() -> None:
+    assert plan_pull([remote("a"), remote("a/", 0)], "", {}, {}).clash == ("a", "a/")
+
+
+@pytest.mark.parametrize("path", ["not-utf8-\udcff", "x" * 200 + "/" + "y" * 900])
+def test_files_that_no_key_can_name_are_told(path: str) -> None:
+    plan = plan_push([LocalFile(path, 1, 1), LocalFile("good", 1, 1)], "out/", {})
+    assert list(plan.unfit) == [path]
+    assert [file.path for file in plan.uploads] == ["good"]
+
+
 files = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(0, 3), st.integers(0, 3)))
 
 
@@ -64,6 +75,6 @@ files = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(0, 3), 
 def test_a_push_uploads_exactly_what_differs(now: dict[str, tuple[int, int]], seen: dict[str, tuple[int, int]]) -> None:
     local = {path: LocalFile(path, *stat) for path, stat in now.items()}
     manifest = {path: Record(*stat, "e") for path, stat in seen.items()}
-    plan = plan_push(local.values(), manifest)
+    plan = plan_push(local.values(), "", manifest)
     assert {file.path for file in plan.unchanged} == {path for path in now if seen.get(path) == now[path]}
     assert {file.path for file in plan.uploads} == {path for path in now if seen.get(path) != now[path]}
