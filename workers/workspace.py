@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -38,8 +38,8 @@ class Workspace:
         """Removes it if it is settled. Does nothing if it is gone."""
         if (self._path / SETTLED).exists():
             # The mark goes last, so that a removal that was cut short is taken up again.
-            shutil.rmtree(self._path / "volumes", ignore_errors=True)
-            shutil.rmtree(self._path, ignore_errors=True)
+            _remove(self._path / "volumes")
+            _remove(self._path)
             _remove_if_empty(self._path.parent)
 
 
@@ -49,6 +49,11 @@ def settled_workspaces(data_dir: Path, wanted: Collection[str]) -> Iterator[Work
         fence = mark.parent.name
         if fence not in wanted:
             yield Workspace(data_dir, mark.parent.parent.name, fence)
+
+
+def _remove(path: Path) -> None:
+    # rm, because it copes with whatever a job leaves behind: Python's own rmtree ends in a tree a thousand levels deep.
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(path)], check=False, stderr=subprocess.DEVNULL)
 
 
 def _remove_if_empty(path: Path) -> None:
