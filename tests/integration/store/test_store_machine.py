@@ -27,7 +27,7 @@ from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.placement import Assignment, place
 from aitrain.domain.spec import JobSpec
-from aitrain.domain.states import MOVES, STATES, EndCause, State, Step, state_of
+from aitrain.domain.states import MOVES, STATES, TARGETS, EndCause, State, Step, state_of
 from aitrain.store import Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from deploy.local.servers import RedisServer
@@ -51,13 +51,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.redis = Redis.from_url(self.url, decode_responses=True)
         self.store = Store(self.url, namespace=self.namespace, grace_ms=5000, clock_ms=lambda: self.now_ms)
         self.last: tuple[str, dict[str, Any]] | None = None
+        self.answer: Any = None
         self.histories: dict[str, list[str]] = {}
         self.fences: dict[str, list[str]] = {}
         run = self.store._run
 
         def recorded(name: str, arguments: dict[str, Any]) -> Any:
             self.last = (name, {**arguments, "now_ms": self.now_ms})
-            return run(name, arguments)
+            self.answer = run(name, arguments)
+            return self.answer
 
         self._run = run
         self.store._run = recorded  # type: ignore[assignment]
@@ -163,35 +165,22 @@ class StoreMachine(RuleBasedStateMachine):
     def transition(
         self, which: int, to: State, believed: State | None, holder: str | None, cause: EndCause | None, ran_ms: int
     ) -> None:
-        job_id, before = self._job(which)
-        if not job_id:
-            return
-        fence = self._fence(job_id, which)
-        fields = {"started_ms": self.now_ms} if to is State.RUNNING else {}
-        rows = []
-        if to is State.FINALIZING:
-            terms = Terms(before["project"], before["flavor"], 1, BUILT_IN["cpu"].hourly_price, "h1")
-            attempt = int(before["attempt"])
-            rows = rows_due(
-                job_id=job_id, attempt=attempt, started_ms=self.now_ms, elapsed_ms=ran_ms, written=0, terms=terms
-            )
-        moved = self.store.transition(
-            job_id, fence, to, only_from=None if believed is None else [believed], holder=holder, cause=cause,
-            fields=fields, rows=rows,
-        )  # fmt: skip
-        after = self.redis.hgetall(self.keys("job", job_id))
-        legal = (State(before["state"]), to) in LEGAL and believed in (None, before["state"])
-        if (before["state"], to) == (State.FINALIZING, State.QUEUED):
-            legal = legal and before["auto_restart"] == "1"
-        ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
-        assert moved.moved == (legal and ours)
-        if not moved.moved:
-            assert after == before
-        elif to is State.QUEUED:
-            assert after["attempt"] == str(int(before["attempt"]) + 1)
-            assert after["fence"] != before["fence"]
-        elif before.get("end_cause"):
-            assert after["end_cause"] == before["end_cause"], "the first cause stands"
+        job_id, _ = self._job(which)
+        if job_id:
+            self._move(job_id, self._fence(job_id, which), to, believed, holder, cause, ran_ms)
+
+    @rule(which=pick, way=st.lists(pick, min_size=1, max_size=6), cause=st.sampled_from(EndCause))
+    def go_its_way(self, which: int, way: list[int], cause: EndCause) -> None:
+        """A placed job takes legal moves, as its host would make them: random calls alone seldom get that far."""
+        self.place()
+        job_id, _ = self._job(which)
+        for choice in way if job_id else ():
+            now = self.redis.hgetall(self.keys("job", job_id))
+            if now["state"] in (State.QUEUED, State.DONE):
+                return
+            targets = sorted(TARGETS[State(now["state"])])
+            self._move(job_id, now["fence"], targets[choice % len(targets)], None, None, cause, choice % 200_000)
+            self.histories_only_grow_by_legal_moves()
 
     @rule(which=pick)
     def stop(self, which: int) -> None:
@@ -255,8 +244,10 @@ class StoreMachine(RuleBasedStateMachine):
             name, arguments = self.last
             before, now_ms = self._everything(), self.now_ms
             self.now_ms = arguments["now_ms"]
-            self._run(name, arguments)
+            answer = self._run(name, arguments)
             self.now_ms = now_ms
+            if name in ("transition", "assign", "stop"):
+                assert answer == self.answer, f"{name} answers otherwise when it is sent again"
             if name != "placement_view":
                 assert self._everything() == before, f"{name} applied twice"
 
@@ -348,6 +339,44 @@ class StoreMachine(RuleBasedStateMachine):
             assert any(pattern.match(rest) for pattern in patterns), name
 
     # ── helpers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _move(
+        self,
+        job_id: str,
+        fence: str,
+        to: State,
+        believed: State | None,
+        holder: str | None,
+        cause: EndCause | None,
+        ran_ms: int,
+    ) -> None:
+        """Makes a move, and checks that it happened exactly if it should."""
+        before = self.redis.hgetall(self.keys("job", job_id))
+        fields = {"started_ms": self.now_ms} if to is State.RUNNING else {}
+        rows = []
+        if to is State.FINALIZING:
+            terms = Terms(before["project"], before["flavor"], 1, BUILT_IN["cpu"].hourly_price, "h1")
+            attempt = int(before["attempt"])
+            rows = rows_due(
+                job_id=job_id, attempt=attempt, started_ms=self.now_ms, elapsed_ms=ran_ms, written=0, terms=terms
+            )
+        moved = self.store.transition(
+            job_id, fence, to, only_from=None if believed is None else [believed], holder=holder, cause=cause,
+            fields=fields, rows=rows,
+        )  # fmt: skip
+        after = self.redis.hgetall(self.keys("job", job_id))
+        legal = (State(before["state"]), to) in LEGAL and believed in (None, before["state"])
+        if (before["state"], to) == (State.FINALIZING, State.QUEUED):
+            legal = legal and before["auto_restart"] == "1"
+        ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
+        assert moved.moved == (legal and ours)
+        if not moved.moved:
+            assert after == before
+        elif to is State.QUEUED:
+            assert after["attempt"] == str(int(before["attempt"]) + 1)
+            assert after["fence"] != before["fence"]
+        elif before.get("end_cause"):
+            assert after["end_cause"] == before["end_cause"], "the first cause stands"
 
     def _jobs(self) -> dict[str, dict[str, str]]:
         return {i: self.redis.hgetall(self.keys("job", i)) for i in self.redis.zrange(self.keys("jobs"), 0, -1)}
