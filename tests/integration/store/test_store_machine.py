@@ -35,6 +35,14 @@ from deploy.local.servers import RedisServer
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 LEGAL = {(move.source, move.target) for move in MOVES}
 PROJECTS, HOSTS, FLAVORS = ("red", "blue"), ("h1", "h2"), ("cpu", "v100s")
+MAIN_ROAD = {
+    State.INITIALIZING: State.PENDING,
+    State.PENDING: State.RUNNING,
+    State.RUNNING: State.FINALIZING,
+    State.INTERRUPTING: State.FINALIZING,
+    State.TIMEOUT: State.FINALIZING,
+    State.FINALIZING: State.DONE,
+}
 pick = st.integers(0, 10**6)
 
 
@@ -117,7 +125,10 @@ class StoreMachine(RuleBasedStateMachine):
         job_id, fields = self._job(which)
         if job_id:
             kind, flavor = Kind(fields["kind"]), fields["flavor"]
-            self.store.assign(Assignment(job_id, self._fence(job_id, which), kind, flavor, host, tuple(units)))
+            fence = self._fence(job_id, which)
+            begun = self.store.assign(Assignment(job_id, fence, kind, flavor, host, tuple(units)))
+            if begun is not None:
+                assert (fields["state"], fields["fence"], len(units)) == (State.QUEUED, fence, int(fields["units"]))
 
     @rule(
         which=pick,
@@ -178,8 +189,10 @@ class StoreMachine(RuleBasedStateMachine):
             now = self.redis.hgetall(self.keys("job", job_id))
             if now["state"] in (State.QUEUED, State.DONE):
                 return
-            targets = sorted(TARGETS[State(now["state"])])
-            self._move(job_id, now["fence"], targets[choice % len(targets)], None, None, cause, choice % 200_000)
+            state = State(now["state"])
+            aside = sorted(TARGETS[state])
+            to = MAIN_ROAD[state] if choice % 3 and state in MAIN_ROAD else aside[choice % len(aside)]
+            self._move(job_id, now["fence"], to, None, None, cause, choice % 200_000)
             self.histories_only_grow_by_legal_moves()
 
     @rule(which=pick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from dataclasses import replace
 from importlib import resources
 
 import pytest
@@ -141,6 +142,19 @@ def test_a_new_fence_is_made_when_the_run_begins(store: Store) -> None:
     assert begun.attempt == 1
     assert begun.fence != job.fence
     assert not store.transition(job.id, job.fence, State.PENDING).moved
+
+
+def test_only_a_waiting_job_of_this_fence_is_assigned(store: Store) -> None:
+    job = queued(store)
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, ttl_ms=60_000)
+    (right,) = place(*store.placement_view(10), patience_s=60)
+    assert store.assign(replace(right, fence="1.0000000000000000")) is None
+    assert store.assign(replace(right, units=("0", "1"))) is None
+    assert store.assign(replace(right, units=("9",))) is None
+    assert store.assign(replace(right, host="h9")) is None
+    fence = store.assign(right)
+    assert fence == store.get(job.id).fence
+    assert store.assign(replace(right, fence=str(fence), units=("1",))) is None, "it does not wait any more"
 
 
 def test_a_worker_of_another_host_gets_no_lease(store: Store) -> None:
