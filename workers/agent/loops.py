@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
+from aitrain.store import HostJob
 from workers.agent.acting import Actor
 from workers.agent.inventory import instance_of
 from workers.agent.reconcile import Action, reconcile
@@ -138,9 +139,17 @@ class Heartbeat(Loop):
         for job in jobs or ():
             if job.resend:
                 self._actor.resend(job)
-        if any(job.state in (State.INTERRUPTING, State.TIMEOUT) for job in jobs or ()):
+        watched = {container.fence for container in self._actor.watched()}
+        if any(self._wants_a_look(job, watched) for job in jobs or ()):
             self._reconcile.wake()
         self.stopping.wait(timing.heartbeat_seconds)
+
+    @staticmethod
+    def _wants_a_look(job: HostJob, watched: set[str]) -> bool:
+        """It is to be stopped, or has just begun to run: its log is wanted."""
+        return job.state in (State.INTERRUPTING, State.TIMEOUT) or (
+            job.state is State.RUNNING and job.fence not in watched
+        )
 
     def _join(self) -> None:
         """Registers the host with its units; jobs that waited for them are placed."""
