@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from aitrain.broker import CONTROL_QUEUE, host_queue
 from aitrain.settings import Settings
@@ -42,5 +43,6 @@ def beat(schedule: str) -> list[str]:
 
 
 def flower(address: str, port: int, config: str) -> list[str]:
-    """Flower, over this site's broker. config: a flowerconfig.py."""
-    return [*CELERY, "flower", f"--address={address}", f"--port={port}", f"--conf={config}"]
+    """Flower, over this site's broker. config: a flowerconfig.py; empty for the one beside this file."""
+    file = config or str(Path(__file__).with_name("flowerconfig.py"))
+    return [*CELERY, "flower", f"--address={address}", f"--port={port}", f"--conf={file}"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
 
-from aitrain.domain.billing import LedgerRow
 from aitrain.domain.errors import JobFault, StepCancelled, StoreUnavailable, Unavailable, UserFault
 from aitrain.domain.flavor import Flavor
 from aitrain.domain.job import Job, VolumeProgress
@@ -85,7 +84,6 @@ class Run:
         message: str = "",
         cause: EndCause | None = None,
         fields: Mapping[str, str | int] | None = None,
-        rows: Sequence[LedgerRow] = (),
         or_past: Collection[State] = (),
     ) -> None:
         """Moves the job on from this step's state.
@@ -96,7 +94,7 @@ class Run:
         lease = self.lease
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
-            code=code, message=message, cause=cause, fields=fields, rows=rows,
+            code=code, message=message, cause=cause, fields=fields,
         )  # fmt: skip
         if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")

@@ -58,12 +58,12 @@ def beat(
 
 
 def flower(
-    config: Annotated[Path, typer.Option(help="Flower's configuration file.")] = Path("deploy/flower/flowerconfig.py"),
+    config: Annotated[Path | None, typer.Option(help="A flowerconfig.py; aitrain's own if not given.")] = None,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
 ) -> None:
     """Run Flower over this site's broker."""
-    _become("flower", address, str(port), str(config), extra="flower")
+    _become("flower", address, str(port), str(config or ""), extra="flower")
 
 
 def add_to(app: typer.Typer) -> None:
