@@ -100,7 +100,9 @@ class Fleet:
         eventually(lambda: not self.containers(job), 15, "no container left")
         jobs = self.site.directory / host / "jobs"
         eventually(lambda: not (jobs / job.id).exists(), 15, "no files left")
-        assert not [held for held in self.client._store.host_jobs(host) if held.job_id == job.id]
+        store = self.client._store
+        assert not [held for held in store.host_jobs(host) if held.job_id == job.id]
+        assert job.id not in store._redis.hvals(store._key("host_units", host, job.flavor)), "its units are free"
 
 
 @pytest.fixture(scope="module")
