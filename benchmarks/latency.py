@@ -8,7 +8,7 @@ from aitrain import submit_job
 from benchmarks.bench import Bench, figures
 from deploy.local.images import BUSYBOX_IMAGE
 
-ROUNDS = 30
+ROUNDS = 60
 WARM_UP = 3
 
 

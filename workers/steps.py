@@ -35,12 +35,11 @@ def sync_in(run: Run) -> None:
 def start_container(run: Run) -> None:
     """PENDING: the image is pulled, the container created and started."""
     engine, job = run.machine.engine, run.job
-    image_id = engine.pull(job.spec.image, run.checkpoint)
-    container = engine.create(container_spec(run))
+    container = engine.prepare(container_spec(run), run.checkpoint)
     run.checkpoint()
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
-        fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": image_id}
+        fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": started.image_id}
         run.move(State.RUNNING, fields=fields, or_past=SEEN_BY_THE_AGENT)
 
 

@@ -15,10 +15,10 @@ from aitrain.domain.errors import UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Labels, container_name
-from workers.runtime.faults import engine_errors, explanation, pull_fault, start_fault
+from workers.runtime.faults import ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.pull import Pull
 
-CONFLICT, NOT_FOUND = 409, 404
+CONFLICT = 409
 PULL_POLL_SECONDS = 0.2
 
 
@@ -46,17 +46,23 @@ class Engine:
                 )
         return client
 
-    def pull(self, image: str, checkpoint: Callable[[], None]) -> str:
-        """Makes an image present, pulling it if it is absent; its id.
+    def prepare(self, spec: ContainerSpec, checkpoint: Callable[[], None]) -> Container:
+        """Creates a container, pulling its image if it is absent: see create and pull.
 
-        checkpoint: called between messages of the pull; what it raises ends the pull. Raises UserFault if the image
-        cannot be had, and PlatformFault if its registry cannot be reached.
+        Creating comes first, because most images are there, and asking for them costs a request.
         """
-        with engine_errors("look for the image"):
-            try:
-                return str(self._docker.images.get(image).id)
-            except ImageNotFound:
-                pass
+        try:
+            return self.create(spec)
+        except ImageAbsent:
+            self.pull(spec.image, checkpoint)
+            return self.create(spec)
+
+    def pull(self, image: str, checkpoint: Callable[[], None]) -> None:
+        """Pulls an image.
+
+        checkpoint: called several times a second; what it raises ends the pull. Raises UserFault if the image cannot be
+        had, and PlatformFault if its registry cannot be reached.
+        """
         name, _, digest = image.partition("@")
         tag = digest or (name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else "latest")
         repository = name if digest else name.removesuffix(f":{tag}")
@@ -68,13 +74,11 @@ class Engine:
                 raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
         if pull.refusal:
             raise pull_fault(image, pull.refusal)
-        with engine_errors("look for the image"):
-            return str(self._docker.images.get(image).id)
 
     def create(self, spec: ContainerSpec) -> Container:
         """Creates a container; one that an earlier try for the same run created is found again.
 
-        Raises UserFault if the engine refuses its configuration.
+        Raises ImageAbsent if the engine does not have its image, and UserFault if it refuses its configuration.
         """
         api = self._docker.api
         with engine_errors("create the container"):
@@ -88,9 +92,13 @@ class Engine:
                     labels={**spec.labels, **self._ours},
                     host_config=self._host_config(spec),
                 )["Id"]
+            except ImageNotFound as error:
+                raise ImageAbsent(
+                    EndCause.ENGINE_FAULT, InfoCode.JOB_IMAGE_PULL, f"image {spec.image!r} is not there: it was removed"
+                ) from error
             except APIError as error:
                 if error.status_code != CONFLICT:
-                    if error.is_client_error() and error.status_code != NOT_FOUND:
+                    if error.is_client_error():
                         raise UserFault(
                             EndCause.START_REFUSED,
                             InfoCode.JOB_CREATE_CONTAINER_CONFIG_ERROR,

@@ -25,6 +25,10 @@ class EngineUnavailable(Unavailable):
     """The Docker Engine does not answer. Its containers may run on; nothing can be said about them."""
 
 
+class ImageAbsent(PlatformFault):
+    """The engine does not have the image of a container."""
+
+
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
     """Tells errors of the engine as aitrain's. doing: completes "the engine failed to ..."."""

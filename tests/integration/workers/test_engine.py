@@ -21,7 +21,7 @@ from aitrain.settings import HostSettings
 from deploy.local.images import BUSYBOX_IMAGE
 from deploy.local.servers import DockerEngine, Registry, free_port
 from workers.runtime import Container, ContainerSpec, Engine, Labels, Mount, container_name
-from workers.runtime.faults import EngineUnavailable
+from workers.runtime.faults import EngineUnavailable, ImageAbsent
 
 Make = Callable[..., ContainerSpec]
 
@@ -181,11 +181,14 @@ def test_an_image_is_pulled_when_it_is_absent(runtime: Engine, raw: docker.Docke
     raw.images.get(BUSYBOX_IMAGE).tag(f"{registry.address}/team/tool", "1.2")
     raw.images.push(f"{registry.address}/team/tool", "1.2")
     raw.images.remove(name)
-    image_id = runtime.pull(name, no_checkpoint)
-    assert raw.images.get(name).id == image_id == raw.images.get(BUSYBOX_IMAGE).id
+    container = runtime.prepare(spec("true", image=name), no_checkpoint)
+    assert runtime.start(container, ()).image_id == raw.images.get(BUSYBOX_IMAGE).id
     digest = raw.images.get(name).attrs["RepoDigests"][0]
+    runtime.remove(container)
     raw.images.remove(name)
-    assert runtime.pull(digest, no_checkpoint) == image_id
+    with pytest.raises(ImageAbsent):
+        runtime.create(spec("true", image=digest))
+    assert runtime.prepare(spec("true", image=digest), no_checkpoint).started_ms is None
 
 
 @pytest.mark.parametrize("tag", ["team/absent:1", "team/tool:absent"])
