@@ -13,7 +13,7 @@ from aitrain.broker import Broker
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import admit
 from aitrain.domain.billing import LedgerRow
-from aitrain.domain.errors import StoreUnavailable, WaitTimeout
+from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import JobSpec
@@ -57,7 +57,10 @@ class Client:
         answer: the job may be queued then. Submit it again with the same id, and there will be one.
         """
         admitted = admit(spec, self._site)
-        job_id = job_id or str(uuid.uuid4())
+        try:
+            job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
+        except ValueError:
+            raise InvalidInput.of("job_id", job_id, "is not a UUID", "make one with uuid.uuid4()") from None
         try:
             submitted = self._store.submit(job_id, admitted)
         except StoreUnavailable as error:

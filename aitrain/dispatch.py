@@ -28,7 +28,7 @@ class Dispatcher:
 
     def place_waiting(self) -> int:
         """Places what can be placed now; how many jobs that were."""
-        placed = 0
+        placed, answers = 0, True
         for _ in range(MOST_ROUNDS):
             waiting, vacancies = self._store.placement_view(WINDOW)
             assignments = place(waiting, vacancies, self._patience_s)
@@ -37,7 +37,7 @@ class Dispatcher:
                 fence = self._store.assign(assignment)
                 if fence is not None:
                     taken += 1
-                    self._send(assignment, fence)
+                    answers = answers and self._send(assignment, fence)
             placed += taken
             if taken == len(assignments) < WINDOW:
                 break
@@ -48,10 +48,13 @@ class Dispatcher:
         if moved.moved and moved.waiting and not STATES[to].holds_units:
             self.place_waiting()
 
-    def _send(self, assignment: Assignment, fence: str) -> None:
+    def _send(self, assignment: Assignment, fence: str) -> bool:
+        """Sends a job's chain; False if the broker does not answer, so that no more time is spent on it."""
         queue = host_queue(assignment.kind, assignment.flavor, assignment.host)
         try:
             self._broker.send_chain(assignment.job_id, fence, queue)
         except BrokerUnavailable as error:
             # The job is placed; its agent finds the step silent and sends the message again.
             log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)
+            return False
+        return True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import uuid
+from contextlib import suppress
 from functools import cached_property
 
 from aitrain.broker import Broker
 from aitrain.client import open_store
 from aitrain.dispatch import Dispatcher
+from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings, load_settings
 from aitrain.store import Store
 from workers.runtime import Engine
@@ -32,6 +36,29 @@ class Machine:
     def dispatcher(self) -> Dispatcher:
         """Brings waiting jobs and free units together."""
         return Dispatcher(self.settings, self.store, self.broker)
+
+    @cached_property
+    def instance(self) -> str:
+        """Which machine this is, whatever it calls itself: an id that is made once and kept in its data directory.
+
+        Worker and agent start at the same moment, so whoever comes second reads what the first one wrote. Raises
+        InvalidInput if the directory cannot be written.
+        """
+        directory = self.settings.host.data_dir
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                made = directory / f"instance.{uuid.uuid4().hex}"
+                made.write_text(uuid.uuid4().hex)
+                try:
+                    os.link(made, directory / "instance")
+                finally:
+                    made.unlink()
+            return (directory / "instance").read_text()
+        except OSError as error:
+            raise InvalidInput.of(
+                "host.data_dir", directory, f"cannot be used ({error})", "name a writable one"
+            ) from error
 
     @cached_property
     def engine(self) -> Engine:

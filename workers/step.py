@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
 
-from aitrain.domain.errors import JobFault, StepCancelled, StoreUnavailable, Unavailable, UserFault
+from aitrain.domain.errors import JobFault, PlatformFault, StepCancelled, StoreUnavailable, Unavailable, UserFault
 from aitrain.domain.flavor import Flavor
 from aitrain.domain.job import Job, VolumeProgress
 from aitrain.domain.states import CAUSES, EndCause, InfoCode, State, Step, state_of
@@ -105,6 +105,7 @@ class Run:
 
         Raises StepCancelled if it has moved already; then the workspace stays.
         """
+        self.checkpoint()
         self.workspace.settle()
         try:
             self.move(to, code=code, message=message, cause=cause)
@@ -112,6 +113,14 @@ class Run:
             self.workspace.unsettle()
             raise
         self.workspace.remove()
+
+    def may_have_started(self) -> bool:
+        """Whether the container of this attempt has run, as far as the engine can say: then there are results."""
+        try:
+            container = self.machine.engine.of_attempt(self.job.id, self.job.attempt, self.job.fence)
+        except (PlatformFault, Unavailable):
+            return True
+        return container is not None and container.started_ms is not None
 
     def hand_over(self) -> None:
         """Gives the RUNNING job to the agent. Raises StepCancelled if it has moved already."""
@@ -134,7 +143,9 @@ class Steps:
         """
         state = state_of(step)
         lease = Lease(job_id, fence, state, self._keeper.holder())
-        begun, job = self._machine.store.begin_step(lease, self._keeper.ttl_ms, self._machine.settings.host.name)
+        begun, job = self._machine.store.begin_step(
+            lease, self._keeper.ttl_ms, self._machine.settings.host.name, self._machine.instance
+        )
         if job is None:
             return False, f"late: the job is {begun.state}"
         with self._keeper.holding(lease) as claim:
@@ -155,6 +166,9 @@ class Steps:
         return step is not Step.MONITOR, "done"
 
     def _fail(self, run: Run, state: State, fault: JobFault) -> tuple[bool, str]:
+        if state is State.PENDING and run.may_have_started():
+            self._machine.store.release_lease(run.lease)
+            return False, f"given up: {fault}; its container has run, and is the agent's"
         # After the run nothing may turn a platform's end into success, and results that could not be pushed are ours.
         pushing = state is State.FINALIZING
         to = State.FAILED if isinstance(fault, UserFault) and not pushing else State.ERROR
@@ -162,6 +176,7 @@ class Steps:
         log.warning("job %s ends %s: %s", run.job.id, to, fault)
         try:
             if pushing:
+                run.workspace.unsettle()
                 run.move(to, code=code, message=str(fault), cause=fault.cause)
             else:
                 run.end(to, code=code, message=str(fault), cause=fault.cause)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
-from aitrain.domain.errors import PlatformFault
+from aitrain.domain.errors import PlatformFault, Unavailable
 from aitrain.domain.states import State, Step
 from aitrain.domain.volume import Permission
 from workers.app import step
@@ -53,26 +54,38 @@ def monitor(run: Run) -> None:
 def sync_out(run: Run) -> None:
     """FINALIZING: the log's end is kept, the data pushed back, and the job ends as its cause says."""
     run.workspace.unsettle()
-    engine, job = run.machine.engine, run.job
-    container = engine.of_attempt(job.id, job.attempt, job.fence)
-    if container is not None:
-        keep_rest_of_log(run, container)
+    container, log_is_kept = None, False
+    with suppress(EngineUnavailable):  # the results do not wait for the engine
+        container, log_is_kept = keep_rest_of_log(run), True
     for volume, sync in run.volumes():
         if volume.permission is Permission.RW:
             sync.push()
+    if not log_is_kept:
+        container = keep_rest_of_log(run)
     # Read again: whoever stopped the job while it was pushed does not want to see it queued again.
-    state, code = end_of(run.machine.store.get(job.id))
-    run.end(state, code=code, message=job.message)
+    state, code = end_of(run.machine.store.get(run.job.id))
+    run.end(state, code=code, message=run.job.message)
     if container is not None:
         remove(run, container)
 
 
-def keep_rest_of_log(run: Run, container: Container) -> None:
-    """A log that cannot be read must not keep the results from being pushed."""
+def keep_rest_of_log(run: Run) -> Container | None:
+    """Keeps what the container wrote and the agent has not read, and returns the container, if there is one.
+
+    Raises EngineUnavailable. Whatever else goes wrong with a log is told and must not keep the results from being
+    pushed.
+    """
+    engine, job = run.machine.engine, run.job
+    container = None
     try:
-        keep_log(run.machine.engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
-    except PlatformFault as fault:
-        log.warning("job %s: the end of its log was not kept: %s", run.job.id, fault)
+        container = engine.of_attempt(job.id, job.attempt, job.fence)
+        if container is not None:
+            keep_log(engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("job %s: the end of its log was not kept", job.id)
+    return container
 
 
 def remove(run: Run, container: Container) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 SETTLED = "settled"
 
@@ -27,8 +30,12 @@ class Workspace:
         """Records that nothing in it is needed any more. Called before the job's last move, so that a crash between
         that move and the removal leaves a workspace that the agent may remove.
         """
-        if self._path.exists():
-            (self._path / SETTLED).touch()
+        try:
+            if self._path.exists():
+                (self._path / SETTLED).touch()
+        except OSError as error:
+            # A full or read-only disk must not keep the job from ending; its files stay.
+            log.warning("%s could not be marked for removal: %s", self._path, error)
 
     def unsettle(self) -> None:
         """Takes the mark back: the job is not over after all, and what it wrote has to be pushed."""
@@ -36,10 +43,10 @@ class Workspace:
 
     def remove(self) -> None:
         """Removes it if it is settled. Does nothing if it is gone."""
-        if (self._path / SETTLED).exists():
-            # The mark goes last, so that a removal that was cut short is taken up again.
-            _remove(self._path / "volumes")
-            _remove(self._path)
+        if not (self._path / SETTLED).exists():
+            return
+        # The mark goes last, so that a removal that was cut short is taken up again.
+        if _remove(self._path / "volumes") and _remove(self._path):
             _remove_if_empty(self._path.parent)
 
 
@@ -51,9 +58,14 @@ def settled_workspaces(data_dir: Path, wanted: Collection[str]) -> Iterator[Work
             yield Workspace(data_dir, mark.parent.parent.name, fence)
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path) -> bool:
     # rm, because it copes with whatever a job leaves behind: Python's own rmtree ends in a tree a thousand levels deep.
-    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(path)], check=False, stderr=subprocess.DEVNULL)
+    done = subprocess.run(
+        ["rm", "-rf", "--one-file-system", "--", str(path)], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        log.warning("%s could not be removed: %s", path, done.stderr.strip()[:500])
+    return done.returncode == 0
 
 
 def _remove_if_empty(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 from typing import Annotated
 
 import typer
@@ -24,6 +25,13 @@ def _pairs(option: str, texts: list[str]) -> dict[str, str]:
         if "=" not in text:
             raise InvalidInput.of(option, text, "is not NAME=VALUE", "write it as NAME=VALUE")
     return dict(text.split("=", 1) for text in texts)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without an entry, as containers have
+        return str(os.getuid())
 
 
 @app.command()
@@ -48,7 +56,7 @@ def run(
         job = submit_job(
             image, command or (), gpu=gpu, cpu=cpu, flavor=flavor, env=_pairs("env", env or []), volumes=volume or (),
             client=client, labels=_pairs("label", label or []), project=project, timeout=timeout,
-            auto_restart=auto_restart, user=getpass.getuser(), **named,
+            auto_restart=auto_restart, user=_user(), **named,
         )  # fmt: skip
         out.print(job.id)
         if watch:
@@ -97,7 +105,7 @@ def logs(
 def stop(job_id: str) -> None:
     """Stop a job. Its data is pushed back."""
     with Client() as client:
-        answer = client.stop(job_id, by=getpass.getuser())
+        answer = client.stop(job_id, by=_user())
         out.print(f"{job_id} {answer.state}" + ("" if answer.moved else ": nothing to do, it was ending or had ended"))
 
 

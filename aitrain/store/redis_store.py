@@ -212,12 +212,12 @@ class Store:
 
     # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_step(self, lease: Lease, ttl_ms: int, host: str) -> tuple[Moved, Job | None]:
+    def begin_step(self, lease: Lease, ttl_ms: int, host: str, instance: str) -> tuple[Moved, Job | None]:
         """Takes the lease on a step's work for a worker of the host, and reads the job (without its history).
 
         moved=False and no job: an old or doubled message, or another worker is at it.
         """
-        answer = self._run("begin_step", {**_lease(lease), "ttl_ms": ttl_ms, "host": host})
+        answer = self._run("begin_step", {**_lease(lease), "ttl_ms": ttl_ms, "host": host, "instance": instance})
         job = to_job(lease.job_id, answer["job"], [], []) if answer["begun"] else None
         return _moved({**answer, "moved": answer["begun"]}), job
 
@@ -263,15 +263,18 @@ class Store:
             )
         return bool(answer["waiting"])
 
-    def heartbeat(self, host: str, *, seen: Sequence[Seen], ttl_ms: int, resend_ms: int) -> list[HostJob] | None:
+    def heartbeat(
+        self, host: str, *, instance: str, seen: Sequence[Seen], ttl_ms: int, resend_ms: int
+    ) -> list[HostJob] | None:
         """Renews a host's lease, tells how long its jobs were seen running, and brings back its orders.
 
-        None: the store does not know the host; it must join (again).
+        instance: which machine it is. None: the store does not know the host, or another machine has its name; it must
+        join (again).
         """
         answer = self._run(
             "heartbeat",
             {
-                "host": host, "ttl_ms": ttl_ms, "resend_ms": resend_ms,
+                "host": host, "instance": instance, "ttl_ms": ttl_ms, "resend_ms": resend_ms,
                 "seen": [{"id": s.job_id, "fence": s.fence, "ran_ms": s.ran_ms} for s in seen],
             },
         )  # fmt: skip

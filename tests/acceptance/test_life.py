@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -250,7 +252,8 @@ def test_messages_carry_ids_and_nothing_else(
     with fleet.site.host("h1", {"cpu": 1}, engine.url, role="agent"):
         broker = Redis.from_url(redis.url, decode_responses=True)
         queue = f"{fleet.site.settings.namespace}:cpu.cpu.h1"
-        eventually(lambda: fleet.client._store.heartbeat("h1", seen=[], ttl_ms=10_000, resend_ms=1000) is not None)
+        store = fleet.client._store
+        eventually(lambda: store._redis.zscore(store._key("hosts"), "h1"), what="the host")
         job = fleet.submit("echo", "hunter2", env={"TOKEN": "hunter2"}, labels={"secret": "hunter2"})
         text = eventually(lambda: "".join(broker.lrange(queue, 0, -1)), what="a message")
         message = json.loads(broker.lrange(queue, 0, -1)[-1])
@@ -261,3 +264,30 @@ def test_messages_carry_ids_and_nothing_else(
         assert message["headers"]["argsrepr"] == f"job={job.id}"
         assert "hunter2" not in text
         assert "hunter2" not in json.dumps([args, embed])
+
+
+def test_a_second_machine_of_a_hosts_name_touches_nothing(
+    make_fleet: Callable[..., Fleet], engine: DockerEngine, tmp_path: Path
+) -> None:
+    fleet = make_fleet()
+    with fleet.site.host("h1", {"cpu": 1}, engine.url):
+        job = fleet.submit("sleep", "6")
+        fleet.until(job, "RUNNING")
+        # Its data directory is another, as on another machine; its engine has none of the job's containers.
+        second = fleet.site.host(
+            "h1", {"cpu": 1}, f"unix://{tmp_path}/no-engine.sock", data_dir=str(tmp_path / "other")
+        )
+        second.log = fleet.site.directory / "second.log"
+        with second:
+            eventually(lambda: "another machine" in second.log.read_text(), what="its complaint")
+            ended = fleet.end(job)
+    assert (ended.state, ended.end_cause) == (JobState.DONE, EndCause.COMPLETED)
+    assert fleet.starts(job) == 1
+
+
+def test_a_job_id_of_ones_own_makes_submitting_safe_to_repeat(fleet: Fleet) -> None:
+    job_id = str(uuid.uuid4())
+    assert fleet.submit("true", job_id=job_id).id == fleet.submit("true", job_id=job_id).id == job_id
+    assert fleet.starts(fleet.end(fleet.client.get(job_id))) == 1
+    with pytest.raises(InvalidInput, match="is not a UUID"):
+        fleet.submit("true", job_id="../../x")

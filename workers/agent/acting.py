@@ -152,7 +152,6 @@ class Actor:
         if not moved.moved:
             workspace.unsettle()
             return
-        workspace.remove()
         self._errands.put("placement", lambda: self._machine.dispatcher.after(moved, State.INTERRUPTED))
 
     def _stop(self, container: Container) -> None:

@@ -8,7 +8,7 @@ import threading
 
 from aitrain.settings import Settings
 from workers.agent.acting import Actor
-from workers.agent.loops import Events, Heartbeat, Logs, Reconcile
+from workers.agent.loops import CleanUp, Events, Heartbeat, Logs, Reconcile
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,8 @@ def run(settings: Settings) -> int:
     actor = Actor(machine)
     reconcile = Reconcile(machine, stopping, actor)
     heartbeat = Heartbeat(machine, stopping, actor, reconcile)
-    for loop in (heartbeat, reconcile, Events(machine, stopping, reconcile), Logs(machine, stopping, actor)):
+    events, logs = Events(machine, stopping, reconcile), Logs(machine, stopping, actor)
+    for loop in (heartbeat, reconcile, events, logs, CleanUp(machine, stopping)):
         loop.start()
     stopping.wait()
     machine.engine.interrupt_deaths()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from pathlib import Path
-
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings
 
@@ -26,18 +23,3 @@ def check_inventory(settings: Settings) -> None:
         if flavor not in settings.flavors:
             known = ", ".join(sorted(settings.flavors))
             raise InvalidInput.of("host.units", flavor, "is not a flavor of this site", f"use one of: {known}")
-
-
-def instance_of(data_dir: Path) -> str:
-    """Which machine this is, whatever it calls itself: an id that is made once and kept in its data directory.
-
-    Raises InvalidInput if the directory cannot be written.
-    """
-    file = data_dir / "instance"
-    try:
-        if not file.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
-            file.write_text(uuid.uuid4().hex)
-        return file.read_text()
-    except OSError as error:
-        raise InvalidInput.of("host.data_dir", data_dir, f"cannot be used ({error})", "name a writable one") from error

@@ -11,7 +11,6 @@ from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
 from aitrain.store import HostJob
 from workers.agent.acting import Actor
-from workers.agent.inventory import instance_of
 from workers.agent.reconcile import Action, reconcile
 from workers.joblog import keep_log
 from workers.machine import Machine
@@ -63,11 +62,15 @@ class Loop(ABC):
 
 
 class Reconcile(Loop):
-    """Compares the store with the engine: when woken, when an order came, and every few seconds."""
+    """Compares the store with the engine: when woken, when an order came, and every few seconds.
+
+    It does nothing until the host has joined: another machine of the same name must not touch that one's jobs.
+    """
 
     def __init__(self, machine: Machine, stopping: threading.Event, actor: Actor) -> None:
         super().__init__(machine, stopping)
         self._actor = actor
+        self.joined = threading.Event()
         self._wake = threading.Event()
         self._one_at_a_time = threading.Lock()
 
@@ -77,14 +80,14 @@ class Reconcile(Loop):
 
     def run_once(self) -> None:
         """One look at everything."""
+        if not self.joined.wait(PAUSE_AFTER_ERROR_SECONDS):
+            return
         self._wake.clear()
-        wanted_fences = self.look()
-        for workspace in settled_workspaces(self.machine.settings.host.data_dir, wanted_fences):
-            workspace.remove()
+        self.look()
         self._wake.wait(self.machine.settings.timing.reconcile_seconds)
 
-    def look(self) -> set[str]:
-        """Compares all there is, and acts; the fences that this host should be at."""
+    def look(self) -> None:
+        """Compares all there is, and acts."""
         with self._one_at_a_time:
             checked_ms = int(time.time() * 1000)
             found = self.machine.engine.containers()
@@ -93,10 +96,11 @@ class Reconcile(Loop):
             for action in reconcile(wanted, found):
                 self._try(action, checked_ms)
             self._actor.keep_only({container.id for container in found if container.running})
-            return {job.fence for job in wanted}
 
     def look_at(self, container_id: str) -> None:
         """Compares one container that just ended, without listing the others."""
+        if not self.joined.is_set():
+            return
         with self._one_at_a_time:
             checked_ms = int(time.time() * 1000)
             container = self.machine.engine.find(container_id)
@@ -116,26 +120,40 @@ class Reconcile(Loop):
             log.exception("%s failed unforeseen", type(action).__name__)
 
 
+class CleanUp(Loop):
+    """Removes workspaces that were to be removed and were not. It may take long, so nothing waits for it."""
+
+    def run_once(self) -> None:
+        """Removes what there is."""
+        host = self.machine.settings.host
+        wanted = {job.fence for job in self.machine.store.host_jobs(host.name)}
+        for workspace in settled_workspaces(host.data_dir, wanted):
+            workspace.remove()
+        self.stopping.wait(self.machine.settings.timing.reconcile_seconds)
+
+
 class Heartbeat(Loop):
     """One call a second: renews the host's lease, tells how long jobs ran, brings back orders."""
 
     def __init__(self, machine: Machine, stopping: threading.Event, actor: Actor, reconcile: Reconcile) -> None:
         super().__init__(machine, stopping)
         self._actor, self._reconcile = actor, reconcile
-        self._joined = False
+        self._joined = reconcile.joined
 
     def run_once(self) -> None:
         """One heartbeat."""
-        if not self._joined:
+        if not self._joined.is_set():
             self._join()
         timing, host = self.machine.settings.timing, self.machine.settings.host
         jobs = self.machine.store.heartbeat(
             host.name,
+            instance=self.machine.instance,
             seen=self._actor.seen(),
             ttl_ms=int(timing.host_lease_seconds * 1000),
             resend_ms=int(timing.message_grace_seconds * 1000),
         )
-        self._joined = jobs is not None
+        if jobs is None:
+            self._joined.clear()
         for job in jobs or ():
             if job.resend:
                 self._actor.resend(job)
@@ -156,12 +174,12 @@ class Heartbeat(Loop):
         host = self.machine.settings.host
         awaited = self.machine.store.join_host(
             host.name,
-            instance=instance_of(host.data_dir),
+            instance=self.machine.instance,
             units=host.unit_ids,
             max_jobs=host.jobs_at_once,
             ttl_ms=int(self.machine.settings.timing.host_lease_seconds * 1000),
         )
-        self._joined = True
+        self._joined.set()
         offered = ", ".join(f"{len(ids)} x {flavor}" for flavor, ids in host.unit_ids.items())
         log.info("host %s joined with %s", host.name, offered)
         if awaited:

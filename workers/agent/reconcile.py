@@ -46,7 +46,7 @@ class ReportLost:
 
 @dataclass(frozen=True)
 class Stop:
-    """The container runs and should not any more: SIGTERM, what is left of the grace period, SIGKILL."""
+    """The container runs and should not any more: SIGTERM, the grace period, SIGKILL."""
 
     job: HostJob
     container: Container

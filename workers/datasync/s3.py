@@ -117,7 +117,7 @@ class S3Container:
                 size += len(block)
         if size != source.size:
             raise _altered(source.key, f"{size} bytes arrived, the listing said {source.size}")
-        if self._is_md5(source.etag, answer) and digest.hexdigest() != source.etag:
+        if self._is_digest(answer) and MD5_ETAG.fullmatch(source.etag) and digest.hexdigest() != source.etag:
             raise _altered(source.key, "its checksum is not that of the listing")
 
     def upload(self, file: IO[bytes], key: str, checkpoint: Callable[[], None]) -> str:
@@ -138,16 +138,19 @@ class S3Container:
         etag: str = held["ETag"].strip('"')
         if held["ContentLength"] != digests.size:
             raise _altered(key, f"the store holds {held['ContentLength']} bytes, {digests.size} were sent")
-        if self._is_md5(etag, held) and etag != digests.whole():
-            raise _altered(key, "the store's checksum is not that of what was sent")
-        if PARTS_ETAG.fullmatch(etag) and etag.endswith(f"-{digests.count}") and etag != digests.of_parts():
-            raise _altered(key, "the store's checksum of its parts is not that of what was sent")
+        if self._is_digest(held):
+            in_parts = PARTS_ETAG.fullmatch(etag) is not None and etag.endswith(f"-{digests.count}")
+            if MD5_ETAG.fullmatch(etag) and etag != digests.whole():
+                raise _altered(key, "the store's checksum is not that of what was sent")
+            if in_parts and etag != digests.of_parts():
+                raise _altered(key, "the store's checksum of its parts is not that of what was sent")
         return etag
 
     @staticmethod
-    def _is_md5(etag: str, answer: dict[str, Any]) -> bool:
+    def _is_digest(answer: dict[str, Any]) -> bool:
         # With a customer's or a managed key the ETag looks like an MD5 and is none.
-        return bool(MD5_ETAG.fullmatch(etag)) and not str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
+        managed = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
+        return not managed and "SSECustomerAlgorithm" not in answer
 
 
 class _Digests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
 
-from aitrain.domain.errors import UserFault
+from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Labels, container_name
 from workers.runtime.faults import ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.pull import Pull
+
+log = logging.getLogger(__name__)
 
 CONFLICT = 409
 PULL_POLL_SECONDS = 0.2
@@ -140,8 +143,15 @@ class Engine:
         """Every container of this host that the engine has, running or not."""
         with engine_errors("list containers"):
             listed = self._docker.api.containers(all=True, filters={"label": self._filter})
-        found = (self.find(item["Id"]) for item in listed)
-        return [container for container in found if container is not None]
+        return [container for item in listed if (container := self._find_if_sound(item["Id"])) is not None]
+
+    def _find_if_sound(self, container_id: str) -> Container | None:
+        """One container whose record the engine has spoilt must not hide the others."""
+        try:
+            return self.find(container_id)
+        except PlatformFault as fault:
+            log.warning("container %s is left out: %s", container_id, fault)
+            return None
 
     def stop(self, container: Container, grace_seconds: float) -> None:
         """SIGTERM, a grace period, SIGKILL. Does nothing if it has ended."""

@@ -1,10 +1,11 @@
 -- Gives a step the lease on its work, if the job is where the step belongs and nobody else holds it.
--- ARG: id, fence, state (the step's), holder, host (the worker's), ttl_ms.
+-- ARG: id, fence, state (the step's), holder, host and instance (the worker's), ttl_ms.
 -- Returns {begun, state, fence, job}. begun = false: an old or doubled message, or another worker is at it.
 -- job: the fields of its hash, if begun.
 local job = read_job(ARG.id)
 if not job then return reply({begun = false, state = cjson.null, fence = cjson.null}) end
 local begun = job.fence == ARG.fence and job.state == ARG.state and job.host == ARG.host
+  and redis.call('HGET', k_host(ARG.host), 'instance') == ARG.instance
   and (job.lease_holder == ARG.holder or not lease_is_live(job))
 if begun then
   redis.call('HSET', k_job(ARG.id), 'lease_holder', ARG.holder, 'lease_ms', int(NOW + ARG.ttl_ms),

@@ -1,11 +1,13 @@
 -- One heartbeat of a host: renews its lease, records how long its jobs were seen running, marks timeouts that were
 -- reached, and brings back its orders.
--- ARG: host, ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]), op.
--- Returns {known, jobs = [[id, fence, kind, flavor, state, elapsed_ms, started, lease_live, resend]]}; known = false: join again.
--- elapsed_ms: time in the state; resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
+-- ARG: host, instance, ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]).
+-- Returns {known, jobs = [[id, fence, kind, flavor, state, elapsed_ms, started, lease_live, resend]]}.
+-- known = false: join again; the store does not know the host, or another machine has its name.
+-- elapsed_ms: time in the state; resend: the job's step went silent, send its message again (said once per resend_ms,
+-- then less and less often).
 local host = ARG.host
-local known = redis.call('ZSCORE', k_hosts(), host) and true or false
-if known then redis.call('ZADD', k_hosts(), int(NOW + ARG.ttl_ms), host) end
+if redis.call('HGET', k_host(host), 'instance') ~= ARG.instance then return reply({known = false, jobs = {}}) end
+redis.call('ZADD', k_hosts(), int(NOW + ARG.ttl_ms), host)
 
 for _, seen in ipairs(ARG.seen) do
   local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'ran_ms')
@@ -26,4 +28,4 @@ for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
   end
   jobs[#jobs + 1] = host_row(id, job, resend)
 end
-return reply({known = known, jobs = jobs})
+return reply({known = true, jobs = jobs})

@@ -142,7 +142,7 @@ class StoreMachine(RuleBasedStateMachine):
         if not job_id:
             return
         lease = Lease(job_id, self._fence(job_id, which), state_of(step), holder)
-        begun, job = self.store.begin_step(lease, 3000, host)
+        begun, job = self.store.begin_step(lease, 3000, host, host)
         assert begun.moved == (job is not None)
         if begun.moved:
             assert fields["state"] == state_of(step)
@@ -207,10 +207,10 @@ class StoreMachine(RuleBasedStateMachine):
     def heartbeat(self, host: str, which: int, ran_ms: int) -> None:
         job_id, _ = self._job(which)
         seen = [Seen(job_id, self._fence(job_id, which), ran_ms)] if job_id else []
-        jobs = self.store.heartbeat(host, seen=seen, ttl_ms=60_000, resend_ms=5000)
+        jobs = self.store.heartbeat(host, instance=host, seen=seen, ttl_ms=60_000, resend_ms=5000)
         if jobs is not None:
             assert {job.job_id for job in jobs} == self.redis.smembers(self.keys("host_jobs", host))
-            again = self.store.heartbeat(host, seen=[], ttl_ms=60_000, resend_ms=5000)
+            again = self.store.heartbeat(host, instance=host, seen=[], ttl_ms=60_000, resend_ms=5000)
             assert again is not None
             assert not any(job.resend for job in again), "one call for each silence"
 
