@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from aitrain.store import Store
@@ -67,16 +65,4 @@ def bucket() -> str:
 @pytest.fixture
 def s3_client(s3: S3Server) -> Any:
     """A plain client of the S3 server, to look at it from the outside."""
-    return boto3.client(
-        "s3",
-        endpoint_url=s3.url,
-        region_name=s3.region,
-        aws_access_key_id=s3.access_key_id,
-        aws_secret_access_key=s3.secret_access_key,
-    )
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """A host's data directory."""
-    return tmp_path / "data"
+    return s3.client()

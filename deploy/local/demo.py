@@ -20,7 +20,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import boto3
 import numpy as np
 import requests
 from rich.console import Console
@@ -66,13 +65,7 @@ def _demo(run: Path, stack: ExitStack, *, keep: bool) -> int:
 
     image = ensure_trainer(engine.url, HOME.resolve())
     _say(f"training image {image} is there ({time.monotonic() - began:.1f} s)")
-    store = boto3.client(
-        "s3",
-        endpoint_url=s3.url,
-        region_name=s3.region,
-        aws_access_key_id=s3.access_key_id,
-        aws_secret_access_key=s3.secret_access_key,
-    )
+    store = s3.client()
     test = _put_data_set(store)
 
     site = LocalSite(run / "site", redis_url=redis.url, s3=s3, timing={"log_poll_seconds": 0.2})

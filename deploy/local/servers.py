@@ -13,10 +13,13 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import boto3
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -45,20 +48,20 @@ def bound_to_parent(command: list[str]) -> list[str]:
     return ["setpriv", "--pdeathsig", "TERM", "--", *command]
 
 
-class Server:
+class Server(ABC):
     """One server process. Use it as a context, or start() and stop() it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> list[str]:
         """What to run."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def ready(self) -> bool:
         """Whether it answers."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
     def pid(self) -> int:
@@ -182,6 +185,16 @@ class S3Server(Server):
             "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{self.access_key_id},{self.secret_access_key}",
             "--config", os.devnull, "--vfs-cache-mode", "off", "--dir-cache-time", "0s",
         ]  # fmt: skip
+
+    def client(self) -> Any:
+        """A plain client, to fill it and to look at it from the outside."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+        )
 
     def ready(self) -> bool:
         """It listens."""

@@ -110,7 +110,6 @@ def make_fleet(
     redis: RedisServer, engine: DockerEngine, s3: S3Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Fleet]:
     """Makes sites of their own over the shared servers."""
-    import boto3
 
     def make(**settings: Any) -> Fleet:
         values: dict[str, Any] = {"namespace": f"t{uuid.uuid4().hex[:12]}", "timing": QUICK, **settings}
@@ -118,11 +117,7 @@ def make_fleet(
         store = values.pop("s3", s3)
         docker_url = values.pop("docker_url", engine.url)
         site = LocalSite(tmp_path_factory.mktemp("site"), redis_url=redis_url, s3=store, **values)
-        plain = boto3.client(
-            "s3", endpoint_url=s3.url, region_name=s3.region, aws_access_key_id=s3.access_key_id,
-            aws_secret_access_key=s3.secret_access_key,
-        )  # fmt: skip
-        return Fleet(site, site.client(), docker.DockerClient(base_url=docker_url), plain, time.time())
+        return Fleet(site, site.client(), docker.DockerClient(base_url=docker_url), store.client(), time.time())
 
     return make
 

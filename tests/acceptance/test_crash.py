@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from redis import Redis
 
@@ -37,7 +35,6 @@ class CrashSite:
         self.agent: Aitrain = self._process("agent")
         for process in (self.worker, self.agent):
             stack.enter_context(process)
-        self.fleet.s3 = s3_of(self.s3)
 
     def _process(self, role: str) -> Aitrain:
         return self.fleet.site.host("h1", {"cpu": 2}, self.engine.url, role=role)
@@ -69,13 +66,6 @@ class CrashSite:
         self.fleet.s3.put_object(Bucket=bucket, Key="in/x", Body=b"data\n")
         command = f"cat /in/x > /tmp/x; echo read; sleep {pause}; cat /tmp/x >> /out/r; echo wrote"
         return self.fleet.submit("sh", "-c", command, volumes=[f"{bucket}@s3/in:/in", f"{bucket}@s3/out:/out:rw"])
-
-
-def s3_of(server: S3Server) -> Any:
-    return boto3.client(
-        "s3", endpoint_url=server.url, region_name=server.region, aws_access_key_id=server.access_key_id,
-        aws_secret_access_key=server.secret_access_key,
-    )  # fmt: skip
 
 
 class Frozen:
