@@ -14,8 +14,6 @@ from workers.agent.inventory import check_inventory
 
 log = logging.getLogger(__name__)
 
-CELERY_ROLES = ("worker", "control", "beat", "flower")
-
 
 def main(role: str, arguments: list[str]) -> int:
     """Runs a role; its exit status. The roles that are Celery's take this process over."""

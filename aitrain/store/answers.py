@@ -62,7 +62,7 @@ class LogLine:
 class HostJob:
     """What a host's agent needs to know of one of its jobs.
 
-    elapsed_ms: time in its state; started: its container has run; lease_live: a worker is at its step;
+    started: its container has run; lease_live: a worker is at its step;
     resend: its step went silent and its message is to be sent again.
     """
 
@@ -71,7 +71,6 @@ class HostJob:
     kind: Kind
     flavor: str
     state: State
-    elapsed_ms: int
     started: bool
     lease_live: bool
     resend: bool
@@ -79,4 +78,4 @@ class HostJob:
 
 def to_host_job(row: list[Any]) -> HostJob:
     """From the rows of heartbeat.lua and host_jobs.lua."""
-    return HostJob(row[0], row[1], Kind(row[2]), row[3], State(row[4]), int(row[5]), row[6], row[7], row[8])
+    return HostJob(row[0], row[1], Kind(row[2]), row[3], State(row[4]), row[5], row[6], row[7])

@@ -279,9 +279,7 @@ class DockerEngine(Server):
 
 
 class Registry(Server):
-    """A Docker registry with a password, inside an engine's network namespace, where that engine can reach it."""
-
-    user, password = "puller", "registry-password"
+    """A Docker registry inside an engine's network namespace, where that engine can reach it."""
 
     def __init__(self, directory: Path, engine: DockerEngine) -> None:
         super().__init__(directory)

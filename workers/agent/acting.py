@@ -56,7 +56,7 @@ class Actor:
                 self._report_exit(job, container)
             case ReportLost(job) if not self._has_run(job):
                 self._finalize(job, EndCause.CONTAINER_LOST, "its container is gone from the engine", {}, None)
-            case Stop(_, container):
+            case Stop(container):
                 self._stop(container)
             case NothingRan(job) if not self._has_run(job):
                 self._nothing_ran(job)

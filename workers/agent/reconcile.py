@@ -48,7 +48,6 @@ class ReportLost:
 class Stop:
     """The container runs and should not any more: SIGTERM, the grace period, SIGKILL."""
 
-    job: HostJob
     container: Container
 
 
@@ -104,14 +103,14 @@ def _of_container(job: HostJob, container: Container) -> Action | None:
         case State.RUNNING if container.running:
             return Watch(job, container)
         case State.INTERRUPTING | State.TIMEOUT if container.running:
-            return Stop(job, container)
+            return Stop(container)
         case State.RUNNING | State.INTERRUPTING | State.TIMEOUT if container.exited:
             return ReportExit(job, container)
         case State.RUNNING | State.INTERRUPTING | State.TIMEOUT:
             # Created and never started: like none, but for a step that may still be about to start it.
             return _without_container(job)
         case State.FINALIZING if container.running:
-            return Stop(job, container)
+            return Stop(container)
     return None
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import docker
@@ -22,6 +23,9 @@ from workers.runtime.pull import Pull
 log = logging.getLogger(__name__)
 
 CONFLICT = 409
+# Exit code of a process that SIGKILL ended, as the kernel does when memory runs out.
+KILLED = 137
+LATE_NOTICE_SECONDS = 0.2
 PULL_POLL_SECONDS = 0.2
 
 
@@ -135,9 +139,21 @@ class Engine:
         """A container by id or name, if the engine has it."""
         with engine_errors("inspect the container"):
             try:
-                return Container.of(self._docker.api.inspect_container(container_id))
+                container = Container.of(self._docker.api.inspect_container(container_id))
             except NotFound:
                 return None
+            if container.exit_code == KILLED and not container.out_of_memory:
+                return replace(container, out_of_memory=self._told_of_oom(container))
+            return container
+
+    def _told_of_oom(self, container: Container) -> bool:
+        """The engine's flag stays unset when the kernel's notice comes after the exit; its events have both."""
+        since = (container.started_ms or 0) // 1000
+        filters = {"container": container.id, "event": "oom"}
+        api: Any = self._docker.api  # its types know whole seconds only
+        # Events end at `until`, so this waits no longer than that.
+        events = api.events(since=since, until=f"{time.time() + LATE_NOTICE_SECONDS:.6f}", filters=filters, decode=True)
+        return any(True for _ in events)
 
     def containers(self) -> list[Container]:
         """Every container of this host that the engine has, running or not."""

@@ -146,6 +146,6 @@ end
 -- What a host's agent needs to know of one of its jobs.
 local function host_row(id, job, resend)
   return {
-    id, job.fence, job.kind, job.flavor, job.state, NOW - job.state_ms, job.started_ms ~= nil, lease_is_live(job), resend and true or false,
+    id, job.fence, job.kind, job.flavor, job.state, job.started_ms ~= nil, lease_is_live(job), resend and true or false,
   }
 end

@@ -1,9 +1,9 @@
 -- One heartbeat of a host: renews its lease, records how long its jobs were seen running, marks timeouts that were
 -- reached, and brings back its orders.
 -- ARG: host, instance, ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]).
--- Returns {known, jobs = [[id, fence, kind, flavor, state, elapsed_ms, started, lease_live, resend]]}.
+-- Returns {known, jobs = [[id, fence, kind, flavor, state, started, lease_live, resend]]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
--- elapsed_ms: time in the state; resend: the job's step went silent, send its message again (said once per resend_ms,
+-- resend: the job's step went silent, send its message again (said once per resend_ms,
 -- then less and less often).
 local host = ARG.host
 if redis.call('HGET', k_host(host), 'instance') ~= ARG.instance then return reply({known = false, jobs = {}}) end

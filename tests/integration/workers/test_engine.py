@@ -104,6 +104,7 @@ def test_a_container_that_cannot_be_started(runtime: Engine, tmp_path: Path) -> 
 def test_out_of_memory_is_recognized(runtime: Engine) -> None:
     ended = run(runtime, spec("dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1"))
     assert ended.out_of_memory
+    assert runtime._told_of_oom(ended), "the engine's events say it too, for when its flag was set too early"
     assert ended.exit_code == 137
 
 
@@ -157,6 +158,7 @@ def test_stop_is_kind_first(runtime: Engine) -> None:
     killed = runtime.find(stubborn.id)
     assert killed is not None
     assert killed.exit_code in (137, 143)
+    assert not killed.out_of_memory
     assert time.monotonic() - began < 15
 
 

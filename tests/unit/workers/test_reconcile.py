@@ -24,7 +24,7 @@ S = State
 
 
 def job(state: State, *, lease: bool = False, started: bool = True) -> HostJob:
-    return HostJob("j", "1.a", Kind.CPU, "cpu", state, 0, started, lease, resend=False)
+    return HostJob("j", "1.a", Kind.CPU, "cpu", state, started, lease, resend=False)
 
 
 def container(kind: str, fence: str = "1.a") -> Container:
