@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks import latency, submissions, throughput
 from benchmarks.bench import Bench
-from deploy.local.images import ensure_busybox
-from deploy.local.servers import DockerEngine, RedisServer, S3Server
+from workers.scratch.images import ensure_busybox
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server
 
 ALL = {"latency": latency.run, "throughput": throughput.run, "submissions": submissions.run}
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from aitrain.domain.flavor import BUILT_IN
 from aitrain.settings import HostSettings
-from deploy.local.images import BUSYBOX_IMAGE
-from deploy.local.servers import DockerEngine, RedisServer, S3Server, wait_until
-from deploy.local.site import LocalSite
 from workers.runtime import ContainerSpec, Engine, Labels, container_name
+from workers.scratch.images import BUSYBOX_IMAGE
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server, wait_until
+from workers.scratch.site import LocalSite
 
 
 @dataclass

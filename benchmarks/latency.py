@@ -6,7 +6,7 @@ import time
 
 from aitrain import submit_job
 from benchmarks.bench import Bench, figures
-from deploy.local.images import BUSYBOX_IMAGE
+from workers.scratch.images import BUSYBOX_IMAGE
 
 ROUNDS = 60
 WARM_UP = 3

@@ -9,7 +9,7 @@ import docker
 
 from aitrain import submit_job
 from benchmarks.bench import Bench, figures
-from deploy.local.images import BUSYBOX_IMAGE
+from workers.scratch.images import BUSYBOX_IMAGE
 
 JOBS, UNITS, ROUNDS = 100, 4, 3
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from aitrain.store import Store
-from deploy.local.images import ensure_busybox
-from deploy.local.servers import DockerEngine, RedisServer, Registry, S3Server
+from workers.scratch.images import ensure_busybox
+from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Server
 
 
 @pytest.fixture(scope="session")

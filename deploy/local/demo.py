@@ -28,9 +28,9 @@ from sklearn.datasets import load_digits
 from aitrain import Client, Job, submit_job
 from aitrain.domain.billing import amount
 from aitrain.domain.job import HistoryEntry
-from deploy.local.servers import DockerEngine, RedisServer, S3Server, accepts, free_port, wait_until
-from deploy.local.site import LocalSite
 from deploy.local.trainer_image import ensure_trainer
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server, accepts, free_port, wait_until
+from workers.scratch.site import LocalSite
 
 HOME = Path(".local")
 TEST_IMAGES = 360

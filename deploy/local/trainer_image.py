@@ -8,7 +8,7 @@ from pathlib import Path
 
 import docker
 
-from deploy.local.images import digest, has_image, import_image
+from workers.scratch.images import digest, has_image, import_image
 
 HERE = Path(__file__).parent / "trainer"
 PACKAGES = "python3-minimal,python3-numpy"

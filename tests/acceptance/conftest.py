@@ -13,10 +13,10 @@ import docker
 import pytest
 
 from aitrain import Client, Job, JobState, submit_job
-from deploy.local.images import BUSYBOX_IMAGE
-from deploy.local.servers import DockerEngine, RedisServer, S3Server
-from deploy.local.site import LocalSite
 from workers.runtime import Labels
+from workers.scratch.images import BUSYBOX_IMAGE
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server
+from workers.scratch.site import LocalSite
 
 # Everything that waits by default for seconds waits for less here.
 QUICK = {

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy.local.images import BUSYBOX_IMAGE
-from deploy.local.servers import DockerEngine, RedisServer, S3Server, free_port
-from deploy.local.site import CLI
 from tests.acceptance.conftest import Fleet
+from workers.scratch.images import BUSYBOX_IMAGE
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server, free_port
+from workers.scratch.site import CLI
 
 
 class Shell:

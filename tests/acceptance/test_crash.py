@@ -16,11 +16,11 @@ import pytest
 from redis import Redis
 
 from aitrain import Job, JobState
-from deploy.local.images import ensure_busybox
-from deploy.local.servers import DockerEngine, RedisServer, S3Server
-from deploy.local.site import Aitrain
 from tests.acceptance.conftest import Fleet, eventually
 from workers.runtime.container import engine_time_ms
+from workers.scratch.images import ensure_busybox
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server
+from workers.scratch.site import Aitrain
 
 
 class CrashSite:

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from aitrain import Job, JobState
-from deploy.local.servers import DockerEngine, free_port
 from tests.acceptance.conftest import Fleet, eventually
+from workers.scratch.servers import DockerEngine, free_port
 
 SECRET = "hunter2-secret"
 

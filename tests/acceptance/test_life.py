@@ -17,8 +17,8 @@ from redis import Redis
 from aitrain import InvalidInput, JobState, QuotaExceeded
 from aitrain.domain.flavor import Kind
 from aitrain.domain.states import EndCause, InfoCode
-from deploy.local.servers import DockerEngine, RedisServer, Registry
 from tests.acceptance.conftest import Fleet, eventually
+from workers.scratch.servers import DockerEngine, RedisServer, Registry
 
 UNITS = {"cpu": 4, "v100s": ["GPU-0", "GPU-1"]}
 

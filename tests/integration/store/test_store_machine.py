@@ -30,7 +30,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import MOVES, STATES, TARGETS, EndCause, State, Step, state_of
 from aitrain.store import Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
-from deploy.local.servers import RedisServer
+from workers.scratch.servers import RedisServer
 
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 LEGAL = {(move.source, move.target) for move in MOVES}

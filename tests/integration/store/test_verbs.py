@@ -19,7 +19,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
 from aitrain.store import Lease, LogLine, Store
 from aitrain.store.keys import LEGEND
-from deploy.local.servers import RedisServer, free_port
+from workers.scratch.servers import RedisServer, free_port
 
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 

@@ -17,8 +17,8 @@ from aitrain.domain.job import VolumeProgress
 from aitrain.domain.states import InfoCode
 from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore
-from deploy.local.servers import S3Server, free_port
 from workers.datasync import VolumeSync
+from workers.scratch.servers import S3Server, free_port
 
 OWNER = (42420, 42420)
 

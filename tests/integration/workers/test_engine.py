@@ -18,10 +18,10 @@ import pytest
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
-from deploy.local.images import BUSYBOX_IMAGE
-from deploy.local.servers import DockerEngine, Registry, free_port
 from workers.runtime import Container, ContainerSpec, Engine, Labels, Mount, container_name
 from workers.runtime.faults import EngineUnavailable, ImageAbsent
+from workers.scratch.images import BUSYBOX_IMAGE
+from workers.scratch.servers import DockerEngine, Registry, free_port
 
 Make = Callable[..., ContainerSpec]
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from aitrain import Client
 from aitrain.settings import Settings, load_settings
-from deploy.local.servers import S3Server, bound_to_parent
+from workers.scratch.servers import S3Server, bound_to_parent
 
 STOP_SECONDS = 20.0
 CLI = str(Path(sys.executable).parent / "aitrain")
