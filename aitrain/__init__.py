@@ -17,6 +17,7 @@ from aitrain.domain.errors import (
     WaitTimeout,
 )
 from aitrain.domain.job import Job
+from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import JobSpec, Resources
 from aitrain.domain.states import State as JobState
 from aitrain.domain.volume import Volume
@@ -27,6 +28,7 @@ __all__ = [
     "Client",
     "InvalidInput",
     "Job",
+    "JobEdit",
     "JobNotFound",
     "JobSpec",
     "JobState",

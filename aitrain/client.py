@@ -6,21 +6,23 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from aitrain.broker import Broker
 from aitrain.dispatch import Dispatcher
-from aitrain.domain.admission import admit
+from aitrain.domain.admission import admit, default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerRow
 from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import HistoryEntry, Job
+from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.settings import Settings, load_settings
-from aitrain.store import LogLine, Moved, Store
+from aitrain.store import LogLine, Ordered, Store
 
 log = logging.getLogger(__name__)
 
@@ -56,24 +58,21 @@ class Client:
         QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
         answer: the job may be queued then. Submit it again with the same id, and there will be one.
         """
-        admitted = admit(spec, self._site)
         try:
             job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
         except ValueError:
             raise InvalidInput.of("job_id", job_id, "is not a UUID", "make one with uuid.uuid4()") from None
         try:
+            admitted = admit(spec, self._site, self._store.timeout_limit(spec.project))
             submitted = self._store.submit(job_id, admitted)
         except StoreUnavailable as error:
             raise StoreUnavailable(f"job {job_id} may or may not be queued: {error}") from error
         if not submitted.may_start:
             return submitted.job
-        try:
-            self._dispatcher.place_waiting()
+        self._place(job_id)
+        with suppress(StoreUnavailable):
             return self._store.get(job_id)
-        except StoreUnavailable as error:
-            # It is queued, and the next placement pass finds it.
-            log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
-            return submitted.job
+        return submitted.job
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""
@@ -83,12 +82,50 @@ class Client:
         """The newest jobs, newest first; of one project and in one state if given."""
         return self._store.newest(project=project, state=state, limit=limit)
 
-    def stop(self, job_id: str, *, by: str = "") -> Moved:
-        """Orders a job to stop: SIGTERM, a grace period, SIGKILL; its data is pushed back.
+    def stop(self, job_id: str, *, by: str = "") -> Ordered:
+        """Orders a job to stop: SIGTERM, a grace period, SIGKILL; its data is pushed back, and it does not run again.
 
-        moved=False in the answer: it was ending or had ended. Raises JobNotFound.
+        done=False in the answer: it was "ending" or had "ended", as `why` says. Raises JobNotFound.
         """
         return self._store.stop(job_id, f"stopped by {by}" if by else "stopped")
+
+    def start(self, job_id: str, *, by: str = "") -> Ordered:
+        """Queues an ended job again: the same id and spec, the next attempt.
+
+        done=False in the answer: it is "alive", that is, it has not ended. Raises JobNotFound and QuotaExceeded.
+        """
+        answer = self._store.start(job_id, f"started again by {by}" if by else "started again")
+        if answer.done:
+            self._place(job_id)
+        return answer
+
+    def delete(self, job_id: str, *, force: bool = False, by: str = "") -> Ordered:
+        """Deletes an ended job: its spec, history and logs. What it was billed stays in the ledger.
+
+        force: stop one that has not ended; it goes when it has. done=False in the answer: the job is "alive", or
+        "stopping" and gone soon, or "unknown", that is, gone already.
+        """
+        return self._store.delete(job_id, force=force, message=f"deleted by {by}" if by else "deleted")
+
+    def edit(self, job_id: str, edit: JobEdit) -> Ordered:
+        """Changes the timeout, auto-restart or labels of a job; the deadline of a running job moves with its timeout.
+
+        done=False in the answer: its timeout was reached already, it is "ending". Raises InvalidInput if the timeout is
+        longer than the site or the job's project allows, and JobNotFound.
+        """
+        timeout_s = None
+        if edit.timeout is not None:
+            longest_s = self._longest_timeout_s(self.get(job_id).project)
+            timeout_s = edit.timeout or default_timeout(self._site, longest_s)
+            if (problem := timeout_problem(timeout_s, longest_s)) is not None:
+                raise InvalidInput([problem])
+        return self._store.edit(
+            job_id,
+            timeout_s=timeout_s,
+            auto_restart=edit.auto_restart,
+            labels=edit.labels,
+            drop_labels=edit.drop_labels,
+        )
 
     def wait(
         self, job_id: str, *, timeout: float | None = None, on_change: Callable[[HistoryEntry], None] | None = None
@@ -136,6 +173,21 @@ class Client:
     def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
         """Sets how many units of a kind a project's jobs may hold at once; None lifts the limit."""
         self._store.set_quota(project, kind, limit)
+
+    def set_timeout_limit(self, project: str, seconds: int | None) -> None:
+        """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's."""
+        self._store.set_timeout_limit(project, seconds)
+
+    def _longest_timeout_s(self, project: str) -> int:
+        own = self._store.timeout_limit(project)
+        return self._site.max_timeout_s if own is None else own
+
+    def _place(self, job_id: str) -> None:
+        try:
+            self._dispatcher.place_waiting()
+        except StoreUnavailable as error:
+            # It is queued, and the next placement pass finds it.
+            log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
 
     def close(self) -> None:
         """Closes its connections."""

@@ -17,9 +17,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from aitrain.domain.admission import Site
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug
+from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import invalid_input
 
 DAY_SECONDS = 86_400
+DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
 
 
 class _Section(BaseModel):
@@ -111,17 +113,59 @@ class Timing(_Section):
     stop_grace_seconds: float = Field(default=30, ge=0)
     sweep_seconds: float = Field(default=15, gt=0)
     billing_seconds: float = Field(default=60, gt=0)
+    # A host that cannot reach the job store for this long stops its containers, so that their jobs may run elsewhere.
+    # Longer than a Redis is away in a bad hour; the price of a lost host is that its jobs wait this long.
+    host_grace_seconds: float = Field(default=600, gt=0)
+    # After that, and the time a stop takes, the host is taken for lost; this covers what clocks and engines add.
+    host_lost_margin_seconds: float = Field(default=60, ge=0)
+    # A lost host may come back with the results that it had yet to push; after this they are given up for now.
+    finalizing_patience_seconds: float = Field(default=86_400, gt=0)
+    # An engine that is away for longer than a restart takes: jobs that it has not started are placed elsewhere.
+    engine_patience_seconds: float = Field(default=600, gt=0)
+    # A running container of a job that the store does not know is stopped after this; a store that was put back from a
+    # backup by mistake should not cost what runs before somebody has noticed.
+    orphan_grace_seconds: float = Field(default=300, ge=0)
+    # Between retries: the first pause, doubled each time up to the longest.
+    retry_pause_seconds: float = Field(default=10, ge=0)
+    retry_pause_max_seconds: float = Field(default=600, ge=0)
     # A waiting job that has waited this long gets the next units that fit; until then smaller ones may pass it.
     placement_patience_seconds: float = Field(default=600, ge=0)
+
+    @property
+    def host_lost_after_seconds(self) -> float:
+        """How long after its last heartbeat a host is taken for lost: by then it has stopped its containers."""
+        return max(
+            self.host_lease_seconds, self.host_grace_seconds + self.stop_grace_seconds + self.host_lost_margin_seconds
+        )
+
+    @property
+    def pauses(self) -> Pauses:
+        """Between retries."""
+        return Pauses(self.retry_pause_seconds, self.retry_pause_max_seconds)
 
 
 class Limits(_Section):
     """What one job may take."""
 
-    default_timeout_seconds: int = Field(default=7 * DAY_SECONDS, ge=1)
-    max_timeout_seconds: int = Field(default=28 * DAY_SECONDS, ge=1)
+    # None: seven days, or none where max_timeout_seconds lifts the limit.
+    default_timeout_seconds: int | None = Field(default=None, ge=0)
+    # 0 lifts the limit: a job may then run until it is done or stopped.
+    max_timeout_seconds: int = Field(default=28 * DAY_SECONDS, ge=0)
+    # So long before its timeout a job is warned: time to write a checkpoint of some gigabytes.
+    timeout_warning_seconds: int = Field(default=300, ge=0)
+    # How often a job is tried again after faults of the platform: with the pauses of Timing, about five minutes.
+    platform_retries: int = Field(default=5, ge=0)
+    # How often results that could not be pushed are tried again: with the pauses of Timing, some twelve hours.
+    push_retries: int = Field(default=75, ge=0)
     # Kept in the job store, in memory: enough for a long training log, not for a job that dumps its data.
     log_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+
+    @property
+    def default_timeout_s(self) -> int:
+        """The timeout of a job that names none, in seconds; 0 for none."""
+        if self.default_timeout_seconds is not None:
+            return self.default_timeout_seconds
+        return DEFAULT_TIMEOUT_SECONDS if self.max_timeout_seconds else 0
 
 
 class Settings(BaseSettings):
@@ -161,8 +205,10 @@ class Settings(BaseSettings):
         return Site(
             flavors=self.flavors,
             data_stores=tuple(self.data_stores),
-            default_timeout_s=self.limits.default_timeout_seconds,
+            default_timeout_s=self.limits.default_timeout_s,
             max_timeout_s=self.limits.max_timeout_seconds,
+            platform_retries=self.limits.platform_retries,
+            warning_s=self.limits.timeout_warning_seconds,
         )
 
 

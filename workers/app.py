@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -10,6 +11,8 @@ from celery.signals import worker_init
 
 from aitrain.broker import CONTROL_QUEUE, celery_app, task_name
 from aitrain.domain.states import Step
+from workers.agent.fencing import Fence
+from workers.agent.pulse import Pulse
 from workers.machine import Machine
 from workers.step import Run, Steps
 
@@ -25,6 +28,9 @@ def _steps() -> Steps:
 @worker_init.connect
 def _ready_before_the_first_message(**_: Any) -> None:
     _steps()
+    if machine.settings.host.units:
+        # Should the agent be dead, this process still keeps the host from running what runs elsewhere by then.
+        Fence(machine, threading.Event(), Pulse(machine.settings.host.data_dir)).start()
 
 
 def step(link: Step) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
@@ -67,6 +73,7 @@ def _every(duty: str, seconds: float) -> dict[str, Any]:
 app.conf.beat_schedule = {
     "timeouts": _every("mark_timeouts", machine.settings.timing.sweep_seconds),
     "placement": _every("place_waiting", machine.settings.timing.sweep_seconds),
+    "lost_hosts": _every("recover_lost_hosts", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
 app.conf.imports = ("workers.steps", "workers.sweeps")

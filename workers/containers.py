@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aitrain.domain.flavor import Kind
-from aitrain.domain.volume import Permission
+from aitrain.domain.volume import CONTROL_PATH, Permission
+from workers.control import ASK
 from workers.runtime import ContainerSpec, Labels, Mount, container_name
 from workers.step import Run
 
@@ -25,8 +26,13 @@ def container_spec(run: Run) -> ContainerSpec:
         memory_gib=flavor.memory_gib * job.units,
         shm_gib=flavor.shm_gib * job.units,
         gpu_ids=job.unit_ids if job.kind is Kind.GPU else (),
-        mounts=tuple(
-            Mount(sync.mounted, volume.mount_path, volume.permission is Permission.RO) for volume, sync in run.volumes()
+        mounts=(
+            *(
+                Mount(sync.mounted, volume.mount_path, volume.permission is Permission.RO)
+                for volume, sync in run.volumes()
+            ),
+            Mount(run.workspace.control.told, CONTROL_PATH, read_only=True),
+            Mount(run.workspace.control.asked, f"{CONTROL_PATH}/{ASK}", read_only=False),
         ),
         env={
             **job.spec.env,
@@ -37,5 +43,6 @@ def container_spec(run: Run) -> ContainerSpec:
             "AITRAIN_FLAVOR": job.flavor,
             "AITRAIN_UNITS": str(job.units),
             "AITRAIN_TIMEOUT_SECONDS": str(job.timeout_s),
+            "AITRAIN_CONTROL": CONTROL_PATH,
         },
     )

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
 
-from aitrain.domain.errors import JobFault, PlatformFault, StepCancelled, StoreUnavailable, Unavailable, UserFault
+from aitrain.domain.errors import JobFault, PlatformFault, StepCancelled, StoreUnavailable, Unavailable
 from aitrain.domain.flavor import Flavor
 from aitrain.domain.job import Job, VolumeProgress
-from aitrain.domain.states import CAUSES, EndCause, InfoCode, State, Step, state_of
+from aitrain.domain.retry import Again, Outcome, Pauses, outcome
+from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
 from aitrain.store import Lease
 from workers.datasync import VolumeSync
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
+from workers.runtime.faults import EngineUnavailable
 from workers.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+ABANDON_POLL_SECONDS = 0.2
+# Faults of a push that an outage explains; others are the same the next time.
+PASSES_BY_ITSELF = frozenset({InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR})
 
 
 class Run:
     """One delivery of one step, while it holds the lease on its work."""
 
-    def __init__(self, machine: Machine, job: Job, claim: Claim) -> None:
-        self.machine, self.job, self._claim = machine, job, claim
+    def __init__(self, machine: Machine, job: Job, claim: Claim, age_ms: int) -> None:
+        """age_ms: for how long the job has been in the step's state."""
+        self.machine, self.job, self.age_ms, self._claim = machine, job, age_ms, claim
+        self._starting = job.starting
 
     @property
     def lease(self) -> Lease:
@@ -47,10 +56,14 @@ class Run:
         """What its units bring."""
         return self.machine.settings.flavors[self.job.flavor]
 
+    @property
+    def owner(self) -> tuple[int, int]:
+        """uid and gid that the job runs as."""
+        uid, _, gid = self.machine.settings.host.container_user.partition(":")
+        return int(uid), int(gid)
+
     def volumes(self) -> list[tuple[Volume, VolumeSync]]:
         """The job's volumes, each with what copies it."""
-        host = self.machine.settings.host
-        uid, _, gid = host.container_user.partition(":")
         progress = dict(self.job.progress)
 
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
@@ -68,7 +81,7 @@ class Run:
                     volume,
                     self.machine.settings.data_stores,
                     self.workspace.volume(number),
-                    owner=(int(uid), int(gid or uid)),
+                    owner=self.owner,
                     checkpoint=self.checkpoint,
                     report=reporter(volume.mount_path),
                 ),
@@ -84,6 +97,8 @@ class Run:
         message: str = "",
         cause: EndCause | None = None,
         fields: Mapping[str, str | int] | None = None,
+        again: Again | None = None,
+        pause_ms: int = 0,
         or_past: Collection[State] = (),
     ) -> None:
         """Moves the job on from this step's state.
@@ -94,28 +109,79 @@ class Run:
         lease = self.lease
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
-            code=code, message=message, cause=cause, fields=fields,
+            code=code, message=message, cause=cause, fields=fields, again=again, pause_ms=pause_ms,
         )  # fmt: skip
         if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")
         self.machine.dispatcher.after(moved, to)
 
-    def end(self, to: State, *, code: InfoCode | None = None, message: str = "", cause: EndCause | None = None) -> None:
-        """Moves a job that leaves nothing to push to its end, and removes its workspace.
+    def end(self, to: Outcome, cause: EndCause | None = None) -> None:
+        """Moves a job that leaves nothing to push to its end, or to its next attempt, and removes its workspace.
 
         Raises StepCancelled if it has moved already; then the workspace stays.
         """
         self.checkpoint()
         self.workspace.settle()
         try:
-            self.move(to, code=code, message=message, cause=cause)
+            self.move(to.state, code=to.code, message=to.message, cause=cause, again=to.again, pause_ms=to.pause_ms)
         except StepCancelled:
             self.workspace.unsettle()
             raise
         self.workspace.remove()
 
+    def end_stopped(self) -> bool:
+        """Ends a job that was told to stop before anything of it ran; False if that is not how it stands."""
+        if self.lease.state is not State.PENDING or self.may_have_started():
+            return False
+        self.workspace.settle()
+        moved = self.machine.store.transition(
+            self.job.id, self.job.fence, State.INTERRUPTED, only_from=[State.INTERRUPTING], holder=self.lease.holder,
+            message="stopped before it ran",
+        )  # fmt: skip
+        if not moved.moved:
+            self.workspace.unsettle()
+            return False
+        self.workspace.remove()
+        self.machine.dispatcher.after(moved, State.INTERRUPTED)
+        return True
+
+    def abandonable(self, work: Callable[[], None]) -> None:
+        """Runs work in a thread of its own, and leaves it alone if the job moves on: a copy may hang for minutes.
+
+        Work that is left so must reach a checkpoint before it changes anything. Raises what the work raises, and
+        StepCancelled.
+        """
+        failures: list[BaseException] = []
+        done = threading.Event()
+
+        def body() -> None:
+            try:
+                work()
+            except BaseException as failure:
+                failures.append(failure)
+            finally:
+                done.set()
+
+        threading.Thread(target=body, name="copy", daemon=True).start()
+        while not done.wait(ABANDON_POLL_SECONDS):
+            self.checkpoint()
+        if failures:
+            raise failures[0]
+
+    def about_to_start(self) -> None:
+        """Records that the container may come to life from here on, whatever happens to this worker or the engine.
+
+        Raises StepCancelled if the job moved on.
+        """
+        self.checkpoint()
+        if not self.machine.store.set_fields(self.job.id, self.job.fence, {"starting": 1}):
+            raise StepCancelled("another attempt has begun")
+        self._starting = True
+
     def may_have_started(self) -> bool:
         """Whether the container of this attempt has run, as far as the engine can say: then there are results."""
+        if not self._starting:
+            return False
         try:
             container = self.machine.engine.of_attempt(self.job.id, self.job.attempt, self.job.fence)
         except (PlatformFault, Unavailable):
@@ -143,18 +209,19 @@ class Steps:
         """
         state = state_of(step)
         lease = Lease(job_id, fence, state, self._keeper.holder())
-        begun, job = self._machine.store.begin_step(
+        begun = self._machine.store.begin_step(
             lease, self._keeper.ttl_ms, self._machine.settings.host.name, self._machine.instance
         )
-        if job is None:
+        if begun.job is None:
             return False, f"late: the job is {begun.state}"
         with self._keeper.holding(lease) as claim:
-            run = Run(self._machine, job, claim)
+            run = Run(self._machine, begun.job, claim, begun.age_ms)
             try:
                 work(run)
             except StepCancelled as late:
-                self._machine.store.release_lease(lease)
-                return False, f"given up: {late}"
+                return self._give_up(run, str(late))
+            except EngineUnavailable as away:
+                return self._wait_for_engine(run, state, away)
             except Unavailable:
                 raise
             except JobFault as fault:
@@ -165,30 +232,52 @@ class Steps:
                 return self._fail(run, state, JobFault(EndCause.PLATFORM_FAULT, InfoCode.JOB_ERROR, message))
         return step is not Step.MONITOR, "done"
 
+    def _give_up(self, run: Run, why: str) -> tuple[bool, str]:
+        if run.end_stopped():
+            return False, "stopped before it ran"
+        self._machine.store.release_lease(run.lease)
+        return False, f"given up: {why}"
+
+    def _wait_for_engine(self, run: Run, state: State, away: EngineUnavailable) -> tuple[bool, str]:
+        """An engine that restarts is waited for. One that stays away loses the jobs that it has not begun to start."""
+        patience_s = self._machine.settings.timing.engine_patience_seconds
+        if state is not State.PENDING or run.may_have_started() or run.age_ms < patience_s * 1000:
+            raise away
+        message = f"the engine of host {run.job.host} was away for longer than {patience_s:g} s ({away})"
+        return self._fail(run, state, PlatformFault(EndCause.ENGINE_FAULT, InfoCode.JOB_ERROR, message))
+
     def _fail(self, run: Run, state: State, fault: JobFault) -> tuple[bool, str]:
-        if state is State.PENDING and run.may_have_started():
-            self._machine.store.release_lease(run.lease)
-            return False, f"given up: {fault}; its container has run, and is the agent's"
-        # After the run nothing may turn a platform's end into success, and results that could not be pushed are ours.
-        pushing = state is State.FINALIZING
-        to = State.FAILED if isinstance(fault, UserFault) and not pushing else State.ERROR
-        code = InfoCode.JOB_SYNC_FAILED if pushing else fault.code
-        log.warning("job %s ends %s: %s", run.job.id, to, fault)
+        if state is State.FINALIZING:
+            return self._not_pushed(run, fault)
+        if run.may_have_started():
+            return self._give_up(run, f"{fault}; its container has run, and is the agent's")
+        to = outcome(run.job, fault.cause, self._pauses, message=str(fault), code=fault.code)
+        log.warning("job %s goes to %s: %s", run.job.id, to.state, to.message)
         try:
-            if pushing:
-                run.workspace.unsettle()
-                run.move(to, code=code, message=str(fault), cause=fault.cause)
-            else:
-                run.end(to, code=code, message=str(fault), cause=fault.cause)
+            run.end(to, fault.cause)
         except StepCancelled as late:
-            self._machine.store.release_lease(run.lease)
-            return False, f"given up: {late}"
-        return False, f"{to}: {code}"
+            return self._give_up(run, str(late))
+        return False, f"{to.state}: {fault.code}"
 
+    def _not_pushed(self, run: Run, fault: JobFault) -> tuple[bool, str]:
+        """Results that could not be pushed stay on the host. What may pass by itself is tried again for hours."""
+        run.workspace.unsettle()
+        tries, limit = run.job.push_tries, self._machine.settings.limits.push_retries
+        if fault.code in PASSES_BY_ITSELF and tries < limit:
+            pause_s = self._pauses.after(tries)
+            message = f"its results are not pushed yet: {fault}; try {tries + 2} of {limit + 1} in {pause_s:g} s"
+            log.warning("job %s: %s", run.job.id, message)
+            self._machine.store.postpone(run.lease, round(pause_s * 1000), message)
+            return False, f"put off for {pause_s:g} s: {fault.code}"
+        log.warning("job %s ends ERROR: %s", run.job.id, fault)
+        # After the run nothing may turn a platform's end into success, and results that could not be pushed are ours.
+        message = f"{fault}; its results stay on host {run.job.host}"
+        try:
+            run.move(State.ERROR, code=InfoCode.JOB_SYNC_FAILED, message=message, cause=fault.cause)
+        except StepCancelled as late:
+            return self._give_up(run, str(late))
+        return False, f"{State.ERROR}: {InfoCode.JOB_SYNC_FAILED}"
 
-def end_of(job: Job) -> tuple[State, InfoCode]:
-    """The state and code in which a job ends whose data is pushed, from its cause; QUEUED if it is to run again."""
-    row = CAUSES[job.end_cause or EndCause.PLATFORM_FAULT]
-    if job.end_cause is EndCause.TIMED_OUT and job.auto_restart:
-        return State.QUEUED, InfoCode.JOB_QUEUED
-    return row.ends, row.code
+    @property
+    def _pauses(self) -> Pauses:
+        return self._machine.settings.timing.pauses

@@ -6,14 +6,15 @@ import logging
 from contextlib import suppress
 
 from aitrain.domain.errors import PlatformFault, Unavailable
-from aitrain.domain.states import State, Step
+from aitrain.domain.retry import outcome
+from aitrain.domain.states import EndCause, State, Step
 from aitrain.domain.volume import Permission
 from workers.app import step
 from workers.containers import container_spec
 from workers.joblog import keep_log
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
-from workers.step import Run, end_of
+from workers.step import Run
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,14 @@ SEEN_BY_THE_AGENT = (State.RUNNING, State.FINALIZING, State.DONE, State.FAILED)
 def sync_in(run: Run) -> None:
     """INITIALIZING: the job's data is copied to this host."""
     volumes = run.volumes()
-    for _, sync in volumes:
-        sync.check()
-    for _, sync in volumes:
-        sync.pull()
+
+    def copy() -> None:
+        for _, sync in volumes:
+            sync.check()
+        for _, sync in volumes:
+            sync.pull()
+
+    run.abandonable(copy)
     run.move(State.PENDING)
 
 
@@ -36,8 +41,9 @@ def sync_in(run: Run) -> None:
 def start_container(run: Run) -> None:
     """PENDING: the image is pulled, the container created and started."""
     engine, job = run.machine.engine, run.job
+    run.workspace.control.make(run.owner)
     container = engine.prepare(container_spec(run), run.checkpoint)
-    run.checkpoint()
+    run.about_to_start()
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
         fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": started.image_id}
@@ -57,14 +63,20 @@ def sync_out(run: Run) -> None:
     container, log_is_kept = None, False
     with suppress(EngineUnavailable):  # the results do not wait for the engine
         container, log_is_kept = keep_rest_of_log(run), True
-    for volume, sync in run.volumes():
-        if volume.permission is Permission.RW:
+    volumes = [sync for volume, sync in run.volumes() if volume.permission is Permission.RW]
+
+    def push() -> None:
+        for sync in volumes:
             sync.push()
+
+    run.abandonable(push)
     if not log_is_kept:
         container = keep_rest_of_log(run)
-    # Read again: whoever stopped the job while it was pushed does not want to see it queued again.
-    state, code = end_of(run.machine.store.get(run.job.id))
-    run.end(state, code=code, message=run.job.message)
+    # Read again: whoever stopped the job while it was pushed does not want to see it run again.
+    job = run.machine.store.get(run.job.id)
+    cause = job.end_cause or EndCause.PLATFORM_FAULT
+    pauses = run.machine.settings.timing.pauses
+    run.end(outcome(job, cause, pauses, message=job.message, exit_code=job.exit_code))
     if container is not None:
         remove(run, container)
 

@@ -6,9 +6,11 @@ import logging
 import time
 
 from aitrain.domain.billing import MINUTE_MS, commenced_minutes
+from aitrain.store import HostAway
 from workers.app import sweep
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
+from workers.recovery import recover
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,18 @@ def bill_minutes(machine: Machine) -> None:
             next_minute_ms = commenced_minutes(job.ran_ms) * MINUTE_MS - job.ran_ms
             store.bill(job, rows, again_ms=max(SOONEST_MS, next_minute_ms + 1))
     _done(machine, "bill_minutes")
+
+
+@sweep
+def recover_lost_hosts(machine: Machine) -> None:
+    """Tries the jobs of lost hosts again, elsewhere: by now those have stopped them (fencing.py)."""
+    timing = machine.settings.timing
+    away = HostAway(int(timing.host_lost_after_seconds * 1000), int(timing.host_lease_seconds * 1000))
+    # Less than this, and a slow beat would give lost hosts their time again and again.
+    gap_ms = int(max(60, 4 * timing.sweep_seconds) * 1000)
+    for job in machine.store.get_many(machine.store.jobs_of_lost_hosts(away, gap_ms, BATCH)):
+        recover(machine, job, away)
+    _done(machine, "recover_lost_hosts")
 
 
 def _done(machine: Machine, duty: str) -> None:

@@ -7,13 +7,20 @@ import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from aitrain.domain.job import Job
+from aitrain.domain.states import State
+from workers.control import Control
+
 log = logging.getLogger(__name__)
 
 SETTLED = "settled"
+FENCED = "fenced"
 
 
 class Workspace:
-    """data_dir/jobs/JOB/FENCE/volumes/NUMBER. The fence keeps an attempt from finding another one's files.
+    """data_dir/jobs/JOB/FENCE/volumes/NUMBER, and control beside volumes.
+
+    The fence keeps an attempt from finding another one's files.
 
     A workspace is removed only once it is settled: its results are pushed, or it never had any. What could not be
     pushed stays.
@@ -25,6 +32,21 @@ class Workspace:
     def volume(self, number: int) -> Path:
         """The directory of a volume, by its place in the spec."""
         return self._path / "volumes" / str(number)
+
+    @property
+    def control(self) -> Control:
+        """What aitrain tells the job, and what the job asks."""
+        return Control(self._path)
+
+    def mark_fenced(self) -> None:
+        """Records that this host stops its container because it cannot reach the store: its exit says nothing then."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        (self._path / FENCED).touch()
+
+    @property
+    def fenced(self) -> bool:
+        """Whether this host stopped its container to be safe."""
+        return (self._path / FENCED).exists()
 
     def settle(self) -> None:
         """Records that nothing in it is needed any more. Called before the job's last move, so that a crash between
@@ -56,6 +78,22 @@ def settled_workspaces(data_dir: Path, wanted: Collection[str]) -> Iterator[Work
         fence = mark.parent.name
         if fence not in wanted:
             yield Workspace(data_dir, mark.parent.parent.name, fence)
+
+
+def unsettled_attempts(data_dir: Path) -> Iterator[tuple[str, str, Workspace]]:
+    """Job, fence and workspace of every attempt that may still have something to push."""
+    for path in (data_dir / "jobs").glob("*/*"):
+        if not (path / SETTLED).exists():
+            yield path.parent.name, path.name, Workspace(data_dir, path.parent.name, path.name)
+
+
+def superseded(job: Job, fence: str) -> bool:
+    """Whether nothing of this attempt of a job is needed any more, because of a later attempt."""
+    if fence == job.fence:
+        return False
+    number = int(fence.partition(".")[0])
+    nothing_ran = any(end.attempt == number and end.started_ms is None for end in job.earlier_attempts)
+    return nothing_ran or job.state is State.DONE
 
 
 def _remove(path: Path) -> bool:

@@ -14,7 +14,9 @@ from rich.table import Table
 from aitrain.client import Client, submit_job
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import HistoryEntry, Job, moment
+from aitrain.domain.orders import JobEdit
 from aitrain.domain.states import State
+from aitrain.store import Ordered
 
 app = typer.Typer(no_args_is_help=True, help="Submit, watch and stop jobs.")
 out = Console(highlight=False)
@@ -48,6 +50,15 @@ def run(
     project: Annotated[str, typer.Option(help="The project that pays.")] = "default",
     timeout: Annotated[int | None, typer.Option(help="Seconds of running; 0 for the site's default.")] = None,
     auto_restart: Annotated[bool, typer.Option(help="Queue it again when it times out.")] = False,
+    max_retries: Annotated[int, typer.Option(help="Run it again so often when its command fails.")] = 0,
+    retry_exit_code: Annotated[
+        list[int] | None, typer.Option(help="Only after this exit code. May be repeated.")
+    ] = None,
+    platform_retries: Annotated[
+        int | None, typer.Option(help="Run it again so often after faults of the platform; 0: never begin it twice.")
+    ] = None,
+    warning: Annotated[int | None, typer.Option(help="Seconds before its timeout at which it is warned.")] = None,
+    warning_signal: Annotated[str | None, typer.Option(help="Signal to warn it with, as SIGUSR1.")] = None,
     watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False,
 ) -> None:
     """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
@@ -56,7 +67,9 @@ def run(
         job = submit_job(
             image, command or (), gpu=gpu, cpu=cpu, flavor=flavor, env=_pairs("env", env or []), volumes=volume or (),
             client=client, labels=_pairs("label", label or []), project=project, timeout=timeout,
-            auto_restart=auto_restart, user=_user(), **named,
+            auto_restart=auto_restart, max_retries=max_retries, retry_exit_codes=tuple(retry_exit_code or ()),
+            platform_retries=platform_retries, warning_seconds=warning, warning_signal=warning_signal, user=_user(),
+            **named,
         )  # fmt: skip
         out.print(job.id)
         if watch:
@@ -101,12 +114,71 @@ def logs(
             typer.echo(f"{line.at} {line.text}" if timestamps else line.text)
 
 
+# What an order's `why` means to a person.
+WHY_NOT = {
+    "alive": "it has not ended; stop it first, or delete it with --force",
+    "ended": "nothing to do, it has ended",
+    "ending": "it is ending already; it will not run again",
+    "stopping": "it is told to stop, and is deleted when it has",
+    "unknown": "there is no such job; was it deleted?",
+}
+
+
+def _tell_answer(job_id: str, answer: Ordered, done: str = "") -> None:
+    word = answer.state or ""
+    if answer.done:
+        out.print(f"{job_id} {done or word}".rstrip())
+    else:
+        out.print(f"{job_id} {word}: {WHY_NOT.get(answer.why or '', answer.why)}")
+
+
 @app.command()
 def stop(job_id: str) -> None:
-    """Stop a job. Its data is pushed back."""
+    """Stop a job. Its data is pushed back, and it does not run again by itself."""
     with Client() as client:
-        answer = client.stop(job_id, by=_user())
-        out.print(f"{job_id} {answer.state}" + ("" if answer.moved else ": nothing to do, it was ending or had ended"))
+        _tell_answer(job_id, client.stop(job_id, by=_user()))
+
+
+@app.command()
+def start(job_id: str, watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False) -> None:
+    """Start an ended job again: the same id, its next attempt."""
+    with Client() as client:
+        answer = client.start(job_id, by=_user())
+        _tell_answer(job_id, answer)
+        if not answer.done:
+            raise typer.Exit(NOT_DONE)
+        if watch:
+            raise typer.Exit(_follow(client, job_id))
+
+
+@app.command()
+def delete(
+    job_id: str, force: Annotated[bool, typer.Option("--force", help="Stop it first if it has not ended.")] = False
+) -> None:
+    """Delete an ended job: its spec, history and logs. What it was billed stays on the bill."""
+    with Client() as client:
+        answer = client.delete(job_id, force=force, by=_user())
+        _tell_answer(job_id, answer, "deleted")
+        if not answer.done and answer.why == "alive":
+            raise typer.Exit(NOT_DONE)
+
+
+@app.command()
+def edit(
+    job_id: str,
+    timeout: Annotated[int | None, typer.Option(help="Seconds of running in all; 0 for the site's default.")] = None,
+    auto_restart: Annotated[bool | None, typer.Option(help="Queue it again when it times out.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE to set, KEY- to remove.")] = None,
+) -> None:
+    """Change a job's timeout, auto-restart or labels. The deadline of a running job moves."""
+    drop = tuple(text[:-1] for text in label or () if text.endswith("-") and "=" not in text)
+    labels = _pairs("label", [text for text in label or () if text[:-1] not in drop])
+    asked = {"timeout": timeout, "auto_restart": auto_restart, "labels": labels or None, "drop_labels": drop or None}
+    with Client() as client:
+        answer = client.edit(job_id, JobEdit.of(**{name: value for name, value in asked.items() if value is not None}))
+        _tell_answer(job_id, answer, "edited")
+        if not answer.done:
+            raise typer.Exit(NOT_DONE)
 
 
 @app.command()
@@ -117,6 +189,7 @@ def wait(job_id: str) -> None:
 
 
 NO_EXIT_CODE = 125
+NOT_DONE = 1
 
 
 def _follow(client: Client, job_id: str) -> int:
@@ -133,4 +206,5 @@ def _status(job: Job) -> int:
 
 
 def _tell(entry: HistoryEntry) -> None:
-    out.print(f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}", markup=False)
+    why = f"  {entry.message}" if entry.state is State.QUEUED and entry.message else ""
+    out.print(f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}{why}", markup=False, soft_wrap=True)

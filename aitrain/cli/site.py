@@ -21,13 +21,18 @@ def quota_set(
     project: str,
     gpus: Annotated[int | None, typer.Option(min=0, help="GPUs; leave out to keep.")] = None,
     cpus: Annotated[int | None, typer.Option(min=0, help="CPUs; leave out to keep.")] = None,
-    none: Annotated[bool, typer.Option("--none", help="Lift both limits.")] = False,
+    max_timeout: Annotated[
+        int | None, typer.Option(min=0, help="Longest timeout of its jobs in seconds, 0 for none; leave out to keep.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Lift all limits of its own; the site's hold.")] = False,
 ) -> None:
     """Set a project's quota."""
     with Client() as client:
         for kind, limit in ((Kind.GPU, gpus), (Kind.CPU, cpus)):
             if none or limit is not None:
                 client.set_quota(project, kind, limit)
+        if none or max_timeout is not None:
+            client.set_timeout_limit(project, max_timeout)
 
 
 @bill.command("show")

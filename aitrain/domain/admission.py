@@ -15,13 +15,16 @@ from aitrain.domain.spec import JobSpec, Resources
 class Site:
     """What a site offers and allows.
 
-    flavors: the catalogue by id; data_stores: known aliases; timeouts in seconds of RUNNING.
+    flavors: the catalogue by id; data_stores: known aliases; timeouts in seconds of RUNNING, 0 for none;
+    platform_retries, warning_s: of a job that does not say.
     """
 
     flavors: Mapping[str, Flavor]
     data_stores: Collection[str]
     default_timeout_s: int
     max_timeout_s: int
+    platform_retries: int = 0
+    warning_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,15 @@ class Admitted:
     units: int
     hourly_price: Decimal
     timeout_s: int
+    platform_retries: int
+    warning_s: int
 
 
-def admit(spec: JobSpec, site: Site) -> Admitted:
+def admit(spec: JobSpec, site: Site, project_max_timeout_s: int | None = None) -> Admitted:
     """Settles what the spec leaves open.
 
-    Raises InvalidInput with every problem that the site has with it.
+    project_max_timeout_s: the longest timeout of its project, in seconds, 0 for no limit; None: the site's. Raises
+    InvalidInput with every problem that the site has with it.
     """
     problems: list[Problem] = []
     flavor_id, kind, units = _units(spec.resources, site, problems)
@@ -49,15 +55,39 @@ def admit(spec: JobSpec, site: Site) -> Admitted:
                 Problem(f"volumes[{index}].alias", volume.alias, "is not a data store of this site",
                         f"use one of: {_names(site.data_stores)}")
             )  # fmt: skip
-    timeout_s = spec.timeout or site.default_timeout_s
-    if timeout_s > site.max_timeout_s:
-        problems.append(
-            Problem("timeout", str(spec.timeout), "is longer than this site allows",
-                    f"give at most {site.max_timeout_s} seconds ({site.max_timeout_s // 86400} days)")
-        )  # fmt: skip
+    longest_s = site.max_timeout_s if project_max_timeout_s is None else project_max_timeout_s
+    timeout_s = spec.timeout or default_timeout(site, longest_s)
+    if (problem := timeout_problem(timeout_s, longest_s)) is not None:
+        problems.append(problem)
     if problems:
         raise InvalidInput(problems)
-    return Admitted(spec, flavor_id, kind, units, site.flavors[flavor_id].hourly_price, timeout_s)
+    return Admitted(
+        spec,
+        flavor_id,
+        kind,
+        units,
+        site.flavors[flavor_id].hourly_price,
+        timeout_s,
+        site.platform_retries if spec.platform_retries is None else spec.platform_retries,
+        site.warning_s if spec.warning_seconds is None else spec.warning_seconds,
+    )
+
+
+def timeout_problem(timeout_s: int, longest_s: int) -> Problem | None:
+    """What is wrong with a timeout where longest_s (0: no limit) is allowed, if anything is."""
+    if longest_s and (timeout_s > longest_s or timeout_s == 0):
+        return Problem(
+            "timeout", str(timeout_s), "is longer than the site or the project allows",
+            f"give at most {longest_s} seconds ({longest_s / 86400:g} days), or have the project's limit raised",
+        )  # fmt: skip
+    return None
+
+
+def default_timeout(site: Site, longest_s: int) -> int:
+    """The site's default, cut to what is allowed. 0, for none, only where there is no limit."""
+    if not longest_s:
+        return site.default_timeout_s
+    return min(site.default_timeout_s or longest_s, longest_s)
 
 
 def _units(resources: Resources, site: Site, problems: list[Problem]) -> tuple[str, Kind, int]:

@@ -49,16 +49,18 @@ class VolumeProgress(BaseModel):
 
 
 class AttemptEnd(BaseModel):
-    """How an earlier attempt of the job ended."""
+    """How an earlier attempt of the job ended, and why. *_ms: as in Job; minutes: rows of the ledger for it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     attempt: int
     cause: EndCause | None = None
+    message: str = ""
     exit_code: int | None = None
     host: str = ""
     started_ms: int | None = None
     finished_ms: int | None = None
+    minutes: int = 0
 
 
 class Job(BaseModel):
@@ -67,7 +69,11 @@ class Job(BaseModel):
     fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
     unit_ids: the exact ones reserved; hourly_price: of a unit at submission; *_ms: Unix time in ms, started and
     finished by the engine's clock, the others by the store's; ran_ms: running time that was seen to have passed;
-    billed_minutes: rows of the ledger for this attempt; exit_code: of the container, None if it never ran.
+    billed_minutes: rows of the ledger for this attempt; exit_code: of the container, None if it never ran; timeout_s:
+    seconds of RUNNING, 0 for none; deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it
+    is not queued again; not_before_ms: a retry waits until then; platform_tries, own_tries: retries made of faults of
+    the platform and of its own; push_tries: how often the push of its results was put off; note: what it waits for;
+    starting: its container may have been started.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -83,6 +89,16 @@ class Job(BaseModel):
     hourly_price: Decimal
     timeout_s: int
     auto_restart: bool
+    labels: dict[str, str] = Field(default_factory=dict)
+    platform_retries: int = 0
+    platform_tries: int = 0
+    own_tries: int = 0
+    push_tries: int = 0
+    note: str = ""
+    stop_asked: bool = False
+    starting: bool = False
+    not_before_ms: int | None = None
+    deadline_ms: int | None = None
     created_ms: int
     state_ms: int
     code: InfoCode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from random import SystemRandom
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,12 +27,31 @@ RESERVED_ENV_PREFIX = "AITRAIN_"
 # The kernel's limit on one argument (MAX_ARG_STRLEN), and a bound on all: a spec is a message, not a data set.
 MAX_ARGUMENT_BYTES = 128 * 1024
 MAX_SPEC_BYTES = 512 * 1024
+MAX_LABELS = 64
+# A job that fails a hundred times fails the next time too.
+MAX_RETRIES = 100
+# Signals that a program may handle and that mean "take note" rather than an accident of its own.
+WARNING_SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP", "SIGWINCH", "SIGCONT")
+DEFAULT_WARNING_SIGNAL = "SIGUSR1"
 # Fields whose values may be secret: an error names them but does not repeat what stood there.
 SECRET_FIELDS = frozenset({"env", "data_stores", "redis_url", "broker_url"})
 
 
 def _wrong(message: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("spec", "{message}", {"message": message, "remedy": remedy})
+
+
+def check_labels(labels: dict[str, str]) -> dict[str, str]:
+    """The labels as they are. Raises a validation error that names the first wrong one."""
+    if len(labels) > MAX_LABELS:
+        raise _wrong(f"has {len(labels)} labels", f"give at most {MAX_LABELS}")
+    for key, text in labels.items():
+        if not LABEL.fullmatch(key) or not (text == "" or LABEL.fullmatch(text)):
+            raise _wrong(
+                f"has {key!r}={text!r}",
+                "use up to 63 letters, digits, '_', '.', '/' and '-', a letter or digit first and last",
+            )
+    return labels
 
 
 class Resources(BaseModel):
@@ -55,8 +74,12 @@ class JobSpec(BaseModel):
     image: Docker image reference; command: arguments, or one string that is split as a shell would (empty: the
     image's own); env: variables of the job; resources: units (see Resources); volumes: objects or strings
     (see Volume); timeout: seconds of RUNNING, 0 or None for the site's default; auto_restart: queue the job again
-    when it times out; labels: free key-value pairs; name: for people, generated when absent; project: the tenant;
-    user: who submits.
+    when it times out; max_retries: how often it is run again when its command fails (0: never); retry_exit_codes: only
+    after these exit codes (empty: after any but 0); platform_retries: how often it is run again after faults of the
+    platform, such as a lost host (None: the site's number; 0 for a job that must not begin twice); warning_seconds: so
+    long before its timeout a file appears in the job (None: the site's number; 0: never); warning_signal: sent to the
+    command then, as SIGUSR1 (True stands for that; None: no signal); labels: free key-value pairs; name: for people,
+    generated when absent; project: the tenant; user: who submits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -68,6 +91,11 @@ class JobSpec(BaseModel):
     volumes: tuple[Volume, ...] = ()
     timeout: int | None = Field(default=None, ge=0, strict=True)
     auto_restart: bool = False
+    max_retries: int = Field(default=0, ge=0, le=MAX_RETRIES, strict=True)
+    retry_exit_codes: tuple[Annotated[int, Field(ge=1, le=255, strict=True)], ...] = ()
+    platform_retries: int | None = Field(default=None, ge=0, le=MAX_RETRIES, strict=True)
+    warning_seconds: int | None = Field(default=None, ge=0, strict=True)
+    warning_signal: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     name: Slug = Field(default_factory=lambda: readable_name(SystemRandom()))
     project: Slug = "default"
@@ -104,6 +132,19 @@ class JobSpec(BaseModel):
             raise _wrong("begins with an empty argument", "begin it with the program to run")
         return value
 
+    @field_validator("warning_signal", mode="before")
+    @classmethod
+    def _warning_signal(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return DEFAULT_WARNING_SIGNAL if value else None
+        if not isinstance(value, str):
+            return value
+        name = value.upper()
+        name = name if name.startswith("SIG") else f"SIG{name}"
+        if name not in WARNING_SIGNALS:
+            raise _wrong("is not a signal that warns", f"use one of: {', '.join(WARNING_SIGNALS)}")
+        return name
+
     @field_validator("env")
     @classmethod
     def _env(cls, value: dict[str, str]) -> dict[str, str]:
@@ -119,19 +160,19 @@ class JobSpec(BaseModel):
     @field_validator("labels")
     @classmethod
     def _labels(cls, value: dict[str, str]) -> dict[str, str]:
-        for key, text in value.items():
-            if not LABEL.fullmatch(key) or not (text == "" or LABEL.fullmatch(text)):
-                raise _wrong(
-                    f"has {key!r}={text!r}",
-                    "use up to 63 letters, digits, '_', '.', '/' and '-', a letter or digit first and last",
-                )
-        return value
+        return check_labels(value)
 
     @field_validator("volumes", mode="after")
     @classmethod
     def _volumes(cls, value: tuple[Volume, ...]) -> tuple[Volume, ...]:
         check_apart(value)
         return value
+
+    @model_validator(mode="after")
+    def _retries(self) -> Self:
+        if self.retry_exit_codes and not self.max_retries:
+            raise _wrong("names retry_exit_codes, but max_retries is 0", "set max_retries to 1 or more")
+        return self
 
     @model_validator(mode="after")
     def _size(self) -> Self:

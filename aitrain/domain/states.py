@@ -167,12 +167,12 @@ MOVES: tuple[Move, ...] = (
     Move(State.INITIALIZING, State.INTERRUPTING, "a stop order was received"),
     Move(State.INITIALIZING, State.FAILED, "its data could not be read, by its own fault"),
     Move(State.INITIALIZING, State.ERROR, "its data could not be copied, by the platform's fault"),
-    Move(State.INITIALIZING, State.QUEUED, "its host was lost"),
+    Move(State.INITIALIZING, State.QUEUED, "a fault of the platform (a lost host, an outage) is to be tried again"),
     Move(State.PENDING, State.RUNNING, "its container started"),
     Move(State.PENDING, State.INTERRUPTING, "a stop order was received"),
     Move(State.PENDING, State.FAILED, "its image or command could not be started"),
     Move(State.PENDING, State.ERROR, "the engine could not start it"),
-    Move(State.PENDING, State.QUEUED, "its host was lost"),
+    Move(State.PENDING, State.QUEUED, "a fault of the platform (a lost host, an outage) is to be tried again"),
     Move(State.RUNNING, State.FINALIZING, "its container ended"),
     Move(State.RUNNING, State.INTERRUPTING, "a stop order was received"),
     Move(State.RUNNING, State.TIMEOUT, "its timeout was reached"),
@@ -186,7 +186,7 @@ MOVES: tuple[Move, ...] = (
     Move(State.FINALIZING, State.DONE, "it exited with 0 and its data is pushed"),
     Move(State.FINALIZING, State.FAILED, "it ended with an error of its own and its data is pushed"),
     Move(State.FINALIZING, State.INTERRUPTED, "it was stopped or timed out, and its data is pushed"),
-    Move(State.FINALIZING, State.QUEUED, "it timed out with auto-restart, and its data is pushed"),
+    Move(State.FINALIZING, State.QUEUED, "it is to run again (auto-restart, a retry), and its data is pushed"),
     Move(State.FINALIZING, State.ERROR, "its data could not be pushed, or the platform had ended it"),
     Move(State.DONE, State.QUEUED, "it was started again"),
     Move(State.INTERRUPTED, State.QUEUED, "it was started again"),
@@ -225,16 +225,27 @@ class EndCause(StrEnum):
     START_REFUSED = "START_REFUSED"
     ENGINE_FAULT = "ENGINE_FAULT"
     CONTAINER_LOST = "CONTAINER_LOST"
+    ENGINE_RESTARTED = "ENGINE_RESTARTED"
+    HOST_CUT_OFF = "HOST_CUT_OFF"
+    HOST_LOST = "HOST_LOST"
     PLATFORM_FAULT = "PLATFORM_FAULT"
 
 
 @dataclass(frozen=True)
 class CauseRow:
-    """What follows from a cause: the state in which the job ends, the code, and a sentence for people."""
+    """What follows from a cause: the state in which the job ends, the code, and a sentence for people.
+
+    Where the fault is the platform's, the job is tried again, up to its limit, before it ends so.
+    """
 
     meaning: str
     ends: State
     code: InfoCode
+
+    @property
+    def platform(self) -> bool:
+        """Whether the fault is the platform's."""
+        return self.ends is State.ERROR
 
 
 CAUSES: dict[EndCause, CauseRow] = {
@@ -268,5 +279,16 @@ CAUSES: dict[EndCause, CauseRow] = {
     EndCause.CONTAINER_LOST: CauseRow(
         "its container vanished from the engine", State.ERROR, InfoCode.JOB_INTERRUPTED_BY_PLATFORM
     ),
+    EndCause.ENGINE_RESTARTED: CauseRow(
+        "the Docker Engine went down, or somebody killed its container there",
+        State.ERROR,
+        InfoCode.JOB_INTERRUPTED_BY_PLATFORM,
+    ),
+    EndCause.HOST_CUT_OFF: CauseRow(
+        "its host could not reach the job store and stopped it, so that it would not run twice",
+        State.ERROR,
+        InfoCode.JOB_INTERRUPTED_BY_PLATFORM,
+    ),
+    EndCause.HOST_LOST: CauseRow("its host was lost", State.ERROR, InfoCode.JOB_INTERRUPTED_BY_PLATFORM),
     EndCause.PLATFORM_FAULT: CauseRow("an unforeseen error of the platform", State.ERROR, InfoCode.JOB_ERROR),
 }

@@ -13,6 +13,8 @@ from pydantic_core import PydanticCustomError
 FORM = "container@alias/prefix:mount_path[:ro|rw[:cache|no-cache]]"
 # Bucket naming rules of S3: 3 to 63 characters, lower case, digits, dots and hyphens.
 CONTAINER = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Where a job finds what aitrain tells it, and puts what it asks.
+CONTROL_PATH = "/run/aitrain"
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 TEXT = re.compile(
     r"(?P<container>[^@:/]+)@(?P<alias>[^@:/]+)(/(?P<prefix>[^:]*))?:(?P<mount_path>[^:]+)"
@@ -94,6 +96,8 @@ class Volume(BaseModel):
         parts = [part for part in value.split("/") if part]
         if not parts or ".." in parts or "." in parts or "\0" in value or ":" in value:
             raise _wrong("cannot be mounted on", "use a path below / without '.', '..' and colons, such as /data")
+        if parts[:2] == CONTROL_PATH.strip("/").split("/"):
+            raise _wrong("is kept for aitrain", f"use a path outside {CONTROL_PATH}, such as /data")
         return "/" + "/".join(parts)
 
     @field_validator("cache")

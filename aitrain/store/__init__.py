@@ -1,6 +1,19 @@
 """The job store. `Store` is its one class; the scripts in lua/ are its one way to write."""
 
-from aitrain.store.answers import HostJob, Lease, LogLine, Moved, Seen, Submitted
-from aitrain.store.redis_store import Store, fence
+from aitrain.store.answers import Begun, HostAway, HostJob, Lease, LogLine, Moved, Ordered, Seen, Submitted
+from aitrain.store.connection import fence
+from aitrain.store.redis_store import Store
 
-__all__ = ["HostJob", "Lease", "LogLine", "Moved", "Seen", "Store", "Submitted", "fence"]
+__all__ = [
+    "Begun",
+    "HostAway",
+    "HostJob",
+    "Lease",
+    "LogLine",
+    "Moved",
+    "Ordered",
+    "Seen",
+    "Store",
+    "Submitted",
+    "fence",
+]

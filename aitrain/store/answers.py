@@ -59,11 +59,41 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """The answer to a step that begins. job None: it may not; state: what stands; age_ms: for how long it has stood."""
+
+    job: Job | None
+    state: State | None
+    age_ms: int
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The answer to an order. done False: it changed nothing, and `why` says why not, in a word (see orders.lua files).
+
+    state: what stands then; None: there is no such job.
+    """
+
+    done: bool
+    state: State | None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class HostAway:
+    """A host that has sent no heartbeat for away_ms; ttl_ms: how long its lease lasted after the last one."""
+
+    away_ms: int
+    ttl_ms: int
+
+
+@dataclass(frozen=True)
 class HostJob:
     """What a host's agent needs to know of one of its jobs.
 
-    started: its container has run; lease_live: a worker is at its step;
-    resend: its step went silent and its message is to be sent again.
+    started: its container has run; lease_live: a worker is at its step; resend: its step went silent and its message is
+    to be sent again; left_ms: of its timeout, None if it has none or does not run; timeout_s: 0 for none; warning_s: so
+    long before its timeout it is warned, by a file and by warning_signal, if that is not empty.
     """
 
     job_id: str
@@ -71,11 +101,21 @@ class HostJob:
     kind: Kind
     flavor: str
     state: State
-    started: bool
-    lease_live: bool
-    resend: bool
+    started: bool = False
+    lease_live: bool = False
+    resend: bool = False
+    left_ms: int | None = None
+    timeout_s: int = 0
+    warning_s: int = 0
+    warning_signal: str = ""
 
 
-def to_host_job(row: list[Any]) -> HostJob:
+def to_host_job(row: dict[str, Any]) -> HostJob:
     """From the rows of heartbeat.lua and host_jobs.lua."""
-    return HostJob(row[0], row[1], Kind(row[2]), row[3], State(row[4]), row[5], row[6], row[7])
+    return HostJob(**{**row, "kind": Kind(row["kind"]), "state": State(row["state"])})
+
+
+def to_moved(answer: dict[str, Any]) -> Moved:
+    """From the answer of a move."""
+    state = answer.get("state")
+    return Moved(bool(answer["moved"]), State(state) if state else None, answer.get("fence"), answer.get("waiting", 0))

@@ -31,7 +31,7 @@ LEGEND: dict[str, Key] = {
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
-    "waiting": Key("waiting:{flavor}", "zset: QUEUED jobs of a flavor, by time of queueing"),
+    "waiting": Key("waiting:{flavor}", "zset: QUEUED jobs of a flavor, by time from which they wait for a host"),
     "flavors": Key("flavors", "set: flavors that a host has ever offered"),
     "free": Key("free:{flavor}", "zset: hosts that offer a flavor, by number of free units"),
     "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),
@@ -41,12 +41,13 @@ LEGEND: dict[str, Key] = {
     "host_jobs": Key("host:{host}:jobs", "set: jobs that the host still has work to do for"),
     "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units at once"),
     "quota_used": Key("quota:used", "hash: 'project/kind' -> units of jobs in the states that count"),
+    "timeout_limit": Key("limit:timeout", "hash: project -> its longest timeout in seconds, 0 for none"),
     "deadlines": Key("due:deadline", "zset: RUNNING jobs, by the time at which their timeout is reached"),
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
     "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),
     "ledger_months": Key("ledger:{project}", "set: months for which a project has rows"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
-    "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded"),
+    "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }
 
 

@@ -5,12 +5,15 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     running_ms      when it entered RUNNING, by the store's clock; its timeout counts from here
     deadline_ms     when its timeout is reached
     lease_holder    which worker is at its step; lease_ms: until when unless renewed
+    stop_asked, delete_asked  whether somebody ordered it to stop, or to be gone when it has ended
+    warning_s, warning_signal  when and how its container is warned of its timeout
     due_ms          when its step's message is sent again, unless a worker takes it up before
     log_cursor      up to where its log was read from the engine; log_bytes: bytes kept, -1 once it was cut
     last_op         the id of the call that moved it last: a call that is sent again finds itself here
     resends         how often the message of its step was sent again
     hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
-Fields of a host's hash: instance (which machine it is), max_jobs, joined_ms.
+Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
+Fields of a host's hash: instance (which machine it is), max_jobs, joined_ms, fit (0: place nothing there now).
 """
 
 from __future__ import annotations
@@ -37,6 +40,10 @@ def job_fields(admitted: Admitted) -> dict[str, str]:
         "hourly_price": str(admitted.hourly_price),
         "timeout_s": str(admitted.timeout_s),
         "auto_restart": str(int(spec.auto_restart)),
+        "labels": json.dumps(spec.labels),
+        "platform_retries": str(admitted.platform_retries),
+        "warning_s": str(admitted.warning_s),
+        "warning_signal": spec.warning_signal or "",
     }
 
 
@@ -45,6 +52,7 @@ def to_job(job_id: str, fields: dict[str, str], history: list[str], attempts: li
     values: dict[str, Any] = {**fields, "id": job_id}
     values["spec"] = JobSpec.model_validate_json(fields["spec"])
     values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
+    values["labels"] = json.loads(fields.get("labels", "{}"))
     values["progress"] = json.loads(fields.get("progress", "{}"))
     values["history"] = [json.loads(entry) for entry in history]
     values["earlier_attempts"] = [json.loads(entry) for entry in attempts]

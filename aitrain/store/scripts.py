@@ -38,6 +38,7 @@ def prelude() -> str:
             "holds_units": row.holds_units,
             "on_host": row.on_host,
             "runs": row.runs,
+            "ended": row.ended,
         }
         for state, row in STATES.items()
     }

@@ -91,8 +91,8 @@ def test_stop_ends_a_running_job_and_pushes(fleet: Fleet, bucket: str) -> None:
     )  # fmt: skip
     fleet.until(job, "RUNNING")
     eventually(lambda: fleet.log(job) == ["up"], what="the live log")
-    assert fleet.client.stop(job.id, by="ann").moved
-    assert not fleet.client.stop(job.id).moved, "a second stop finds nothing to do"
+    assert fleet.client.stop(job.id, by="ann").done
+    assert not fleet.client.stop(job.id).done, "a second stop finds nothing to do"
     ended = fleet.end(job)
     assert (ended.state, ended.end_cause) == (JobState.INTERRUPTED, EndCause.STOPPED)
     assert states(ended)[-3:] == ["INTERRUPTING", "FINALIZING", "INTERRUPTED"]

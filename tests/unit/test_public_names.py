@@ -6,8 +6,8 @@ import sys
 import aitrain
 
 NAMES = {
-    "AitrainError", "BrokerUnavailable", "Client", "InvalidInput", "Job", "JobNotFound", "JobSpec", "JobState",
-    "QuotaExceeded", "Resources", "StoreUnavailable", "Unavailable", "Volume", "WaitTimeout", "submit_job",
+    "AitrainError", "BrokerUnavailable", "Client", "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobSpec",
+    "JobState", "QuotaExceeded", "Resources", "StoreUnavailable", "Unavailable", "Volume", "WaitTimeout", "submit_job",
 }  # fmt: skip
 
 

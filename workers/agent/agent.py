@@ -8,7 +8,10 @@ import threading
 
 from aitrain.settings import Settings
 from workers.agent.acting import Actor
+from workers.agent.fencing import Fence
 from workers.agent.loops import CleanUp, Events, Heartbeat, Logs, Reconcile
+from workers.agent.pulse import Pulse
+from workers.agent.timekeeping import TimeKeeper
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -22,9 +25,17 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stopping.set())
     actor = Actor(machine)
     reconcile = Reconcile(machine, stopping, actor)
-    heartbeat = Heartbeat(machine, stopping, actor, reconcile)
-    events, logs = Events(machine, stopping, reconcile), Logs(machine, stopping, actor)
-    for loop in (heartbeat, reconcile, events, logs, CleanUp(machine, stopping)):
+    pulse = Pulse(settings.host.data_dir)
+    heartbeat = Heartbeat(machine, stopping, actor, reconcile, pulse)
+    for loop in (
+        heartbeat,
+        reconcile,
+        Events(machine, stopping, reconcile),
+        Logs(machine, stopping, actor),
+        CleanUp(machine, stopping),
+        Fence(machine, stopping, pulse),
+        TimeKeeper(machine, stopping, heartbeat.orders),
+    ):
         loop.start()
     stopping.wait()
     machine.engine.interrupt_deaths()

@@ -1,64 +1,25 @@
-"""The agent's loops, one duty each. A loop that meets an error says so, waits and goes on: none may end by itself."""
+"""The agent's loops, one duty each: looking, heartbeats, events, logs, cleaning up."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
 from aitrain.store import HostJob
 from workers.agent.acting import Actor
+from workers.agent.loop import PAUSE_AFTER_ERROR_SECONDS, Loop
+from workers.agent.pulse import Pulse
 from workers.agent.reconcile import Action, reconcile
 from workers.joblog import keep_log
 from workers.machine import Machine
 from workers.runtime import Container
-from workers.workspace import settled_workspaces
+from workers.workspace import settled_workspaces, superseded, unsettled_attempts
 
 log = logging.getLogger(__name__)
-
-# After an error, so that an engine or a store that is away is not asked in a tight circle.
-PAUSE_AFTER_ERROR_SECONDS = 1.0
-
-
-class Loop(ABC):
-    """One duty, done again and again until stopped."""
-
-    def __init__(self, machine: Machine, stopping: threading.Event) -> None:
-        self.machine, self.stopping = machine, stopping
-        self._troubled = ""
-
-    @abstractmethod
-    def run_once(self) -> None:
-        """Does the duty once, and waits for its next time."""
-
-    def run(self) -> None:
-        """Does the duty until the agent stops."""
-        while not self.stopping.is_set():
-            try:
-                self.run_once()
-                self._say("")
-            except AitrainError as error:
-                self._say(str(error))
-                self.stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
-            except Exception:
-                log.exception("%s failed unforeseen", type(self).__name__)
-                self.stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
-
-    def start(self) -> threading.Thread:
-        """Runs it in a thread."""
-        thread = threading.Thread(target=self.run, name=type(self).__name__, daemon=True)
-        thread.start()
-        return thread
-
-    def _say(self, trouble: str) -> None:
-        if trouble and trouble != self._troubled:
-            log.warning("%s: %s", type(self).__name__, trouble)
-        elif self._troubled and not trouble:
-            log.info("%s: goes on", type(self).__name__)
-        self._troubled = trouble
 
 
 class Reconcile(Loop):
@@ -73,6 +34,7 @@ class Reconcile(Loop):
         self.joined = threading.Event()
         self._wake = threading.Event()
         self._one_at_a_time = threading.Lock()
+        self.engine_answers = True
 
     def wake(self) -> None:
         """Has it look now."""
@@ -90,10 +52,10 @@ class Reconcile(Loop):
         """Compares all there is, and acts."""
         with self._one_at_a_time:
             checked_ms = int(time.time() * 1000)
-            found = self.machine.engine.containers()
+            found = self._list()
             # Read after the engine was listed: see reconcile().
             wanted = self.machine.store.host_jobs(self.machine.settings.host.name)
-            for action in reconcile(wanted, found):
+            for action in reconcile(wanted, found, self._known(found, wanted)):
                 self._try(action, checked_ms)
             self._actor.keep_only({container.id for container in found if container.running})
 
@@ -107,8 +69,20 @@ class Reconcile(Loop):
             if container is None:
                 return
             wanted = self.machine.store.host_jobs(self.machine.settings.host.name, container.job_id)
-            for action in reconcile(wanted, [container]):
+            for action in reconcile(wanted, [container], self._known([container], wanted)):
                 self._try(action, checked_ms)
+
+    def _list(self) -> list[Container]:
+        """What the engine has; whether it answers is told with the heartbeats."""
+        self.engine_answers = False
+        found = self.machine.engine.containers()
+        self.engine_answers = True
+        return found
+
+    def _known(self, found: list[Container], wanted: list[HostJob]) -> set[str]:
+        """Of the containers that are not of a wanted job: whose job does the store know?"""
+        strangers = {container.job_id for container in found} - {job.job_id for job in wanted}
+        return self.machine.store.existing(sorted(strangers)) if strangers else set()
 
     def _try(self, action: Action, checked_ms: int) -> None:
         """One action's failure must not keep the others from being done."""
@@ -121,39 +95,73 @@ class Reconcile(Loop):
 
 
 class CleanUp(Loop):
-    """Removes workspaces that were to be removed and were not. It may take long, so nothing waits for it."""
+    """Removes workspaces that were to be removed and were not, and those of attempts that another one has made good.
+
+    It may take long, so nothing waits for it.
+    """
 
     def run_once(self) -> None:
         """Removes what there is."""
         host = self.machine.settings.host
         wanted = {job.fence for job in self.machine.store.host_jobs(host.name)}
+        self._settle_superseded(wanted)
         for workspace in settled_workspaces(host.data_dir, wanted):
             workspace.remove()
         self.stopping.wait(self.machine.settings.timing.reconcile_seconds)
+
+    def _settle_superseded(self, wanted: set[str]) -> None:
+        """A host that was lost comes back with attempts that are over.
+
+        What they had not pushed is needed no more once a later attempt is DONE, or if nothing of them ever ran. All
+        else stays, and so does what is of a job that the store does not know.
+        """
+        left = [
+            (job_id, fence, workspace)
+            for job_id, fence, workspace in unsettled_attempts(self.machine.settings.host.data_dir)
+            if fence not in wanted
+        ]
+        jobs = {job.id: job for job in self.machine.store.get_many(sorted({job_id for job_id, _, _ in left}))}
+        for job_id, fence, workspace in left:
+            job = jobs.get(job_id)
+            if job is not None and superseded(job, fence):
+                log.info("job %s: what attempt %s left here is needed no more", job_id, fence)
+                workspace.settle()
 
 
 class Heartbeat(Loop):
     """One call a second: renews the host's lease, tells how long jobs ran, brings back orders."""
 
-    def __init__(self, machine: Machine, stopping: threading.Event, actor: Actor, reconcile: Reconcile) -> None:
+    def __init__(
+        self, machine: Machine, stopping: threading.Event, actor: Actor, reconcile: Reconcile, pulse: Pulse
+    ) -> None:
         super().__init__(machine, stopping)
-        self._actor, self._reconcile = actor, reconcile
+        self._actor, self._reconcile, self._pulse = actor, reconcile, pulse
         self._joined = reconcile.joined
+        self._orders: tuple[float, Sequence[HostJob]] = (0.0, ())
+
+    def orders(self) -> tuple[float, Sequence[HostJob]]:
+        """What the last heartbeat brought, and at what monotonic time it was asked."""
+        return self._orders
 
     def run_once(self) -> None:
         """One heartbeat."""
         if not self._joined.is_set():
             self._join()
         timing, host = self.machine.settings.timing, self.machine.settings.host
+        asked, beat_at = time.monotonic(), self._pulse.now()
         jobs = self.machine.store.heartbeat(
             host.name,
             instance=self.machine.instance,
+            fit=self._reconcile.engine_answers,
             seen=self._actor.seen(),
             ttl_ms=int(timing.host_lease_seconds * 1000),
             resend_ms=int(timing.message_grace_seconds * 1000),
         )
         if jobs is None:
             self._joined.clear()
+        else:
+            self._pulse.beat(beat_at)
+            self._orders = asked, jobs
         for job in jobs or ():
             if job.resend:
                 self._actor.resend(job)

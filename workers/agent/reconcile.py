@@ -1,122 +1,164 @@
-"""Reconcile: what the store wants against what the engine has, as a list of actions. Pure.
+"""Reconcile: what the store wants against what the engine has, as a list of things to do. Pure.
 
-The same code path serves the agent's start, each event of the engine, and the regular look every few seconds.
+The same code path serves the agent's start, each event of the engine, and the regular look every few seconds. TABLE
+says what is done for every pair; `reconcile` looks it up and decides nothing of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from aitrain.domain.states import State
 from aitrain.store import HostJob
 from workers.runtime import Container
 
 
-@dataclass(frozen=True)
-class Watch:
-    """The container runs and should: note how long, keep its log."""
+class Found(StrEnum):
+    """What the engine has of an attempt."""
 
-    job: HostJob
-    container: Container
-
-
-@dataclass(frozen=True)
-class Adopt:
-    """The container runs, and the worker that started it died before it could say so: the job is RUNNING."""
-
-    job: HostJob
-    container: Container
+    NOTHING = "removed, or never there"
+    CREATED = "created, not started"
+    RUNNING = "running"
+    EXITED = "exited"
 
 
-@dataclass(frozen=True)
-class ReportExit:
-    """The container ended: the job goes to FINALIZING with the engine's times and exit code."""
+class Stranger(StrEnum):
+    """Whose a container with this host's labels is, if it is of no attempt that is wanted here."""
 
-    job: HostJob
-    container: Container
-
-
-@dataclass(frozen=True)
-class ReportLost:
-    """The job ran and its container is gone: what it left in its volumes is pushed, then it ends ERROR."""
-
-    job: HostJob
+    OTHER_ATTEMPT = "another attempt's of a job of this host"
+    OTHER_JOB = "of a job that has ended, or is elsewhere"
+    UNKNOWN = "of a job that the store does not know"
 
 
-@dataclass(frozen=True)
-class Stop:
-    """The container runs and should not any more: SIGTERM, the grace period, SIGKILL."""
+class Do(StrEnum):
+    """What is done. Each may be done twice without harm."""
 
-    container: Container
+    NOTHING = "leave it: a step is at work, or its message is sent again when it is due"
+    WATCH = "note how long it has run, keep its log"
+    ADOPT = "it runs, and whoever started it did not say so: the job is RUNNING"
+    REPORT_EXIT = "the job goes to FINALIZING with the engine's times and exit code"
+    REPORT_LOST = "the job ran and its container is gone: what it left in its volumes is pushed"
+    STOP = "SIGTERM, the grace period, SIGKILL"
+    NOTHING_RAN = "the job was stopped before anything of it ran: it is INTERRUPTED"
+    REMOVE = "remove it, killing it if it runs"
+    ORPHAN = "stop it after a while: the store may have been put back from a backup by mistake"
 
 
 @dataclass(frozen=True)
-class NothingRan:
-    """The job was stopped before anything of it ran, and no worker is at it: it is INTERRUPTED."""
+class Cell:
+    """What is done while a worker holds the lease on the job's step, and what while none does."""
 
-    job: HostJob
+    at_work: Do
+    silent: Do
+
+
+def _both(do: Do) -> Cell:
+    return Cell(do, do)
+
+
+_LEAVE, _LOST, _EXIT, _STOP = _both(Do.NOTHING), _both(Do.REPORT_LOST), _both(Do.REPORT_EXIT), _both(Do.STOP)
+# A step that is told to stop may still start the container: until it has let go, nothing is over.
+_NOTHING_RAN = Cell(Do.NOTHING, Do.NOTHING_RAN)
+
+# For a job of this host, and the container of its current attempt.
+TABLE: dict[State, dict[Found, Cell]] = {
+    # A container, already? The store lost its last second in a crash, and the job was further than it says.
+    State.INITIALIZING: {
+        Found.NOTHING: _LEAVE,
+        Found.CREATED: _LEAVE,
+        Found.RUNNING: _both(Do.ADOPT),
+        Found.EXITED: _EXIT,
+    },
+    State.PENDING: {
+        Found.NOTHING: _LEAVE,
+        Found.CREATED: _LEAVE,
+        Found.RUNNING: Cell(Do.NOTHING, Do.ADOPT),
+        Found.EXITED: _EXIT,
+    },
+    State.RUNNING: {
+        Found.NOTHING: _LOST,
+        Found.CREATED: _LOST,
+        Found.RUNNING: _both(Do.WATCH),
+        Found.EXITED: _EXIT,
+    },
+    # Of one that had not started; one that had is as in TIMEOUT (see STARTED).
+    State.INTERRUPTING: {
+        Found.NOTHING: _NOTHING_RAN,
+        Found.CREATED: _NOTHING_RAN,
+        Found.RUNNING: _STOP,
+        Found.EXITED: _EXIT,
+    },
+    State.TIMEOUT: {
+        Found.NOTHING: _LOST,
+        Found.CREATED: _LOST,
+        Found.RUNNING: _STOP,
+        Found.EXITED: _EXIT,
+    },
+    State.FINALIZING: {
+        Found.NOTHING: _LEAVE,
+        Found.CREATED: _LEAVE,
+        Found.RUNNING: _STOP,
+        Found.EXITED: _LEAVE,
+    },
+}  # fmt: skip
+
+# A job that is told to stop after it ran has results, like one whose timeout was reached.
+STARTED = {State.INTERRUPTING: TABLE[State.TIMEOUT]}
+
+STRANGERS: dict[Stranger, dict[Found, Do]] = {
+    Stranger.OTHER_ATTEMPT: dict.fromkeys((Found.CREATED, Found.RUNNING, Found.EXITED), Do.REMOVE),
+    Stranger.OTHER_JOB: dict.fromkeys((Found.CREATED, Found.RUNNING, Found.EXITED), Do.REMOVE),
+    Stranger.UNKNOWN: {Found.CREATED: Do.REMOVE, Found.RUNNING: Do.ORPHAN, Found.EXITED: Do.ORPHAN},
+}
 
 
 @dataclass(frozen=True)
-class Remove:
-    """Nobody wants the container: its job ended, or another attempt took its place."""
+class Action:
+    """One thing to do, with the job and the container that it is about."""
 
-    container: Container
-
-
-Action = Watch | Adopt | ReportExit | ReportLost | Stop | NothingRan | Remove
-
-ENDING = frozenset({State.INTERRUPTING, State.TIMEOUT})
-STARTED = frozenset({State.RUNNING, State.TIMEOUT})
+    do: Do
+    job: HostJob | None = None
+    container: Container | None = None
 
 
-def reconcile(wanted: Iterable[HostJob], found: Iterable[Container]) -> list[Action]:
-    """The actions that bring the host to what the store wants.
+def reconcile(wanted: Iterable[HostJob], found: Iterable[Container], known: Collection[str] = ()) -> list[Action]:
+    """What brings the host to what the store wants.
 
-    wanted must have been read after found was listed: a container of a job that is not wanted then has ended for good.
+    wanted: this host's jobs; must have been read after found was listed: a container of a job that is not wanted then
+    has ended for good. known: ids, among those of the containers, of jobs that the store knows; wanted ones need not be
+    there.
     """
-    jobs = {(job.job_id, job.fence): job for job in wanted}
-    actions: list[Action] = []
-    seen = set()
+    jobs = {job.job_id: job for job in wanted}
+    actions = []
+    met = set()
     for container in found:
-        key = container.job_id, container.fence
-        seen.add(key)
-        job = jobs.get(key)
-        action = Remove(container) if job is None else _of_container(job, container)
-        if action is not None:
-            actions.append(action)
-    for key, job in jobs.items():
-        if key not in seen:
-            action = _without_container(job)
-            if action is not None:
-                actions.append(action)
-    return actions
+        job = jobs.get(container.job_id)
+        if job is not None and job.fence == container.fence:
+            met.add(job.job_id)
+            actions.append(Action(_cell(job, found_as(container)), job, container))
+        else:
+            whose = _whose(job, container, known)
+            actions.append(Action(STRANGERS[whose][found_as(container)], None, container))
+    actions += [Action(_cell(job, Found.NOTHING), job) for job in jobs.values() if job.job_id not in met]
+    return [action for action in actions if action.do is not Do.NOTHING]
 
 
-def _of_container(job: HostJob, container: Container) -> Action | None:
-    match job.state:
-        case State.PENDING if container.exited:
-            return ReportExit(job, container)
-        case State.PENDING if container.running and not job.lease_live:
-            return Adopt(job, container)
-        case State.RUNNING if container.running:
-            return Watch(job, container)
-        case State.INTERRUPTING | State.TIMEOUT if container.running:
-            return Stop(container)
-        case State.RUNNING | State.INTERRUPTING | State.TIMEOUT if container.exited:
-            return ReportExit(job, container)
-        case State.RUNNING | State.INTERRUPTING | State.TIMEOUT:
-            # Created and never started: like none, but for a step that may still be about to start it.
-            return _without_container(job)
-        case State.FINALIZING if container.running:
-            return Stop(container)
-    return None
+def found_as(container: Container) -> Found:
+    """What a container is to the table."""
+    if container.running:
+        return Found.RUNNING
+    return Found.EXITED if container.exited else Found.CREATED
 
 
-def _without_container(job: HostJob) -> Action | None:
-    if job.state in STARTED or (job.state in ENDING and job.started):
-        return ReportLost(job)
-    if job.state in ENDING and not job.lease_live:
-        return NothingRan(job)
-    return None
+def _cell(job: HostJob, found: Found) -> Do:
+    row = STARTED.get(job.state, TABLE[job.state]) if job.started else TABLE[job.state]
+    cell = row[found]
+    return cell.at_work if job.lease_live else cell.silent
+
+
+def _whose(job: HostJob | None, container: Container, known: Collection[str]) -> Stranger:
+    if job is not None:
+        return Stranger.OTHER_ATTEMPT
+    return Stranger.OTHER_JOB if container.job_id in known else Stranger.UNKNOWN

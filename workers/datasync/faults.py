@@ -24,6 +24,8 @@ WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "
 FORBIDDEN = {"AccessDenied", "AllAccessDisabled", "403"}
 NO_CONTAINER = {"NoSuchBucket"}
 NO_OBJECT = {"NoSuchKey", "404"}
+# Refusals that are no fault of the request: it took too long, or came too often.
+PASSING = {"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
 FIRST_SERVER_ERROR = 500
 
 
@@ -53,10 +55,14 @@ def data_errors(subject: str) -> Iterator[None]:
             EndCause.DATA_FAULT, InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR, f"{subject}: {error}"
         ) from error
     except OSError as error:
-        room = "; make room on the host's disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        raise PlatformFault(
-            EndCause.DATA_FAULT, InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR, f"{subject}: {error}{room}"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        code = (
+            InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
+            if full
+            else InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR
+        )
+        room = "; make room on the host's disk" if full else ""
+        raise PlatformFault(EndCause.DATA_FAULT, code, f"{subject}: {error}{room}") from error
 
 
 def _client_fault(subject: str, error: ClientError) -> JobFault:
@@ -80,7 +86,7 @@ def _client_fault(subject: str, error: ClientError) -> JobFault:
         return _refused(InfoCode.DATASYNC_PROGRESS_FAILED_NOT_FOUND, f"{subject}: not found; was it deleted meanwhile?")
     known = (
         InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
-        if status >= FIRST_SERVER_ERROR
+        if status >= FIRST_SERVER_ERROR or code in PASSING
         else InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR
     )
     return PlatformFault(EndCause.DATA_FAULT, known, f"{subject}: {error}")

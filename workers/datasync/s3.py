@@ -131,7 +131,8 @@ class S3Container:
             digests.add(block)
         file.seek(0)
         if digests.size <= SINGLE_PUT_BYTES:
-            self._client.put_object(Bucket=self._name, Key=key, Body=file, ContentMD5=digests.base64())
+            body = _Lent(file, checkpoint)
+            self._client.put_object(Bucket=self._name, Key=key, Body=body, ContentMD5=digests.base64())
         else:
             self._client.upload_fileobj(_Lent(file, checkpoint), self._name, key, Config=self._transfer)
         held = self._client.head_object(Bucket=self._name, Key=key)
@@ -195,7 +196,11 @@ class _Digests:
 
 
 class _Lent:
-    """Lends a file to the transfer, which closes what it is given; each read is a point at which the copy may end."""
+    """Lends a file to a request or a transfer, which closes what it is given.
+
+    Each read is a point at which the copy may end: a worker that was frozen in the middle and has lost its job does not
+    send the rest.
+    """
 
     def __init__(self, file: IO[bytes], checkpoint: Callable[[], None]) -> None:
         self._file, self._checkpoint = file, checkpoint

@@ -98,6 +98,8 @@ class VolumeSync:
         def copy(download: Download) -> None:
             with layer.file(download.path) as part:
                 container.download(download.source, part, self._checkpoint)
+                # The last point at which a copy that was given up may notice it, before the file stands in the volume.
+                self._checkpoint()
             laid = layer.stat(download.path)
             manifest.record(download.path, Record(laid.size, laid.mtime_ns, download.source.etag))
             self._done(laid.size)

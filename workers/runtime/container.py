@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ class ContainerSpec:
     def shm_bytes(self) -> int:
         """Size of /dev/shm in bytes."""
         return int(self.shm_gib * GIB)
+
+
+class Ending(StrEnum):
+    """What an engine remembers of a container's end."""
+
+    OWN = "its command ended by itself, as far as the engine knows"
+    IMPOSED = "a signal ended it"
+    UNSEEN = "the engine was not there, or has been restarted since"
 
 
 @dataclass(frozen=True)

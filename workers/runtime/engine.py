@@ -16,7 +16,7 @@ from docker.types import DeviceRequest, LogConfig
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
-from workers.runtime.container import Container, ContainerSpec, Labels, container_name
+from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name
 from workers.runtime.faults import ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.pull import Pull
 
@@ -27,6 +27,11 @@ CONFLICT = 409
 KILLED = 137
 LATE_NOTICE_SECONDS = 0.2
 PULL_POLL_SECONDS = 0.2
+# How many events an engine remembers (moby, daemon/events: eventsLimit).
+EVENTS_KEPT = 256
+SIGKILL, SIGTERM = "9", "15"
+# A SIGTERM explains an end that follows within this; the engine's own patience is 10 s.
+TERM_EXPLAINS_MS = 30_000
 
 
 class Engine:
@@ -75,10 +80,13 @@ class Engine:
         repository = name if digest else name.removesuffix(f":{tag}")
         pull = Pull(self._settings.docker_url, repository, tag)
         deadline = time.monotonic() + self._settings.pull_timeout_seconds
-        while not pull.wait(PULL_POLL_SECONDS):
-            checkpoint()
-            if time.monotonic() > deadline:
-                raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
+        try:
+            while not pull.wait(PULL_POLL_SECONDS):
+                checkpoint()
+                if time.monotonic() > deadline:
+                    raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
+        finally:
+            pull.give_up()
         if pull.refusal:
             raise pull_fault(image, pull.refusal)
 
@@ -169,6 +177,34 @@ class Engine:
             log.warning("container %s is left out: %s", container_id, fault)
             return None
 
+    def live_restore(self) -> bool:
+        """Whether its containers outlive it, when it goes down."""
+        return bool(self._info().get("LiveRestoreEnabled"))
+
+    def ending(self, container: Container) -> Ending:
+        """What the engine remembers of a container's end. It remembers the last 256 events since its own start."""
+        api: Any = self._docker.api
+        since, until = (container.started_ms or 0) // 1000, f"{time.time():.6f}"
+        filters = {"container": container.id, "event": ["kill", "die"]}
+        with engine_errors("tell its events"):
+            of_container = list(api.events(since=since, until=until, filters=filters, decode=True))
+            if not any(event["Action"] == "die" for event in of_container):
+                everything = list(api.events(since=1, until=until, decode=True))
+                forgot = len(everything) >= EVENTS_KEPT and _at_ms(everything[0]) > (container.finished_ms or 0)
+                return Ending.OWN if forgot else Ending.UNSEEN
+        return Ending.IMPOSED if _killed(of_container) else Ending.OWN
+
+    def signal(self, container: Container, name: str) -> None:
+        """Sends a signal to a container's command. Does nothing if it has ended."""
+        with engine_errors("send a signal"):
+            try:
+                self._docker.api.kill(container.id, name)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != CONFLICT:
+                    raise
+
     def stop(self, container: Container, grace_seconds: float) -> None:
         """SIGTERM, a grace period, SIGKILL. Does nothing if it has ended."""
         with engine_errors("stop the container"):
@@ -208,6 +244,7 @@ class Engine:
 
     def deaths(self) -> Iterator[str]:
         """Ids of this host's containers as they end, until the engine breaks off or interrupt_deaths is called."""
+        self._known = None  # it may be another engine than before
         filters = {"type": "container", "event": "die", "label": self._filter}
         with engine_errors("tell its events"):
             events: Any = self._docker.events(filters=filters, decode=True)
@@ -268,3 +305,17 @@ class Engine:
     def _gpu_env(self, spec: ContainerSpec) -> dict[str, str]:
         # Set for every job: an image may ask for all GPUs by its own variable, and gets those reserved, or none.
         return {"NVIDIA_VISIBLE_DEVICES": ",".join(spec.gpu_ids) or "void"}
+
+
+def _at_ms(event: dict[str, Any]) -> int:
+    return int(event["timeNano"]) // 10**6
+
+
+def _killed(events: list[dict[str, Any]]) -> bool:
+    """Whether somebody's signal ended the container: SIGKILL, or SIGTERM shortly before its end."""
+    died_ms = next(_at_ms(event) for event in events if event["Action"] == "die")
+    for event in events:
+        signal = event["Actor"]["Attributes"].get("signal") if event["Action"] == "kill" else None
+        if signal == SIGKILL or (signal == SIGTERM and died_ms - _at_ms(event) < TERM_EXPLAINS_MS):
+            return True
+    return False

@@ -12,13 +12,14 @@ from workers.runtime.faults import engine_errors, explanation
 
 
 class Pull:
-    """Starts at once. One that is given up goes on in the engine until that ends it; it does no harm there."""
+    """Starts at once."""
 
     def __init__(self, docker_url: str, repository: str, tag: str) -> None:
         """tag: or a digest."""
         self._docker_url, self._repository, self._tag = docker_url, repository, tag
         self._failure: AitrainError | None = None
         self.refusal = ""
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
         self._thread.start()
 
@@ -32,6 +33,10 @@ class Pull:
             raise self._failure
         return not self._thread.is_alive()
 
+    def give_up(self) -> None:
+        """Breaks the connection off when the engine next says something, which ends the pull there."""
+        self._given_up = True
+
     def _run(self) -> None:
         try:
             with engine_errors("pull the image"):
@@ -39,6 +44,8 @@ class Pull:
                 try:
                     # The SDK's images.pull hides errors that come after the first bytes; the stream tells them.
                     for message in client.api.pull(self._repository, tag=self._tag, stream=True, decode=True):
+                        if self._given_up:
+                            return
                         if "error" in message:
                             self.refusal = str(message["error"])
                             return

@@ -7,6 +7,7 @@ if not job then return reply({moved = false, state = cjson.null}) end
 local function answer(moved) return reply({moved = moved, state = job.state, fence = job.fence}) end
 if job.last_op == ARG.op then return answer(true) end
 if job.fence ~= ARG.fence or job.state ~= 'QUEUED' then return answer(false) end
+if tonumber(job.not_before_ms or '0') > NOW then return answer(false) end
 if #ARG.units ~= tonumber(job.units) then return answer(false) end
 
 local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')

@@ -11,13 +11,14 @@ end
 local function int(number) return string.format('%.0f', number) end
 local function reply(value) return cjson.encode(value) end
 
+-- nil if there is no such job, or if it was deleted.
 local function read_job(id)
   local flat = redis.call('HGETALL', k_job(id))
   if #flat == 0 then return nil end
   local job = {}
   for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
   job.id = id
-  return job
+  return job.deleted_ms == nil and job or nil
 end
 
 local function quota_field(job) return job.project .. '/' .. job.kind end
@@ -54,19 +55,28 @@ end
 -- What belongs to one attempt and does not outlive it.
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
-  'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes',
+  'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
+  'starting', 'stop_asked', 'not_before_ms',
 }
 
-local function next_attempt(id, job, token)
+-- again: why it runs again, the name of the counter that this raises; 'restart' begins both anew.
+local function next_attempt(id, job, o)
   redis.call('RPUSH', k_attempts(id), cjson.encode({
     attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
-    started_ms = tonumber(job.started_ms), finished_ms = tonumber(job.finished_ms),
+    started_ms = tonumber(job.started_ms), finished_ms = tonumber(job.finished_ms), message = o.attempt_message or o.message,
+    minutes = tonumber(job.billed_minutes),
   }))
   redis.call('HDEL', k_job(id), unpack(ATTEMPT_FIELDS))
   for _, name in ipairs(ATTEMPT_FIELDS) do job[name] = nil end
   job.attempt = int(job.attempt + 1)
-  job.fence = job.attempt .. '.' .. token
+  job.fence = job.attempt .. '.' .. o.token
   redis.call('HSET', k_job(id), 'attempt', job.attempt, 'fence', job.fence)
+  if o.again == 'restart' then
+    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries')
+  else
+    redis.call('HINCRBY', k_job(id), o.again, 1)
+  end
+  if o.pause_ms and o.pause_ms > 0 then redis.call('HSET', k_job(id), 'not_before_ms', int(NOW + o.pause_ms)) end
 end
 
 local function tell(id, job, state, o)
@@ -79,8 +89,19 @@ local function tell(id, job, state, o)
     'attempt', job.attempt, 'code', entry.code)
 end
 
+local function set_deadline(id, job, running_ms)
+  if tonumber(job.timeout_s) > 0 then
+    local deadline = int(running_ms + job.timeout_s * 1000)
+    redis.call('HSET', k_job(id), 'deadline_ms', deadline)
+    redis.call('ZADD', k_deadlines(), deadline, id)
+  else -- it runs until it is done or stopped
+    redis.call('HDEL', k_job(id), 'deadline_ms')
+    redis.call('ZREM', k_deadlines(), id)
+  end
+end
+
 -- Keeps the indexes, counters and reservations equal to the states. `from` is nil for a new job.
-local function reindex(id, job, from, to)
+local function reindex(id, job, from, to, pause_ms)
   local old, new = STATES[from] or {}, STATES[to]
   if from then redis.call('ZREM', k_state(from), id) end
   redis.call('ZADD', k_state(to), int(NOW), id)
@@ -89,14 +110,30 @@ local function reindex(id, job, from, to)
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
   if old.on_host and not new.on_host then redis.call('SREM', k_host_jobs(job.host), id) end
-  if to == 'QUEUED' then redis.call('ZADD', k_waiting(job.flavor), int(NOW), id) end
+  if to == 'QUEUED' then redis.call('ZADD', k_waiting(job.flavor), int(NOW + (pause_ms or 0)), id) end
   if from == 'QUEUED' then redis.call('ZREM', k_waiting(job.flavor), id) end
   if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
   if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end
   if to == 'RUNNING' then
-    redis.call('ZADD', k_deadlines(), int(NOW + job.timeout_s * 1000), id)
+    set_deadline(id, job, NOW)
     redis.call('ZADD', k_billing(), int(NOW), id)
   end
+end
+
+-- Takes a job out of everything but the ledger. What is left of it for a day tells a call that is sent again how it went,
+-- and keeps a submission that is sent again from bringing the job back.
+local GONE_SECONDS = 86400
+local function erase(id, job)
+  redis.call('ZREM', k_state(job.state), id)
+  redis.call('ZREM', k_jobs(), id)
+  redis.call('ZREM', k_project_jobs(job.project), id)
+  redis.call('DEL', k_history(id), k_attempts(id))
+  for attempt = 1, tonumber(job.attempt) do redis.call('DEL', k_log(id, attempt)) end
+  local op = redis.call('HGET', k_job(id), 'last_op')
+  redis.call('DEL', k_job(id))
+  redis.call('HSET', k_job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)
+  redis.call('EXPIRE', k_job(id), GONE_SECONDS)
+  redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', 'deleted')
 end
 
 -- Ledger rows: [{key = 'job/attempt/minute', month = '2026-11', row = '{...}'}]. A row that stands is never written over.
@@ -111,7 +148,8 @@ local function bill(id, job, rows, written)
 end
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), rows and written (ledger), token (of the next attempt), grace_ms.
+-- o: code, message, op, cause, fields (to set), rows and written (ledger), grace_ms; to QUEUED: token (of the next
+-- attempt), again (see next_attempt), pause_ms.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
@@ -121,31 +159,47 @@ local function move(id, job, to, o)
   end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   if o.rows then bill(id, job, o.rows, o.written) end
-  reindex(id, job, from, to)
-  if to == 'QUEUED' then next_attempt(id, job, o.token) end
-  if to == 'RUNNING' then
-    redis.call('HSET', k_job(id), 'running_ms', int(NOW), 'deadline_ms', int(NOW + job.timeout_s * 1000))
-  end
-  redis.call('HDEL', k_job(id), 'due_ms', 'resends')
-  -- A step that is told to stop keeps its lease until it has: meanwhile its container may still come to life.
-  if to ~= 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
+  reindex(id, job, from, to, o.pause_ms)
+  if to == 'QUEUED' then next_attempt(id, job, o) end
+  if to == 'RUNNING' then redis.call('HSET', k_job(id), 'running_ms', int(NOW)) end
+  redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note')
+  -- A start that is told to stop keeps its lease until it has: meanwhile its container may still come to life. A copy may
+  -- hang for minutes, and nothing comes of it.
+  if to ~= 'INTERRUPTING' or from == 'INITIALIZING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
   if STATES[to].step then redis.call('HSET', k_job(id), 'due_ms', int(NOW + (o.grace_ms or 10000))) end
   redis.call('HSET', k_job(id), 'state', to, 'state_ms', int(NOW), 'code', o.code or STATES[to].code,
     'message', o.message or '', 'last_op', o.op or '')
   tell(id, job, to, o)
   job.state = to
+  if STATES[to].ended and job.delete_asked == '1' then erase(id, job) end
 end
 
 -- How many jobs wait for what a move may have freed.
-local function waiting_count(flavor) return redis.call('ZCARD', k_waiting(flavor)) end
+local function waiting_count(flavor) return redis.call('ZCOUNT', k_waiting(flavor), '-inf', int(NOW)) end
+
+-- Whether a project may hold so many more units of the job's kind: nil, or the limit and what is in use.
+local function over_quota(job, units)
+  local limit = tonumber(redis.call('HGET', k_quota_limit(), quota_field(job)) or '-1')
+  local used = tonumber(redis.call('HGET', k_quota_used(), quota_field(job)) or '0')
+  if limit >= 0 and used + units > limit then return {refused = true, limit = limit, used = used} end
+end
+
+-- What the orders (stop, start, delete, edit) answer: done, the state that stands (null: no such job), a word on why.
+local function told(done, job, why)
+  return reply({done = done, state = job and job.state or cjson.null, why = why})
+end
 
 local function time_out(id, job)
   move(id, job, 'TIMEOUT', {cause = 'TIMED_OUT', message = 'it ran for its timeout of ' .. job.timeout_s .. ' s'})
 end
 
--- What a host's agent needs to know of one of its jobs.
+-- What a host's agent needs to know of one of its jobs; fields as in answers.HostJob.
 local function host_row(id, job, resend)
   return {
-    id, job.fence, job.kind, job.flavor, job.state, job.started_ms ~= nil, lease_is_live(job), resend and true or false,
+    job_id = id, fence = job.fence, kind = job.kind, flavor = job.flavor, state = job.state,
+    started = job.started_ms ~= nil, lease_live = lease_is_live(job), resend = resend and true or false,
+    left_ms = job.deadline_ms and job.state == 'RUNNING' and job.deadline_ms - NOW or cjson.null,
+    timeout_s = tonumber(job.timeout_s), warning_s = tonumber(job.warning_s or '0'),
+    warning_signal = job.warning_signal or '',
   }
 end

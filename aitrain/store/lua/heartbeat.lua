@@ -1,13 +1,14 @@
 -- One heartbeat of a host: renews its lease, records how long its jobs were seen running, marks timeouts that were
 -- reached, and brings back its orders.
--- ARG: host, instance, ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]).
--- Returns {known, jobs = [[id, fence, kind, flavor, state, started, lease_live, resend]]}.
+-- ARG: host, instance, fit (it can start containers), ttl_ms, resend_ms, seen ([{id, fence, ran_ms}]).
+-- Returns {known, jobs = [host_row]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
 -- resend: the job's step went silent, send its message again (said once per resend_ms,
 -- then less and less often).
 local host = ARG.host
 if redis.call('HGET', k_host(host), 'instance') ~= ARG.instance then return reply({known = false, jobs = {}}) end
 redis.call('ZADD', k_hosts(), int(NOW + ARG.ttl_ms), host)
+redis.call('HSET', k_host(host), 'fit', ARG.fit and '1' or '0')
 
 for _, seen in ipairs(ARG.seen) do
   local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'ran_ms')

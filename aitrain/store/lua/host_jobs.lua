@@ -1,6 +1,6 @@
 -- What a host should be doing now, as in heartbeat.lua, without renewing or ordering anything. Changes nothing.
 -- ARG: host, only (a job's id, or '' for all).
--- Returns [[id, fence, kind, flavor, state, started, lease_live, resend = false]].
+-- Returns [host_row], with resend = false.
 local jobs, ids = {}, {ARG.only}
 if ARG.only == '' then
   ids = redis.call('SMEMBERS', k_host_jobs(ARG.host))

@@ -3,13 +3,15 @@
 -- Returns {waiting = {flavor = [[id, fence, kind, units, waited_ms]]}, vacancies = {flavor = [[host, [units], room, capacity]]}}.
 local waiting, vacancies = {}, {}
 for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-  local ids = redis.call('ZRANGE', k_waiting(flavor), 0, ARG.window - 1, 'WITHSCORES')
+  -- A retry's time lies ahead until it may be placed.
+  local ids = redis.call('ZRANGEBYSCORE', k_waiting(flavor), '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, ARG.window)
   if #ids > 0 then
     local open = {}
     for _, host in ipairs(redis.call('ZRANGEBYSCORE', k_free(flavor), 1, '+inf')) do
       local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
-      local room = tonumber(redis.call('HGET', k_host(host), 'max_jobs')) - redis.call('SCARD', k_host_jobs(host))
-      if lease > NOW and room > 0 then
+      local held = redis.call('HMGET', k_host(host), 'max_jobs', 'fit')
+      local room = tonumber(held[1]) - redis.call('SCARD', k_host_jobs(host))
+      if lease > NOW and room > 0 and held[2] ~= '0' then
         local units = {}
         local flat = redis.call('HGETALL', k_host_units(host, flavor))
         for i = 1, #flat, 2 do

@@ -1,6 +1,6 @@
 -- Writes a new job, QUEUED, if its project's quota allows.
 -- ARG: id, fence, op, job (fields of the job's hash), units.
--- Returns {created, free, job, history} or {refused, limit, used}. A repeat with the same id changes nothing.
+-- Returns {created, free, job, history} or {refused, limit, used} or {deleted}. A repeat with the same id changes nothing.
 -- free: the most units of its flavor that any one host has left; job: the fields of its hash.
 local id, job = ARG.id, ARG.job
 local function answer()
@@ -9,11 +9,11 @@ local function answer()
     created = true, free = tonumber(best[2] or '0'), job = read_job(id), history = redis.call('LRANGE', k_history(id), 0, -1),
   })
 end
+if redis.call('HEXISTS', k_job(id), 'deleted_ms') == 1 then return reply({deleted = true}) end
 if redis.call('EXISTS', k_job(id)) == 1 then return answer() end
 
-local limit = tonumber(redis.call('HGET', k_quota_limit(), quota_field(job)) or '-1')
-local used = tonumber(redis.call('HGET', k_quota_used(), quota_field(job)) or '0')
-if limit >= 0 and used + ARG.units > limit then return reply({refused = true, limit = limit, used = used}) end
+local over = over_quota(job, ARG.units)
+if over then return reply(over) end
 
 job.attempt, job.fence, job.state = '1', ARG.fence, 'QUEUED'
 job.created_ms, job.state_ms, job.code, job.last_op = int(NOW), int(NOW), STATES.QUEUED.code, ARG.op

@@ -1,17 +1,29 @@
 -- The one door for change: moves a job if it is where the caller believes.
--- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), code, message, cause, fields,
---      rows, written, token, grace_ms (see move in common.lua).
+-- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), away_ms and ttl_ms (only while
+--      its host has sent no heartbeat for so long), code, message, cause, fields, rows, written, token, again, pause_ms,
+--      grace_ms (see move in common.lua).
 -- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands.
 local job = read_job(ARG.id)
-if not job then return reply({moved = false, state = cjson.null, fence = cjson.null, waiting = 0}) end
+if not job then
+  -- A deletion that was asked for came with the move itself, and the call is sent again after a broken connection.
+  local last = redis.call('HMGET', k_job(ARG.id), 'last_op', 'state', 'fence')
+  local again = last[1] == ARG.op
+  return reply({moved = again, state = again and last[2] or cjson.null, fence = again and last[3] or cjson.null, waiting = 0})
+end
 local function answer(moved)
   return reply({moved = moved, state = job.state, fence = job.fence, waiting = waiting_count(job.flavor)})
 end
 if job.last_op == ARG.op then return answer(true) end -- the same call, sent again after a broken connection
 if job.fence ~= ARG.fence then return answer(false) end
 if ARG.holder and job.lease_holder ~= ARG.holder then return answer(false) end
--- Somebody stopped it while its data was pushed: it must not be queued again by its auto-restart.
-if job.state == 'FINALIZING' and ARG.to == 'QUEUED' and job.auto_restart ~= '1' then return answer(false) end
+if ARG.away_ms then
+  local lease = tonumber(redis.call('ZSCORE', k_hosts(), job.host) or '0')
+  if NOW - lease + ARG.ttl_ms < ARG.away_ms then return answer(false) end
+end
+-- Somebody stopped it, or took its auto-restart back, while its data was pushed: it must not run again.
+if job.state == 'FINALIZING' and ARG.to == 'QUEUED' then
+  if job.stop_asked == '1' or (ARG.again == 'restart' and job.auto_restart ~= '1') then return answer(false) end
+end
 for _, state in ipairs(ARG.from) do
   if state == job.state then
     move(ARG.id, job, ARG.to, ARG)

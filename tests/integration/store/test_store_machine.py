@@ -26,9 +26,10 @@ from aitrain.domain.billing import Terms, rows_due
 from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.placement import Assignment, place
+from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
-from aitrain.domain.states import MOVES, STATES, TARGETS, EndCause, State, Step, state_of
-from aitrain.store import Lease, LogLine, Seen, Store
+from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, state_of
+from aitrain.store import HostAway, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from workers.scratch.servers import RedisServer
 
@@ -142,9 +143,8 @@ class StoreMachine(RuleBasedStateMachine):
         if not job_id:
             return
         lease = Lease(job_id, self._fence(job_id, which), state_of(step), holder)
-        begun, job = self.store.begin_step(lease, 3000, host, host)
-        assert begun.moved == (job is not None)
-        if begun.moved:
+        begun = self.store.begin_step(lease, 3000, host, host)
+        if begun.job is not None:
             assert fields["state"] == state_of(step)
             assert fields["fence"] == lease.fence
             assert fields["host"] == host
@@ -201,16 +201,86 @@ class StoreMachine(RuleBasedStateMachine):
         if job_id:
             answer = self.store.stop(job_id, "enough")
             stoppable = before["state"] in (State.QUEUED, State.INITIALIZING, State.PENDING, State.RUNNING)
-            assert answer.moved == stoppable
+            assert answer.done == stoppable
+
+    @rule(which=pick)
+    def start(self, which: int) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        try:
+            answer = self.store.start(job_id, "again")
+        except QuotaExceeded:
+            assert before["state"] in ENDED
+            assert self.redis.hgetall(self.keys("job", job_id)) == before
+            return
+        assert answer.done == (before["state"] in ENDED)
+        if answer.done:
+            now = self.store.get(job_id)
+            assert (now.state, now.attempt) == (State.QUEUED, int(before["attempt"]) + 1)
+            assert (now.platform_tries, now.own_tries, now.stop_asked, now.end_cause) == (0, 0, False, None)
+
+    @rule(which=pick, force=st.booleans())
+    def delete(self, which: int, force: bool) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        answer = self.store.delete(job_id, force=force, message="gone")
+        gone = before["state"] in ENDED or (force and before["state"] == State.QUEUED)
+        assert answer.done == gone
+        assert (self.store.existing([job_id]), self.store.get_many([job_id]) == []) == ({job_id}, gone)
+        assert not self.store.transition(job_id, before["fence"], State.QUEUED).moved or not gone
+
+    @rule(which=pick, timeout_s=st.none() | st.integers(0, 300), restart=st.none() | st.booleans(), more=st.booleans())
+    def edit(self, which: int, timeout_s: int | None, restart: bool | None, more: bool) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        fence = self._fence(job_id, which) if more else None
+        answer = self.store.edit(
+            job_id, fence=fence, timeout_s=timeout_s, more_only=more, auto_restart=restart, labels={"n": str(which)}
+        )
+        after = self.redis.hgetall(self.keys("job", job_id))
+        if not answer.done:
+            assert after == before
+            return
+        assert fence in (None, before["fence"])
+        assert json.loads(after["labels"])["n"] == str(which)
+        if timeout_s is not None:
+            assert after["timeout_s"] == str(timeout_s)
+            if before["state"] == State.RUNNING:
+                deadline = int(before["running_ms"]) + timeout_s * 1000 if timeout_s else None
+                assert self.redis.zscore(self.keys("deadlines"), job_id) == deadline
+
+    @rule(which=pick, holder=st.sampled_from(["w1", "w2"]), pause_ms=st.integers(0, 20_000))
+    def postpone(self, which: int, holder: str, pause_ms: int) -> None:
+        job_id, before = self._job(which)
+        if job_id:
+            fence = self._fence(job_id, which)
+            done = self.store.postpone(Lease(job_id, fence, State.FINALIZING, holder), pause_ms, "later")
+            assert done == (before.get("lease_holder") == holder and before["fence"] == fence)
+
+    @rule(away_s=st.integers(60, 200))
+    def recover_lost(self, away_s: int) -> None:
+        """Jobs of hosts that have been silent for long, and only those, may be taken from them."""
+        away = HostAway(away_s * 1000, 60_000)
+        for job in self.store.get_many(self.store.jobs_of_lost_hosts(away, 10**9, 100)):
+            lease_ms = self.redis.zscore(self.keys("hosts"), job.host) or 0
+            assert self.now_ms - lease_ms + 60_000 >= away_s * 1000
+        for job in self.store.get_many(self.redis.zrange(self.keys("jobs"), 0, -1)):
+            if job.state in (State.PENDING, State.RUNNING):
+                lease_ms = self.redis.zscore(self.keys("hosts"), job.host) or 0
+                moved = self.store.transition(job.id, job.fence, State.QUEUED, host_away=away)
+                assert moved.moved == (self.now_ms - lease_ms + 60_000 >= away_s * 1000)
 
     @rule(host=st.sampled_from(HOSTS), which=pick, ran_ms=st.integers(0, 200_000))
     def heartbeat(self, host: str, which: int, ran_ms: int) -> None:
         job_id, _ = self._job(which)
         seen = [Seen(job_id, self._fence(job_id, which), ran_ms)] if job_id else []
-        jobs = self.store.heartbeat(host, instance=host, seen=seen, ttl_ms=60_000, resend_ms=5000)
+        jobs = self.store.heartbeat(host, instance=host, fit=True, seen=seen, ttl_ms=60_000, resend_ms=5000)
         if jobs is not None:
             assert {job.job_id for job in jobs} == self.redis.smembers(self.keys("host_jobs", host))
-            again = self.store.heartbeat(host, instance=host, seen=[], ttl_ms=60_000, resend_ms=5000)
+            again = self.store.heartbeat(host, instance=host, fit=True, seen=[], ttl_ms=60_000, resend_ms=5000)
             assert again is not None
             assert not any(job.resend for job in again), "one call for each silence"
 
@@ -259,9 +329,10 @@ class StoreMachine(RuleBasedStateMachine):
             self.now_ms = arguments["now_ms"]
             answer = self._run(name, arguments)
             self.now_ms = now_ms
-            if name in ("transition", "assign", "stop"):
+            if name in ("transition", "assign", "stop", "start", "delete"):
                 assert answer == self.answer, f"{name} answers otherwise when it is sent again"
-            if name != "placement_view":
+            # What marks the passing of time only: a sweep's notes, a lease of a host.
+            if name not in ("placement_view", "lost_hosts"):
                 assert self._everything() == before, f"{name} applied twice"
 
     # ── what must hold ──────────────────────────────────────────────────────────────────────────────────────────
@@ -298,7 +369,9 @@ class StoreMachine(RuleBasedStateMachine):
             held = self.redis.smembers(self.keys("host_jobs", host))
             assert held == {i for i, j in jobs.items() if STATES[State(j["state"])].on_host and j["host"] == host}
         deadlines = set(self.redis.zrange(self.keys("deadlines"), 0, -1))
-        assert deadlines == {job_id for job_id, job in jobs.items() if job["state"] == State.RUNNING}
+        assert deadlines == {
+            job_id for job_id, job in jobs.items() if job["state"] == State.RUNNING and job["timeout_s"] != "0"
+        }
         billing = set(self.redis.zrange(self.keys("billing"), 0, -1))
         running = {job_id for job_id, job in jobs.items() if job["state"] in (State.RUNNING, State.TIMEOUT)}
         stopping = {job_id for job_id, job in jobs.items() if job["state"] == State.INTERRUPTING}
@@ -366,6 +439,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Makes a move, and checks that it happened exactly if it should."""
         before = self.redis.hgetall(self.keys("job", job_id))
         fields = {"started_ms": self.now_ms} if to is State.RUNNING else {}
+        again = Again.PLATFORM if ran_ms % 2 else Again.RESTART
         rows = []
         if to is State.FINALIZING:
             terms = Terms(before["project"], before["flavor"], 1, BUILT_IN["cpu"].hourly_price, "h1")
@@ -375,17 +449,23 @@ class StoreMachine(RuleBasedStateMachine):
             )
         moved = self.store.transition(
             job_id, fence, to, only_from=None if believed is None else [believed], holder=holder, cause=cause,
-            fields=fields, rows=rows,
+            fields=fields, rows=rows, again=again, pause_ms=ran_ms % 3 * 1000,
         )  # fmt: skip
         after = self.redis.hgetall(self.keys("job", job_id))
         legal = (State(before["state"]), to) in LEGAL and believed in (None, before["state"])
         if (before["state"], to) == (State.FINALIZING, State.QUEUED):
-            legal = legal and before["auto_restart"] == "1"
+            legal = (
+                legal and before.get("stop_asked") != "1" and (again is Again.PLATFORM or before["auto_restart"] == "1")
+            )
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours)
         if not moved.moved:
             assert after == before
+        elif before.get("delete_asked") == "1" and to in ENDED:
+            assert "spec" not in after
         elif to is State.QUEUED:
+            tries = 0 if again is Again.RESTART else int(before.get("platform_tries", 0)) + 1
+            assert int(after.get("platform_tries", 0)) == tries
             assert after["attempt"] == str(int(before["attempt"]) + 1)
             assert after["fence"] != before["fence"]
         elif before.get("end_cause"):

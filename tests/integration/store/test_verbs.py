@@ -15,6 +15,7 @@ from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded, Stor
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.job import Job
 from aitrain.domain.placement import place
+from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
 from aitrain.store import Lease, LogLine, Store
@@ -105,15 +106,16 @@ def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
 def test_one_of_two_deliveries_gets_the_lease(store: Store) -> None:
     job = placed(store)
     first, second = (Lease(job.id, job.fence, State.INITIALIZING, holder) for holder in ("a", "b"))
-    assert store.begin_step(first, 60_000, "h1", "one")[0].moved
-    assert not store.begin_step(second, 60_000, "h1", "one")[0].moved
+    assert store.begin_step(first, 60_000, "h1", "one").job
+    assert not store.begin_step(second, 60_000, "h1", "one").job
     assert not store.transition(job.id, job.fence, State.PENDING, holder="b").moved
     assert store.transition(job.id, job.fence, State.PENDING, holder="a").moved
 
 
-def test_a_step_keeps_its_lease_over_a_stop_order_until_it_gives_it_back(store: Store) -> None:
+def test_a_start_keeps_its_lease_over_a_stop_order_until_it_gives_it_back(store: Store) -> None:
     job = placed(store)
-    lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
+    store.transition(job.id, job.fence, State.PENDING)
+    lease = Lease(job.id, job.fence, State.PENDING, "a")
     store.begin_step(lease, 60_000, "h1", "one")
     store.stop(job.id, "stopped")
     assert store.renew_leases([lease], 60_000) == [False]
@@ -122,11 +124,20 @@ def test_a_step_keeps_its_lease_over_a_stop_order_until_it_gives_it_back(store: 
     assert not store.host_jobs("h1")[0].lease_live
 
 
+def test_a_copy_loses_its_lease_to_a_stop_order_at_once(store: Store) -> None:
+    job = placed(store)
+    lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
+    store.begin_step(lease, 60_000, "h1", "one")
+    store.stop(job.id, "stopped")
+    assert not store.host_jobs("h1")[0].lease_live
+
+
 def test_a_lease_of_a_step_that_was_told_to_stop_is_kept_alive(redis: RedisServer, namespace: str) -> None:
     now = [1_800_000_000_000]
     store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0])
     job = placed(store)
-    lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
+    store.transition(job.id, job.fence, State.PENDING)
+    lease = Lease(job.id, job.fence, State.PENDING, "a")
     store.begin_step(lease, 5000, "h1", "one")
     store.stop(job.id, "stopped")
     for _ in range(5):
@@ -160,15 +171,15 @@ def test_only_a_waiting_job_of_this_fence_is_assigned(store: Store) -> None:
 def test_a_worker_of_another_host_gets_no_lease(store: Store) -> None:
     job = placed(store)
     lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
-    assert not store.begin_step(lease, 60_000, "h2", "one")[0].moved
+    assert not store.begin_step(lease, 60_000, "h2", "one").job
 
 
 def test_another_machine_of_the_hosts_name_gets_neither_orders_nor_leases(store: Store) -> None:
     job = placed(store)
-    assert store.heartbeat("h1", instance="two", seen=[], ttl_ms=1000, resend_ms=1000) is None
+    assert store.heartbeat("h1", instance="two", fit=True, seen=[], ttl_ms=1000, resend_ms=1000) is None
     lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
-    assert not store.begin_step(lease, 60_000, "h1", "two")[0].moved
-    assert store.begin_step(lease, 60_000, "h1", "one")[0].moved
+    assert not store.begin_step(lease, 60_000, "h1", "two").job
+    assert store.begin_step(lease, 60_000, "h1", "one").job
 
 
 def test_two_machines_of_one_name(store: Store) -> None:
@@ -197,7 +208,8 @@ def test_whoever_stops_a_job_while_it_is_pushed_does_not_see_it_again(store: Sto
     for state in (State.PENDING, State.RUNNING, State.TIMEOUT, State.FINALIZING):
         assert store.transition(job.id, job.fence, state).moved
     store.stop(job.id, "enough")
-    assert not store.transition(job.id, job.fence, State.QUEUED).moved
+    for again in Again:
+        assert not store.transition(job.id, job.fence, State.QUEUED, again=again).moved
     assert store.transition(job.id, job.fence, State.INTERRUPTED).moved
 
 
@@ -208,7 +220,7 @@ def test_a_silent_step_is_sent_again_less_and_less_often(redis: RedisServer, nam
     sent = 0
     for _ in range(1000):
         now[0] += 1000
-        jobs = store.heartbeat("h1", instance="one", seen=[], ttl_ms=10**9, resend_ms=1000) or []
+        jobs = store.heartbeat("h1", instance="one", fit=True, seen=[], ttl_ms=10**9, resend_ms=1000) or []
         sent += sum(job.resend for job in jobs)
     assert 6 < sent < 30
 

@@ -1,0 +1,65 @@
+"""The connection to the job store's Redis, on which every group of verbs stands."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from aitrain.domain.errors import InvalidInput
+from aitrain.store.keys import Keys
+from aitrain.store.scripts import Scripts, answering
+
+# A command that got no answer is sent again at once and twice more: an outage is told within seconds, a blip is not.
+RETRIES = 3
+SOCKET_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+
+
+def fence(attempt: int) -> str:
+    """A new fence for an attempt: its number for people, a random token for the comparison."""
+    return f"{attempt}.{token()}"
+
+
+def token() -> str:
+    """A random name, of an operation or a fence."""
+    return uuid.uuid4().hex[:16]
+
+
+class Connection:
+    """Runs the scripts of one site."""
+
+    def __init__(
+        self, url: str, *, namespace: str = "aitrain", grace_ms: int = 10_000, clock_ms: Callable[[], int] | None = None
+    ) -> None:
+        """url: redis:// or rediss://; namespace: prefix of every key; grace_ms: how long the message of a state's step
+        may be under way before it is sent again; clock_ms: for simulations, the time to use instead of the server's.
+
+        Raises InvalidInput if the URL is not one of Redis. Does not connect yet.
+        """
+        try:
+            self._redis = Redis.from_url(
+                url,
+                decode_responses=True,
+                retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
+                socket_timeout=SOCKET_TIMEOUT_SECONDS,
+                socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                socket_keepalive=True,
+            )
+        except ValueError as error:
+            raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
+        self._key = Keys(namespace)
+        self._run = Scripts(self._redis, self._key.root, clock_ms)
+        self._grace_ms = grace_ms
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._redis.close()
+
+    def _ask(self, command: Callable[[], Any]) -> Any:
+        with answering():
+            return command()

@@ -1,0 +1,166 @@
+"""Jobs: submitting, moving, reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from aitrain.domain.admission import Admitted
+from aitrain.domain.billing import LedgerRow
+from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded
+from aitrain.domain.flavor import Kind
+from aitrain.domain.job import Job
+from aitrain.domain.placement import Assignment, Vacancy, Waiting
+from aitrain.domain.retry import Again
+from aitrain.domain.states import EndCause, InfoCode, State, sources
+from aitrain.store.answers import HostAway, Moved, Submitted, to_moved
+from aitrain.store.connection import Connection, fence, token
+from aitrain.store.records import job_fields, ledger_fields, to_job
+
+
+class Jobs(Connection):
+    """A job's way from its submission to its end."""
+
+    def submit(self, job_id: str, admitted: Admitted) -> Submitted:
+        """Writes a new job, QUEUED. Submitting the same id again changes nothing.
+
+        Raises QuotaExceeded, InvalidInput for the id of a deleted job (nothing is written), and StoreUnavailable.
+        """
+        answer = self._run(
+            "submit",
+            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted), "units": admitted.units},
+        )
+        if answer.get("refused"):
+            raise QuotaExceeded(
+                project=admitted.spec.project, kind=admitted.kind, limit=answer["limit"], used=answer["used"],
+                asked=admitted.units,
+            )  # fmt: skip
+        if answer.get("deleted"):
+            raise InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
+        job = to_job(job_id, answer["job"], answer["history"], [])
+        return Submitted(job, may_start=answer["free"] >= admitted.units)
+
+    def transition(
+        self,
+        job_id: str,
+        fence: str,
+        to: State,
+        *,
+        only_from: Iterable[State] | None = None,
+        holder: str | None = None,
+        code: InfoCode | None = None,
+        message: str = "",
+        cause: EndCause | None = None,
+        fields: Mapping[str, str | int] | None = None,
+        rows: Sequence[LedgerRow] = (),
+        again: Again | None = None,
+        pause_ms: int = 0,
+        host_away: HostAway | None = None,
+    ) -> Moved:
+        """Moves a job, if its fence is this one and it stands in a state from which it may go there.
+
+        only_from: narrower than the table; holder: and only while this worker holds the lease of its step; cause: why
+        the attempt ended, kept unless one is known already; fields: facts of the attempt; rows: ledger rows that the
+        move makes final; again, pause_ms: to QUEUED, why it runs again, and for how long it waits before; host_away:
+        only while its host has been away for so long. Answers moved=False when late. Raises StoreUnavailable.
+        """
+        froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
+        arguments: dict[str, Any] = {
+            "id": job_id, "fence": fence, "from": froms, "to": to, "op": token(), "message": message,
+            "fields": {name: str(value) for name, value in (fields or {}).items()}, "grace_ms": self._grace_ms,
+            "rows": [ledger_fields(row) for row in rows],
+        }  # fmt: skip
+        if rows:
+            arguments["written"] = rows[-1].minute + 1
+        if to is State.QUEUED:
+            arguments |= {"token": token(), "again": again or Again.PLATFORM, "pause_ms": pause_ms}
+        if host_away is not None:
+            arguments |= {"away_ms": host_away.away_ms, "ttl_ms": host_away.ttl_ms}
+        arguments |= {k: v for k, v in {"holder": holder, "code": code, "cause": cause}.items() if v is not None}
+        return to_moved(self._run("transition", arguments))
+
+    def get(self, job_id: str) -> Job:
+        """The job as it stands.
+
+        Raises JobNotFound and StoreUnavailable.
+        """
+        jobs = self.get_many([job_id])
+        if not jobs:
+            raise JobNotFound(job_id)
+        return jobs[0]
+
+    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """Those of the jobs that there are, in one round trip."""
+        pipe = self._redis.pipeline(transaction=True)
+        for job_id in job_ids:
+            pipe.hgetall(self._key("job", job_id))
+            pipe.lrange(self._key("history", job_id), 0, -1)
+            pipe.lrange(self._key("attempts", job_id), 0, -1)
+        found = self._ask(pipe.execute)
+        triples = zip(job_ids, found[0::3], found[1::3], found[2::3], strict=True)
+        return [
+            to_job(job_id, fields, history, ends)
+            for job_id, fields, history, ends in triples
+            if fields and "deleted_ms" not in fields
+        ]
+
+    def existing(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the ids of which there is a job, or was one until lately."""
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipe.exists(self._key("job", job_id))
+        found = self._ask(pipe.execute)
+        return {job_id for job_id, there in zip(job_ids, found, strict=True) if there}
+
+    def newest(self, *, project: str | None, state: State | None, limit: int) -> list[Job]:
+        """The newest jobs, of one project or in one state if given (by time of entering it), newest first."""
+        if state is not None:
+            key = self._key("state", state)
+        else:
+            key = self._key("jobs") if project is None else self._key("project_jobs", project)
+        jobs: list[Job] = []
+        start = 0
+        while len(jobs) < limit:
+            ids = self._ask(partial(self._redis.zrevrange, key, start, start + limit - 1))
+            if not ids:
+                break
+            jobs += [job for job in self.get_many(ids) if project in (None, job.project)]
+            start += limit
+        return jobs[:limit]
+
+    def placement_view(self, window: int) -> tuple[dict[str, list[Waiting]], dict[str, list[Vacancy]]]:
+        """What waits (the first `window` jobs of each flavor) and what is free, by flavor, where there is both."""
+        view = self._run("placement_view", {"window": window})
+        waiting = {
+            flavor: [
+                Waiting(job_id, fence, Kind(kind), flavor, units, ms / 1000) for job_id, fence, kind, units, ms in jobs
+            ]
+            for flavor, jobs in dict(view["waiting"]).items()
+        }
+        vacancies = {
+            flavor: [Vacancy(host, tuple(units), room, int(capacity)) for host, units, room, capacity in hosts]
+            for flavor, hosts in dict(view["vacancies"]).items()
+        }
+        return waiting, vacancies
+
+    def assign(self, assignment: Assignment) -> str | None:
+        """Commits an assignment: reserves its units and moves the job to INITIALIZING, or changes nothing (None).
+
+        Returns the fence of the run. It is made here, so that a store that lost its last second in a crash does not
+        hand out the fence of a run that has begun.
+        """
+        attempt, _, _ = assignment.fence.partition(".")
+        answer = self._run(
+            "assign",
+            {
+                "id": assignment.job_id,
+                "fence": assignment.fence,
+                "run_fence": fence(int(attempt)),
+                "host": assignment.host,
+                "units": assignment.units,
+                "op": token(),
+                "grace_ms": self._grace_ms,
+            },
+        )
+        return str(answer["fence"]) if answer["moved"] else None

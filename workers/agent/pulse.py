@@ -1,0 +1,56 @@
+"""When this host was last heard by the job store, kept on disk: a restart of its processes does not forget it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def _now() -> float:
+    # Goes on while the machine sleeps, and is not set by anybody, unlike the time of day.
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Pulse:
+    """The agent beats it with every heartbeat that the store answered; whoever watches over the host reads it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "pulse"
+        self._boot = BOOT_ID.read_text().strip()
+        self._began = _now()
+        self._last: float | None = None
+
+    @staticmethod
+    def now() -> float:
+        """The time to give to `beat`: seconds since this machine started."""
+        return _now()
+
+    def beat(self, asked: float) -> None:
+        """The store answered a heartbeat that was sent at `asked`."""
+        self._last = asked
+        part = self._path.with_name(f"pulse.{os.getpid()}")
+        try:
+            part.write_text(f"{self._boot} {asked:.3f}\n")
+            part.rename(self._path)
+        except OSError as error:
+            # A full disk must not cost the host its lease; this process remembers.
+            log.warning("%s could not be written: %s", self._path, error)
+
+    def silence_s(self) -> float:
+        """Seconds since the last heartbeat that was answered, or since this process began if none is known.
+
+        One of before a reboot does not count: nothing of that time runs any more.
+        """
+        known = [self._last] if self._last is not None else []
+        with suppress(OSError, ValueError):
+            boot, _, at = self._path.read_text().partition(" ")
+            if boot == self._boot:
+                known.append(float(at))
+        return max(0.0, _now() - (max(known) if known else self._began))

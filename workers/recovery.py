@@ -1,0 +1,46 @@
+"""What becomes of a job whose host is lost."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from aitrain.domain.job import Job
+from aitrain.domain.retry import Outcome, Pauses, outcome
+from aitrain.domain.states import CAUSES, EndCause, InfoCode, State
+from aitrain.store import HostAway
+from workers.ledger import unwritten_rows
+from workers.machine import Machine
+
+log = logging.getLogger(__name__)
+
+
+def after_loss(job: Job, pauses: Pauses) -> Outcome:
+    """Where a job goes whose host is lost, from where it was."""
+    lost, row = f"its host {job.host} was lost", CAUSES[EndCause.HOST_LOST]
+    match job.state:
+        case State.INTERRUPTING if job.started_ms is None and not job.starting:
+            return Outcome(State.INTERRUPTED, InfoCode.JOB_INTERRUPTED, "stopped before it ran")
+        case State.INTERRUPTING | State.TIMEOUT:
+            message = f"{lost} while it was stopped; its results are there, if they are anywhere"
+            return Outcome(row.ends, row.code, message)
+        case State.FINALIZING:
+            message = f"{lost} before its results were pushed; they are there, if they are anywhere"
+            return Outcome(row.ends, InfoCode.JOB_SYNC_FAILED, message)
+    return outcome(job, EndCause.HOST_LOST, pauses, message=lost)
+
+
+def recover(machine: Machine, job: Job, away: HostAway) -> None:
+    """Moves a job on whose host has been away for so long. Does nothing if the host is back, or the job has moved."""
+    timing = machine.settings.timing
+    if job.state is State.FINALIZING:
+        # Nothing of it runs, and its results are worth a wait.
+        away = replace(away, away_ms=max(away.away_ms, int(timing.finalizing_patience_seconds * 1000)))
+    to = after_loss(job, timing.pauses)
+    moved = machine.store.transition(
+        job.id, job.fence, to.state, only_from=[job.state], code=to.code, message=to.message, cause=EndCause.HOST_LOST,
+        rows=unwritten_rows(machine.settings, job, job.ran_ms), again=to.again, pause_ms=to.pause_ms, host_away=away,
+    )  # fmt: skip
+    if moved.moved:
+        log.warning("job %s goes from %s to %s: host %s was lost", job.id, job.state, to.state, job.host)
+        machine.dispatcher.after(moved, to.state)
