@@ -80,6 +80,17 @@ class Broker:
     def __init__(self, settings: Settings) -> None:
         self.app = celery_app(settings)
 
+    def check(self) -> None:
+        """Connects as a producer does, and sends nothing.
+
+        Raises BrokerUnavailable if the broker does not answer within seconds.
+        """
+        try:
+            with self.app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1)
+        except (CeleryError, KombuError, OSError) as error:
+            raise BrokerUnavailable(f"the broker does not answer ({error})") from error
+
     def send_chain(self, job_id: str, fence: str, queue: str) -> None:
         """Sends the four links of a job's chain to its host's queue.
 
