@@ -24,9 +24,9 @@ DATE_STEP_SECONDS = 1.0
 class DataStoreFacts:
     """What came of listing the containers of a data store.
 
-    containers: how many it showed, None if it refused; code: the store's own word for the refusal, "" if it did not
-    answer; complaint: the refusal as a job would tell it; ahead_s: its clock minus this machine's in seconds, true to
-    error_s; None if it told no time.
+    containers: how many it showed, None if it refused; code: its own word for the refusal, the HTTP status if it said
+    none, "" if it did not answer; complaint: the refusal as a job would tell it; ahead_s: its clock minus this
+    machine's in seconds, true to error_s; None if it told no time.
     """
 
     containers: int | None
@@ -39,7 +39,10 @@ class DataStoreFacts:
 def inspect(alias: str, store: DataStore) -> DataStoreFacts:
     """Asks a data store for its containers, once. What fails is told in the answer."""
     subject = f"data store {alias!r}"
-    client = connect(store, connect_seconds=ANSWER_SECONDS, read_seconds=ANSWER_SECONDS, attempts=1)
+    try:
+        client = connect(store, connect_seconds=ANSWER_SECONDS, read_seconds=ANSWER_SECONDS, attempts=1)
+    except ValueError as error:  # as botocore calls an endpoint that is no URL
+        return DataStoreFacts(None, "", f"{subject}: {error}")
     began = time.time()
     answer: dict[str, Any] = {}
     try:

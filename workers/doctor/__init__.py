@@ -1,4 +1,4 @@
-"""`aitrain doctor`: checks a site, and this machine as its host, before the first job. It changes nothing that stays."""
+"""`aitrain doctor`: checks a site, and this machine as its host, before the first job. Nothing it changes stays."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def directory(path: Path, user: str) -> Directory:
     """
     exists = path.exists()
     held = next(above for above in (path, *path.parents) if above.exists())
-    trouble, trouble_giving = _try(held, user) if exists else _foresee(held)
+    trouble, trouble_giving = _try(held, user) if exists else _foresee(held, user)
     return Directory(path, exists, _kind(held.resolve()), space_of(held), trouble, trouble_giving)
 
 
@@ -84,10 +84,12 @@ def _try(path: Path, user: str) -> tuple[str, str]:
     return "", ""
 
 
-def _foresee(above: Path) -> tuple[str, str]:
+def _foresee(above: Path, user: str) -> tuple[str, str]:
     # Nothing is made where nothing of ours is yet.
     may = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
-    return "" if may else f"{above} cannot be written", "" if os.geteuid() == 0 else "not root"
+    # Nobody but root gives files away; a worker that is not root can run containers as itself.
+    gives = os.geteuid() == 0 or user == f"{os.geteuid()}:{os.getegid()}"
+    return "" if may else f"{above} cannot be written", "" if gives else "not root"
 
 
 def _kind(path: Path) -> str:

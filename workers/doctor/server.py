@@ -15,6 +15,8 @@ OLDEST = (6, 2)
 SLOW_SECONDS = 0.1
 # Time to add memory or to find out who fills it, before the server refuses writes.
 MEMORY_WARN_SHARE, MEMORY_FAIL_SHARE = 0.7, 0.95
+# What servers and the client library say of a wrong user, a wrong password, and too few rights.
+REFUSALS = ("uthentication required", "username-password", "AUTH", "WRONGPASS", "no permissions", "NOPERM")
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ def judge(server: Server, facts: ServerFacts) -> list[Finding]:
 
 def unreachable(server: Server, complaint: str) -> Finding:
     """It did not answer, or refused to."""
-    if any(word in complaint for word in ("NOPERM", "NOAUTH", "WRONGPASS")):
+    if any(words in complaint for words in REFUSALS):
         remedy = (
             f"correct user and password in {server.setting}, and allow that user all keys and all but the dangerous "
             "commands (INFO is also needed): ACL SETUSER NAME ~* &* +@all -@dangerous +info"
         )
-    elif "LOADING" in complaint:
+    elif "loading" in complaint:
         remedy = "wait until it has read its file, and run this again"
     else:
         remedy = f"start Redis 6.2 or newer, correct {server.setting}, and open its port to this machine"

@@ -13,7 +13,7 @@ MISSED_PERIODS = 3
 # What very short periods are not held to.
 LEAST_SECONDS = 30.0
 # The keys are known, and may not list containers: that right is not needed.
-NOT_ALLOWED, NO_SUCH_CALL = {"AccessDenied"}, {"NotImplemented", "MethodNotAllowed", "501", "405"}
+NOT_ALLOWED, NO_SUCH_CALL = {"AccessDenied"}, {"NotImplemented", "MethodNotAllowed"}
 TOO_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 
 
@@ -81,6 +81,11 @@ def _access(check: str, alias: str, endpoint: str | None, facts: DataStoreFacts)
         return ok(check, f"answers; it does not list containers ({facts.code}), so the keys were not tried")
     if facts.code in TOO_SKEWED:
         return fail(check, f"refuses requests of this machine's time ({facts.code})", "set this machine's clock by NTP")
+    if facts.code.isdigit():
+        return fail(
+            check, f"answers with status {facts.code}, and not as an S3 server does",
+            f"correct endpoint_url in {section}: the address of the S3 service, without a container",
+        )  # fmt: skip
     if facts.code:
         return fail(check, facts.complaint, f"correct access_key_id, secret_access_key and region in {section}")
     where = endpoint or "the provider's own endpoint"
