@@ -21,6 +21,8 @@ from aitrain.settings import Settings
 CONTROL_QUEUE = "control"
 # No worker consumes it: whatever lands there was sent without a queue, and that is a defect.
 UNROUTED_QUEUE = "unrouted"
+# Whoever only asks whether the broker answers wants to know soon.
+CHECK_SECONDS = 2.0
 
 
 def host_queue(kind: Kind, flavor: str, host: str) -> str:
@@ -79,6 +81,18 @@ class Broker:
 
     def __init__(self, settings: Settings) -> None:
         self.app = celery_app(settings)
+
+    def check(self) -> None:
+        """Connects as a producer does, and sends nothing.
+
+        Raises BrokerUnavailable if the broker does not answer within seconds.
+        """
+        quick = {"socket_timeout": CHECK_SECONDS, "socket_connect_timeout": CHECK_SECONDS}
+        try:
+            with self.app.connection_for_write(transport_options=quick) as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+        except (CeleryError, KombuError, OSError) as error:
+            raise BrokerUnavailable(f"the broker does not answer ({error})") from error
 
     def send_chain(self, job_id: str, fence: str, queue: str) -> None:
         """Sends the four links of a job's chain to its host's queue.

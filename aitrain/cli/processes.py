@@ -66,7 +66,19 @@ def flower(
     _become("flower", address, str(port), str(config or ""), extra="flower")
 
 
+def doctor(
+    host: Annotated[
+        bool | None,
+        typer.Option("--host/--no-host", help="Check this machine as a host; as its settings say if left out."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check the site, and this machine as its host, before the first job. Exit status 1: something has to be mended."""
+    chosen = [] if host is None else ["--host" if host else "--no-host"]
+    _become("doctor", *chosen, *(["--json"] if as_json else []))
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds these commands to the tree."""
-    for command in (host, worker, agent, control, beat, flower):
+    for command in (host, worker, agent, control, beat, flower, doctor):
         app.command()(command)

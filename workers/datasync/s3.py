@@ -35,6 +35,11 @@ PARTS_ETAG = re.compile(r"[0-9a-f]{32}-[0-9]+")
 @lru_cache(maxsize=64)
 def _client(store: DataStore) -> Any:
     """One client a data store for the whole process: making one takes 0.2 s, and they are safe to share."""
+    return connect(store, connect_seconds=5, read_seconds=60, attempts=5)
+
+
+def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, attempts: int) -> Any:
+    """A client of a data store. attempts: how often a request is sent until it counts as failed."""
     return boto3.session.Session().client(
         "s3",
         endpoint_url=store.endpoint_url,
@@ -42,9 +47,9 @@ def _client(store: DataStore) -> Any:
         aws_access_key_id=store.access_key_id.get_secret_value(),
         aws_secret_access_key=store.secret_access_key.get_secret_value(),
         config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=connect_seconds,
+            read_timeout=read_seconds,
+            retries={"mode": "standard", "max_attempts": attempts},
             max_pool_connections=CONNECTIONS,
             # Stores that are not Amazon's often do not know the newer trailing checksums.
             request_checksum_calculation="when_required",

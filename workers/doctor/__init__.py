@@ -1,0 +1,63 @@
+"""`aitrain doctor`: checks a site, and this machine as its host, before the first job. Nothing it changes stays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import unquote, urlsplit
+
+from aitrain.domain.errors import InvalidInput
+from aitrain.settings import Settings
+from workers.doctor.finding import Finding, Verdict, worst
+from workers.doctor.probes import examine, probes
+
+__all__ = ["Finding", "Verdict", "diagnose", "run"]
+
+# Shorter ones are no secrets, and would be found in every word.
+SECRET_LENGTH = 4
+
+
+def diagnose(settings: Settings, *, with_host: bool | None = None) -> list[Finding]:
+    """Every finding. with_host: this machine as a host too; None: if its settings offer units. Raises nothing."""
+    wanted = bool(settings.host.units) if with_host is None else with_host
+    secrets = _secrets(settings)
+    return [
+        replace(finding, found=_without(secrets, finding.found))
+        for finding in examine(probes(settings, with_host=wanted))
+    ]
+
+
+def run(settings: Settings, arguments: Sequence[str]) -> int:
+    """Prints the findings; 1 if one is a FAIL, else 0. arguments: any of --host, --no-host, --json.
+
+    Raises InvalidInput if a table cannot be drawn.
+    """
+    logging.getLogger().setLevel(logging.ERROR)  # what clients say on the way stands in the findings
+    try:
+        from rich.console import Console
+
+        from workers.doctor import report
+    except ModuleNotFoundError as error:
+        raise InvalidInput.of("installation", error.name, "is not installed", "pip install 'aitrain[cli]'") from None
+    with_host = True if "--host" in arguments else False if "--no-host" in arguments else None
+    findings = diagnose(settings, with_host=with_host)
+    console = Console(highlight=False)
+    if "--json" in arguments:
+        console.out(report.as_json(findings), highlight=False)
+    else:
+        report.show(findings, console)
+    return int(worst(findings) is Verdict.FAIL)
+
+
+def _secrets(settings: Settings) -> list[str]:
+    stores = [store.secret_access_key.get_secret_value() for store in settings.data_stores.values()]
+    quoted = [urlsplit(url).password or "" for url in (settings.redis_url, settings.broker_url or "")]
+    return [secret for secret in (*stores, *quoted, *map(unquote, quoted)) if len(secret) >= SECRET_LENGTH]
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    """Errors of other people's libraries may repeat what they were given."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,167 @@
+"""The probes: each asks one part for its facts and has them judged. They run side by side, each in bounded time."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+
+from aitrain.broker import Broker
+from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, Unavailable
+from aitrain.settings import DataStore, Settings
+from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
+from workers.datasync import inspection as data_stores
+from workers.doctor import disk, engine, gpus, host, server, site
+from workers.doctor.finding import Finding, fail, ok, warn
+from workers.runtime import inspection as engines
+
+# Twice what the slowest part may take by its own time limits; what these do not bound (a name that is not resolved, a
+# network disk that hangs) ends here.
+PROBE_SECONDS = 30.0
+
+Probe = tuple[str, Callable[[], list[Finding]]]
+
+
+def probes(settings: Settings, *, with_host: bool) -> list[Probe]:
+    """Those of the site, and of this machine as a host if wanted."""
+    chosen: list[Probe] = [
+        ("store", partial(_store, settings)),
+        ("broker", partial(_broker, settings)),
+        ("site", partial(_site, settings)),
+        *((f"data_store.{alias}", partial(_data_store, alias, it)) for alias, it in settings.data_stores.items()),
+    ]
+    if not settings.data_stores:
+        chosen.append(("data_store", lambda: [site.no_data_store()]))
+    if with_host:
+        chosen += [
+            ("host", lambda: [host.settings(settings)]),
+            ("host.name", partial(_name, settings)),
+            ("host.data_dir", partial(_data_dir, settings)),
+            ("engine", partial(_engine, settings)),
+        ]
+        if engine.offers_gpus(settings):
+            chosen.append(("gpu", lambda: gpus.judge(gpus.listed(), settings)))
+    return chosen
+
+
+def examine(chosen: Sequence[Probe], seconds: float = PROBE_SECONDS) -> list[Finding]:
+    """Runs the probes side by side, for `seconds` at most; their findings, in the order of the probes."""
+    found: list[list[Finding] | None] = [None] * len(chosen)
+
+    def run(place: int, probe: Probe) -> None:
+        found[place] = _survive(*probe)
+
+    # Daemons, so that one that hangs does not keep the process from ending.
+    threads = [threading.Thread(target=run, args=each, daemon=True) for each in enumerate(chosen)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [
+        finding
+        for (name, _), findings in zip(chosen, list(found), strict=True)
+        for finding in (findings if findings is not None else [_silent(name, seconds)])
+    ]
+
+
+def _survive(name: str, probe: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return probe()
+    except InvalidInput as error:
+        return [fail(name, f"{p.field} {p.message}", p.remedy) for p in error.problems]
+    except AitrainError as error:
+        return [fail(name, str(error), "look into the log of the part that said so")]
+    except Exception as error:  # one check that fails must not hide the others
+        return [fail(name, f"could not be checked: {type(error).__name__}: {error}", "correct it, or report it to us")]
+
+
+def _silent(name: str, seconds: float) -> Finding:
+    return fail(
+        name, f"no answer within {seconds:g} s", "see that its machine is up and that its name resolves quickly"
+    )
+
+
+def _server(url: str, namespace: str) -> ServerFacts:
+    with closing(Inspection(url, namespace=namespace)) as inspection:
+        return inspection.server()
+
+
+def _site_facts(settings: Settings) -> SiteFacts:
+    with closing(Inspection(settings.redis_url, namespace=settings.namespace)) as inspection:
+        return inspection.site(settings.host.name)
+
+
+def _store(settings: Settings) -> list[Finding]:
+    try:
+        facts = _server(settings.redis_url, settings.namespace)
+    except Unavailable as error:
+        return [server.unreachable(server.STORE, str(error))]
+    return [*server.judge(server.STORE, facts), server.access(server.STORE, settings.redis_url)]
+
+
+def _broker(settings: Settings) -> list[Finding]:
+    try:
+        Broker(settings).check()
+    except BrokerUnavailable as error:
+        return [server.unreachable(server.BROKER, str(error))]
+    url = settings.broker_url
+    if url is None or url == settings.redis_url:
+        return [ok("broker.reachable", "answers; it is the job store's server")]
+    try:
+        facts = _server(url, settings.namespace)
+    except InvalidInput:
+        looked = "answers; it is not a plain Redis URL, so its server was not looked at"
+        return [warn("broker.reachable", looked, "see that it keeps its messages on disk and drops none when full")]
+    except Unavailable as error:
+        return [server.unreachable(server.BROKER, str(error))]
+    try:
+        same = facts.run_id == _server(settings.redis_url, settings.namespace).run_id
+    except (Unavailable, InvalidInput):
+        same = False
+    if same:
+        return [ok("broker.reachable", "answers; it is the job store's server")]
+    return [*server.judge(server.BROKER, facts), server.access(server.BROKER, url)]
+
+
+def _site(settings: Settings) -> list[Finding]:
+    try:
+        facts = _site_facts(settings)
+    except (Unavailable, InvalidInput):
+        return []  # the probe of the store says it
+    return [site.sweeps(facts, settings.timing), site.hosts(facts)]
+
+
+def _name(settings: Settings) -> list[Finding]:
+    try:
+        facts = _site_facts(settings)
+    except (Unavailable, InvalidInput):
+        return []  # the probe of the store says it
+    return [host.name(settings, facts, host.instance_of(settings.host.data_dir))]
+
+
+def _data_store(alias: str, store: DataStore) -> list[Finding]:
+    keyless = site.has_keys(alias, store)
+    if keyless:
+        return [keyless]
+    return site.data_store(alias, store.endpoint_url, data_stores.inspect(alias, store))
+
+
+def _data_dir(settings: Settings) -> list[Finding]:
+    return disk.judge_directory(disk.directory(settings.host.data_dir, settings.host.container_user))
+
+
+def _engine(settings: Settings) -> list[Finding]:
+    try:
+        facts = engines.inspect(settings.host)
+    except (Unavailable, JobFault) as error:
+        return [engine.unreachable(settings.host.docker_url, str(error))]
+    has_hook = shutil.which("nvidia-container-runtime-hook") is not None
+    return [
+        ok("engine.reachable", f"answers at {settings.host.docker_url}"),
+        *engine.judge(facts, settings, has_gpu_hook=has_hook),
+        *disk.engine_room(facts.root),
+    ]

@@ -1,0 +1,92 @@
+"""Judges what a site's keys and data stores say."""
+
+from __future__ import annotations
+
+from aitrain.settings import DataStore, Timing
+from aitrain.store.inspection import SiteFacts
+from workers.datasync.inspection import DataStoreFacts
+from workers.doctor.clocks import clock
+from workers.doctor.finding import Finding, fail, ok, warn
+
+# A period may be missed in a restart, and a sweep may have much to do: the third that fails to come is news.
+MISSED_PERIODS = 3
+# What very short periods are not held to.
+LEAST_SECONDS = 30.0
+# The keys are known, and may not list containers: that right is not needed.
+NOT_ALLOWED, NO_SUCH_CALL = {"AccessDenied"}, {"NotImplemented", "MethodNotAllowed"}
+TOO_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+
+
+def sweeps(facts: SiteFacts, timing: Timing) -> Finding:
+    """Beat ticks, and a control worker does what it says."""
+    check = "site.sweeps"
+    periods = {
+        "mark_timeouts": timing.sweep_seconds, "place_waiting": timing.sweep_seconds,
+        "bill_minutes": timing.billing_seconds,
+    }  # fmt: skip
+    start = "start `aitrain control` and, once per site, `aitrain beat`; agents do without meanwhile, but later"
+    if not facts.sweeps:
+        return warn(check, "none has ever run", start)
+    ages = {name: max(0.0, (facts.now_ms - at_ms) / 1000) for name, at_ms in facts.sweeps.items()}
+    allowed = {name: max(LEAST_SECONDS, MISSED_PERIODS * period) for name, period in periods.items()}
+    late = [name for name, most in allowed.items() if ages.get(name, most + 1) > most]
+    youngest = min(ages.values())
+    if len(late) == len(allowed):
+        return warn(check, f"the last one ended {youngest:.0f} s ago", start)
+    if late:
+        return warn(
+            check, f"{', '.join(late)} did not succeed lately; others did", "look into the control worker's log"
+        )
+    return ok(check, f"the last one ended {youngest:.0f} s ago")
+
+
+def hosts(facts: SiteFacts) -> Finding:
+    """Somebody is there to run jobs."""
+    check = "site.hosts"
+    if not facts.live_hosts:
+        return warn(check, "no host is alive: jobs will wait", "start `aitrain host` on a machine that offers units")
+    shown = ", ".join(facts.live_hosts[:8]) + (", ..." if len(facts.live_hosts) > 8 else "")
+    return ok(check, f"{len(facts.live_hosts)} alive: {shown}")
+
+
+def no_data_store() -> Finding:
+    """A site may do without."""
+    return ok("data_store", "none is configured: jobs can have no volumes")
+
+
+def has_keys(alias: str, store: DataStore) -> Finding | None:
+    """None if it has keys to try."""
+    if store.access_key_id.get_secret_value() and store.secret_access_key.get_secret_value():
+        return None
+    return fail(
+        f"data_store.{alias}", "has no keys", f"set access_key_id and secret_access_key in [data_stores.{alias}]"
+    )
+
+
+def data_store(alias: str, endpoint: str | None, facts: DataStoreFacts) -> list[Finding]:
+    """It answers, knows the keys, and agrees on the time."""
+    findings = [_access(f"data_store.{alias}", alias, endpoint, facts)]
+    if facts.ahead_s is not None:
+        findings.append(clock(f"data_store.{alias}.clock", facts.ahead_s, facts.error_s))
+    return findings
+
+
+def _access(check: str, alias: str, endpoint: str | None, facts: DataStoreFacts) -> Finding:
+    section = f"[data_stores.{alias}]"
+    if facts.containers is not None:
+        return ok(check, f"takes the keys; they may list {facts.containers} containers")
+    if facts.code in NOT_ALLOWED:
+        return ok(check, "knows the keys; they may not list containers, which jobs do not need")
+    if facts.code in NO_SUCH_CALL:
+        return ok(check, f"answers; it does not list containers ({facts.code}), so the keys were not tried")
+    if facts.code in TOO_SKEWED:
+        return fail(check, f"refuses requests of this machine's time ({facts.code})", "set this machine's clock by NTP")
+    if facts.code.isdigit():
+        return fail(
+            check, f"answers with status {facts.code}, and not as an S3 server does",
+            f"correct endpoint_url in {section}: the address of the S3 service, without a container",
+        )  # fmt: skip
+    if facts.code:
+        return fail(check, facts.complaint, f"correct access_key_id, secret_access_key and region in {section}")
+    where = endpoint or "the provider's own endpoint"
+    return fail(check, facts.complaint, f"correct endpoint_url in {section}, and see that this machine reaches {where}")
