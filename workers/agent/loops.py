@@ -74,8 +74,11 @@ class Reconcile(Loop):
 
     def _list(self) -> list[Container]:
         """What the engine has; whether it answers is told with the heartbeats."""
-        self.engine_answers = False
-        found = self.machine.engine.containers()
+        try:
+            found = self.machine.engine.containers()
+        except AitrainError:
+            self.engine_answers = False
+            raise
         self.engine_answers = True
         return found
 
@@ -138,6 +141,7 @@ class Heartbeat(Loop):
         self._actor, self._reconcile, self._pulse = actor, reconcile, pulse
         self._joined = reconcile.joined
         self._orders: tuple[float, Sequence[HostJob]] = (0.0, ())
+        self._was_fit = True
 
     def orders(self) -> tuple[float, Sequence[HostJob]]:
         """What the last heartbeat brought, and at what monotonic time it was asked."""
@@ -148,11 +152,11 @@ class Heartbeat(Loop):
         if not self._joined.is_set():
             self._join()
         timing, host = self.machine.settings.timing, self.machine.settings.host
-        asked, beat_at = time.monotonic(), self._pulse.now()
+        asked, beat_at, fit = time.monotonic(), self._pulse.now(), self._reconcile.engine_answers
         jobs = self.machine.store.heartbeat(
             host.name,
             instance=self.machine.instance,
-            fit=self._reconcile.engine_answers,
+            fit=fit,
             seen=self._actor.seen(),
             ttl_ms=int(timing.host_lease_seconds * 1000),
             resend_ms=int(timing.message_grace_seconds * 1000),
@@ -162,6 +166,9 @@ class Heartbeat(Loop):
         else:
             self._pulse.beat(beat_at)
             self._orders = asked, jobs
+            if fit and not self._was_fit:
+                self._actor.place_waiting()
+            self._was_fit = fit
         for job in jobs or ():
             if job.resend:
                 self._actor.resend(job)

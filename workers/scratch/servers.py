@@ -183,7 +183,7 @@ class S3Server(Server):
         return [
             str(beside) if beside.exists() else "rclone", "serve", "s3", str(self.buckets),
             "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{self.access_key_id},{self.secret_access_key}",
-            "--config", os.devnull, "--vfs-cache-mode", "off", "--dir-cache-time", "0s",
+            "--config", os.devnull, "--vfs-cache-mode", "off", "--dir-cache-time", "1m",
         ]  # fmt: skip
 
     def client(self) -> Any:
