@@ -95,7 +95,7 @@ class TimeKeeper(Loop):
         if not edited.done:
             return self._refuse(job, wanted_s, "refused: it may only ask for more than it has")
         log.info("job %s: asked for a timeout of %d s and got it", job.job_id, wanted_s)
-        return "granted"
+        return ""  # said with the next heartbeat, which brings the new deadline
 
     def _refuse(self, job: HostJob, wanted_s: int, why: str) -> str:
         self._refused[job.fence] = wanted_s, why

@@ -8,7 +8,7 @@ if ARG.fence and ARG.fence ~= job.fence then return told(false, job, 'late') end
 local key = k_job(ARG.id)
 if ARG.timeout_s then
   local now_s = tonumber(job.timeout_s)
-  if ARG.more_only and (now_s == 0 or (ARG.timeout_s > 0 and ARG.timeout_s <= now_s)) then return told(false, job, 'shorter') end
+  if ARG.more_only and (now_s == 0 or (ARG.timeout_s > 0 and ARG.timeout_s < now_s)) then return told(false, job, 'shorter') end
   if job.state == 'TIMEOUT' then return told(false, job, 'ending') end
   job.timeout_s = int(ARG.timeout_s)
   redis.call('HSET', key, 'timeout_s', job.timeout_s)
