@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 
 def main(role: str, arguments: list[str]) -> int:
     """Runs a role; its exit status. The roles that are Celery's take this process over."""
+    if role == "drill":  # a site of its own: the settings of this one are none of its business
+        from workers.drill.drill import main as drill
+
+        return drill(arguments[0])
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
     try:
         settings = load_settings()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,7 @@ import typer
 
 from aitrain.domain.errors import InvalidInput
 
-NEEDS = {"worker": ("docker", "boto3"), "flower": ("flower",)}
+NEEDS = {"worker": ("docker", "boto3"), "flower": ("flower",), "drill": ("docker", "boto3")}
 
 
 def _become(role: str, *arguments: str, extra: str = "worker") -> None:
@@ -25,7 +27,7 @@ def _become(role: str, *arguments: str, extra: str = "worker") -> None:
     os.execv(sys.executable, [sys.executable, "-m", "workers", role, *arguments])  # noqa: S606 - no shell is wanted
 
 
-_EXTRAS = {"worker": "worker", "flower": "worker,ops"}
+_EXTRAS = {"worker": "worker", "flower": "worker,ops", "drill": "cli,drill"}
 
 
 def host() -> None:
@@ -78,7 +80,21 @@ def doctor(
     _become("doctor", *chosen, *(["--json"] if as_json else []))
 
 
+def drill(
+    jobs: Annotated[int, typer.Option(help="How many jobs.")] = 40,
+    seed: Annotated[int | None, typer.Option(help="Makes the same drill again; a new one if not given.")] = None,
+    minutes: Annotated[float, typer.Option(help="Within which every job has to end.")] = 10,
+    faults: Annotated[str, typer.Option(help="Kinds, separated by commas; all; none.")] = "all",
+    plant: Annotated[str, typer.Option(help="A defect to plant, to see the table show it.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the logs.")] = False,
+) -> None:
+    """Break a scratch site on this machine in every way, and check that it kept its promises. Needs root."""
+    chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    order = {"jobs": jobs, "seed": chosen, "minutes": minutes, "faults": faults, "plant": plant, "keep": keep}
+    _become("drill", json.dumps(order), extra="drill")
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds these commands to the tree."""
-    for command in (host, worker, agent, control, beat, flower, doctor):
+    for command in (host, worker, agent, control, beat, flower, doctor, drill):
         app.command()(command)

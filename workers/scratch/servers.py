@@ -15,6 +15,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -121,6 +122,16 @@ class Server(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
+
+
+def end_tree(pid: int) -> None:
+    """Ends a process and all that it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    with suppress(OSError):
+        for child in children.read_text().split():
+            end_tree(int(child))
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:
@@ -231,9 +242,12 @@ class NetworkNamespace:
 class DockerEngine(Server):
     """A Docker Engine of our own. It has a runtime named "nvidia" that is plain runc, to exercise the GPU path."""
 
-    def __init__(self, directory: Path, *, images: Path | None = None) -> None:
-        """images: the engine's data root, if it is to outlive the engine; else below directory."""
+    def __init__(self, directory: Path, *, images: Path | None = None, live_restore: bool = False) -> None:
+        """images: the engine's data root, if it is to outlive the engine; else below directory; live_restore: its
+        containers run on while it is away.
+        """
         super().__init__(directory)
+        self._live_restore = live_restore
         self.data_root = images or directory / "data"
         self.namespace = NetworkNamespace(f"aitrain-{os.getpid()}-{directory.name}"[-60:])
 
@@ -241,6 +255,11 @@ class DockerEngine(Server):
     def socket(self) -> Path:
         """The engine's socket. Kept short: a socket's path may have 107 bytes at most."""
         return Path("/run") / f"{self.namespace.name}.sock"
+
+    @property
+    def exec_root(self) -> Path:
+        """Where it keeps what belongs to running containers."""
+        return Path("/run") / self.namespace.name
 
     @property
     def url(self) -> str:
@@ -255,8 +274,9 @@ class DockerEngine(Server):
         shim.chmod(0o755)
         return [
             *self.namespace.enter, "dockerd", "--data-root", str(self.data_root),
-            "--exec-root", f"/run/{self.namespace.name}", "--pidfile", str(self.directory / "dockerd.pid"),
+            "--exec-root", str(self.exec_root), "--pidfile", str(self.directory / "dockerd.pid"),
             "--host", self.url, "--bridge", "none", "--iptables=false", "--add-runtime", f"nvidia={shim}",
+            *(["--live-restore"] if self._live_restore else []),
         ]  # fmt: skip
 
     def ready(self) -> bool:
@@ -270,12 +290,29 @@ class DockerEngine(Server):
         except OSError:
             return False
 
+    def halt(self) -> None:
+        """Ends the engine kindly, to be started again, as an upgrade does: with live_restore its containers run on."""
+        super().stop()
+
     def stop(self) -> None:
         """Ends the engine with its containers, and removes what it leaves in the system."""
         super().stop()
+        self._end_left_behind()
         self.namespace.remove()
         self.socket.unlink(missing_ok=True)
-        shutil.rmtree(f"/run/{self.namespace.name}", ignore_errors=True)
+        shutil.rmtree(self.exec_root, ignore_errors=True)
+
+    def _end_left_behind(self) -> None:
+        """Containers that outlived their engine, by live_restore or because it was killed, and their mounts."""
+        ours = f"{self.exec_root}/".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if ours in (process / "cmdline").read_bytes():
+                    end_tree(int(process.name))
+        roots = (f"{self.exec_root}/", f"{self.data_root}/")
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for path in reversed([path for path in mounts if path.startswith(roots)]):
+            subprocess.run(["umount", "--lazy", path], check=False, stderr=subprocess.DEVNULL)
 
 
 class Registry(Server):

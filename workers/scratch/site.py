@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -28,6 +29,12 @@ class Aitrain:
         self._command = [CLI, role, *arguments]
         self._env = {**os.environ, **env}
         self.process: subprocess.Popen[bytes] | None = None
+
+    def another(self) -> Aitrain:
+        """One like it that has not been started."""
+        twin = copy.copy(self)
+        twin.process = None
+        return twin
 
     def start(self) -> Self:
         """Starts it."""
@@ -71,9 +78,20 @@ class Aitrain:
 class LocalSite:
     """The settings that all processes of a site share, and the processes."""
 
-    def __init__(self, directory: Path, *, redis_url: str, s3: S3Server, **settings: Any) -> None:
-        """directory: for logs and volumes; settings: fields of Settings, as plain values."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        redis_url: str,
+        s3: S3Server,
+        variables: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
+        """directory: for logs and volumes; variables: more of the environment of its processes; settings: fields of
+        Settings, as plain values.
+        """
         self.directory = directory
+        self._variables = dict(variables or {})
         self._values: dict[str, Any] = {
             "redis_url": redis_url,
             "data_stores": {
@@ -99,13 +117,24 @@ class LocalSite:
     def environment(self, **more: Any) -> dict[str, str]:
         """The same settings as variables."""
         values = {**self._values, **more}
-        return {
+        return self._variables | {
             f"AITRAIN_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in values.items()
         }
 
-    def host(self, name: str, units: Mapping[str, Any], docker_url: str, role: str = "host", **host: Any) -> Aitrain:
-        """A host, or its worker or agent alone by `role`. host: more fields of HostSettings."""
+    def host(
+        self,
+        name: str,
+        units: Mapping[str, Any],
+        docker_url: str,
+        role: str = "host",
+        *,
+        redis_url: str | None = None,
+        **host: Any,
+    ) -> Aitrain:
+        """A host, or its worker or agent alone by `role`. redis_url: its own way to the site's Redis, if it has one;
+        host: more fields of HostSettings.
+        """
         section = {
             "name": name,
             "units": dict(units),
@@ -114,7 +143,8 @@ class LocalSite:
             "container_network": "none",
             **host,
         }
-        return Aitrain(role, [], self.environment(host=section), self.directory / f"{role}-{name}.log")
+        own = {} if redis_url is None else {"redis_url": redis_url}
+        return Aitrain(role, [], self.environment(host=section, **own), self.directory / f"{role}-{name}.log")
 
     def control(self) -> Aitrain:
         """A control worker."""

@@ -1,0 +1,47 @@
+"""The site's queues in its broker, as somebody sees them who knows Redis and nothing of aitrain's own code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis import Redis
+
+from aitrain.broker import CONTROL_QUEUE, UNROUTED_QUEUE, host_queue
+from aitrain.domain.flavor import Kind
+from workers.drill.faults import HOSTS
+
+ANSWER_SECONDS = 2.0
+FLAVORS_ON_HOSTS = ((Kind.CPU, "cpu"), (Kind.GPU, "v100s"))
+
+
+class Queues:
+    """Messages that wait, and those that a consumer took and did not acknowledge. Raises redis's own errors."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self._redis: Any = Redis.from_url(url, decode_responses=True, socket_timeout=ANSWER_SECONDS)
+        hosts = [host_queue(kind, flavor, host) for kind, flavor in FLAVORS_ON_HOSTS for host in HOSTS]
+        self.names = [f"{namespace}:{queue}" for queue in (*hosts, CONTROL_QUEUE, UNROUTED_QUEUE)]
+        self._unacknowledged = f"{namespace}:unacked"
+
+    def left(self) -> dict[str, int]:
+        """How many messages there are, by queue, where there are any."""
+        lengths = {name: int(self._redis.llen(name)) for name in self.names}
+        lengths[self._unacknowledged] = int(self._redis.hlen(self._unacknowledged))
+        return {name: length for name, length in lengths.items() if length}
+
+    def take(self, seconds: float) -> tuple[str, str] | None:
+        """The next message of any queue, with its queue's name, before a worker gets it; None if none came."""
+        taken = self._redis.brpop(self.names, timeout=seconds)
+        return None if taken is None else (taken[0], taken[1])
+
+    def put(self, queue: str, message: str) -> None:
+        """Puts a message in."""
+        self._redis.lpush(queue, message)
+
+    def empty(self) -> None:
+        """Throws away whatever waits."""
+        self._redis.delete(*self.names)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._redis.close()
