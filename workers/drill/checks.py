@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from aitrain import Job
-from aitrain.domain.states import CAUSES, EndCause, State
 from workers.drill.fates import FATES, Stop
 from workers.drill.minutes import minutes_of
 from workers.drill.observation import Observation
 from workers.drill.orders import log_of, output_prefix, results_of
 from workers.drill.plan import Plan, PlannedJob
+from workers.drill.reasons import code_is_the_engines, kept_on_host, lost_while_stopping, may_run_again
 from workers.drill.witness import Ran
 
 
@@ -92,20 +91,11 @@ def _twice(plan: Plan, seen: Observation) -> Found:
                 over = f"{_named(later)} began {earlier.until_ms - later.starts[0]} ms before {_named(earlier)} ended"
                 yield planned.job_id, "one container at a time", over
         job = seen.jobs.get(planned.job_id)
-        yield from _needless(planned, job) if job else ()
-
-
-def _needless(planned: PlannedJob, job: Job) -> Found:
-    """Attempts that had no reason to be followed by another."""
-    fate = FATES[planned.fate]
-    ends = {end.attempt: end for end in job.earlier_attempts}
-    for attempt in range(1, job.attempt):
-        end = ends.get(attempt)
-        cause = end.cause if end else None
-        platform = cause is not None and CAUSES[cause].ends is State.ERROR
-        own = cause is EndCause.TIMED_OUT and fate.auto_restart
-        if not (platform or own):
-            yield planned.job_id, f"no attempt after attempt {attempt} ({planned.fate})", f"one, after {cause}"
+        ends = {end.attempt: end for end in job.earlier_attempts} if job else {}
+        for attempt in range(1, job.attempt) if job else ():
+            if job and not may_run_again(job, ends.get(attempt), FATES[planned.fate], seen.struck):
+                told = ends[attempt].model_dump(exclude_none=True) if attempt in ends else "an end that is not recorded"
+                yield planned.job_id, f"no attempt after attempt {attempt} ({planned.fate})", f"one, after {told}"
 
 
 def _end(plan: Plan, seen: Observation) -> Found:
@@ -118,7 +108,10 @@ def _end(plan: Plan, seen: Observation) -> Found:
         # A job that was to be stopped may have been waiting for its next attempt when the order came.
         waited = FATES[planned.fate].stop is Stop.READY and job.attempt > 1
         codes = (*end.codes, None) if waited else end.codes
-        if (job.state, job.end_cause) != (end.state, end.cause) or job.exit_code not in codes:
+        right = (job.state, job.end_cause) == (end.state, end.cause) and (
+            job.exit_code in codes or code_is_the_engines(job, seen.struck)
+        )
+        if not right and not lost_while_stopping(job, seen.struck):
             expected = f"{end.state}, {end.cause}, exit code {' or '.join(map(str, codes))} ({planned.fate})"
             told = f"{job.state}, {job.end_cause}, exit code {job.exit_code}, attempt {job.attempt}: {job.message}"
             yield planned.job_id, expected, told
@@ -146,7 +139,7 @@ def _results(plan: Plan, seen: Observation) -> Found:
     by_job = _by_job(seen)
     for planned in plan.jobs:
         job = seen.jobs.get(planned.job_id)
-        if job is None or not job.ended:
+        if job is None or not job.ended or lost_while_stopping(job, seen.struck):
             continue
         ran = job.exit_code is not None or any(r.starts and r.attempt == job.attempt for r in by_job[job.id])
         prefix = output_prefix(job.id)
@@ -193,8 +186,9 @@ def _containers(_: Plan, seen: Observation) -> Found:
 
 
 def _files(_: Plan, seen: Observation) -> Found:
-    for path in seen.workspaces:
-        yield path, "no files of a job at rest", "they are there"
+    for left in seen.workspaces:
+        if not kept_on_host(seen.jobs.get(left.job_id), left, seen.struck):
+            yield left.job_id, "no files of a job at rest", f"those of {left.fence} on {left.host}"
 
 
 def _messages(_: Plan, seen: Observation) -> Found:

@@ -6,10 +6,11 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -23,6 +24,7 @@ from workers.drill.observation import Observation, left_containers, left_message
 from workers.drill.order import Order, check_machine, read_order
 from workers.drill.plan import Plan, make_plan
 from workers.drill.producer import Producer
+from workers.drill.queues import Queues
 from workers.drill.report import Report
 from workers.drill.site import NAMESPACE, DrillSite
 from workers.drill.witness import BROKEN, Witness
@@ -30,7 +32,11 @@ from workers.scratch.servers import ServerFailed
 
 LOOK_SECONDS = 0.5
 # After the last job's end, until containers, files and messages are cleaned away by agents and sweeps.
-SETTLE_SECONDS = 45.0
+SETTLE_SECONDS = 60.0
+# What is there for so long stays.
+UNCHANGED_SECONDS = 15.0
+# For what a late message may set off.
+LATE_SECONDS = 3.0
 CLEAN, VIOLATED, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -43,7 +49,7 @@ def main(text: str) -> int:
         plan = make_plan(order.seed, order.jobs, order.kinds)
         check_machine()
         return Drill(order, plan, report).run()
-    except (AitrainError, ServerFailed, OSError) as error:
+    except (AitrainError, ServerFailed, OSError, *BROKEN, RedisError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own word
         return IMPOSSIBLE
     except KeyboardInterrupt:
@@ -62,6 +68,8 @@ class Drill:
         plan, report = self._plan, self._report
         report.say(f"seed {plan.seed}: {len(plan.jobs)} jobs, {len(plan.faults)} faults; again: {self._order.command}")
         directory = Path(tempfile.mkdtemp(prefix="aitrain-drill-"))
+        if self._order.keep:
+            report.say(f"its logs are kept in {directory}")
         with ExitStack() as ending:
             variables = plant(self._order.plant, directory / "planted") if self._order.plant else {}
             site = DrillSite(directory, variables)
@@ -74,11 +82,6 @@ class Drill:
             site.start(plan.input_text)
             ending.callback(injection.call_off)
             seen = self._course(site, injection)
-            problems = injection.problems
-        if self._order.keep:
-            report.say(f"logs are in {directory}")
-        if problems:
-            raise ServerFailed("the drill is spoiled, a fault could not be mended:\n" + "\n".join(problems))
         violations = check(plan, seen)
         report.result(violations, looked_at(plan, seen))
         return VIOLATED if violations else CLEAN
@@ -99,14 +102,17 @@ class Drill:
             injection.start(began)
             self._until_all_ended(site, producer, injection, began + 60 * self._order.minutes)
             injection.call_off()
+            if injection.problems:
+                raise ServerFailed("the drill is spoiled, what it broke cannot be mended: " + injection.problems[0])
             # Its ticks are messages too.
             site.beat.stop()
             self._until_settled(site, witnesses)
-            return observe(site, self._plan, client, witnesses, producer.refused)
+            self._deliver_late(site, witnesses)
+            return observe(site, self._plan, client, witnesses, producer.refused, injection.struck)
 
     def _until_all_ended(self, site: DrillSite, producer: Producer, injection: Injection, deadline: float) -> None:
         jobs = Ended(site)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not injection.problems:
             self._supervise(site)
             ended = jobs.count()
             self._report.progress(f"{len(producer.submitted)} submitted, {ended} ended, of {len(self._plan.jobs)} jobs")
@@ -117,18 +123,31 @@ class Drill:
         self._report.tell(f"not every job ended within {self._order.minutes:g} minutes")
 
     def _until_settled(self, site: DrillSite, witnesses: list[Witness]) -> None:
-        end = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < end:
+        end, changed, before = time.monotonic() + SETTLE_SECONDS, time.monotonic(), [""]
+        while time.monotonic() < min(end, changed + UNCHANGED_SECONDS):
             self._supervise(site)
             try:
-                left = [*left_containers(witnesses), *left_workspaces(site), *left_messages(site)]
+                left = [*left_containers(witnesses), *map(str, left_workspaces(site)), *left_messages(site)]
             except (*BROKEN, RedisError) as error:
                 left = [str(error)]
+            if left != before:
+                changed, before = time.monotonic(), left
             if not left:
                 self._report.tell("at rest")
                 return
             self._report.progress(f"waiting for rest: {len(left)} things left")
             time.sleep(LOOK_SECONDS)
+
+    def _deliver_late(self, site: DrillSite, witnesses: list[Witness]) -> None:
+        """A worker that is killed takes a message along now and then. The broker hands it out again after an hour; here
+        it comes now, and must not change anything.
+        """
+        with closing(Queues(site.redis.url, NAMESPACE)) as queues:
+            count = queues.hand_out_again()
+        if count:
+            self._report.tell(f"{count} messages that killed workers took along are delivered late")
+            time.sleep(LATE_SECONDS)
+            self._until_settled(site, witnesses)
 
     def _supervise(self, site: DrillSite) -> None:
         """Starts again what ended by itself, as a service manager does."""

@@ -52,7 +52,7 @@ class Fate:
     """What a job does and how it has to end.
 
     share: of all jobs, as a weight; script: for the shell, behind the prelude; stop: an order that the drill gives;
-    runs: its script runs, and writes its result before its end.
+    runs: its script runs, and writes its result before its end; retried: exit codes after which it is run again.
     """
 
     meaning: str
@@ -62,6 +62,7 @@ class Fate:
     stop: Stop | None = None
     timeout: int | None = None
     auto_restart: bool = False
+    retried: tuple[int, ...] = ()
     flavor: str | None = None
     gpu: bool = False
     program: str = "sh"
@@ -101,6 +102,13 @@ FATES: dict[str, Fate] = {
         DONE,
         timeout=SHORT_TIMEOUT_SECONDS,
         auto_restart=True,
+    ),
+    "flaky": Fate(
+        "exits with 7 in its first attempt, and asks for a retry then",
+        4,
+        'sleep $PAUSE; result; [ "$n" -gt 1 ] || exit 7',
+        DONE,
+        retried=(7,),
     ),
     "stubborn": Fate(
         "ignores SIGTERM, and is ordered to stop",

@@ -32,7 +32,7 @@ class FaultKind:
 
 
 # How long a cut-off host is away when it is to be given up; the site's times in site.py follow from it.
-LOST_SECONDS = (15.0, 20.0)
+LOST_SECONDS = (13.0, 17.0)
 
 FAULTS: dict[str, FaultKind] = {
     "worker-killed": FaultKind("kill -9 of a host's worker", Lane.CRASH, (0.1, 2)),
@@ -60,3 +60,13 @@ FAULTS: dict[str, FaultKind] = {
     "host-silent": FaultKind("the same, but its connections hang", Lane.OUTAGE, LOST_SECONDS),
     "disk-full": FaultKind("the disk of a host's volumes is full", Lane.OUTAGE, (2, 5)),
 }
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A fault as it was. Unix ms, from before it struck until it was mended."""
+
+    kind: str
+    host: str
+    began_ms: int
+    ended_ms: int

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from workers.drill.breaking import BREAKING
-from workers.drill.faults import Lane
+from workers.drill.faults import Lane, Struck
 from workers.drill.plan import PlannedFault
 from workers.drill.site import DrillSite
 
@@ -23,6 +23,7 @@ class Injection:
         self._over = {lane: threading.Event() for lane in Lane}
         self._threads: list[threading.Thread] = []
         self.problems: list[str] = []
+        self.struck: list[Struck] = []
 
     @property
     def over(self) -> bool:
@@ -62,7 +63,9 @@ class Injection:
     def _inject(self, fault: PlannedFault) -> None:
         name = f"{fault.kind} {fault.host}".rstrip()
         self._tell(f"{name} for {fault.lasts_s:.1f} s")
+        began_ms = int(time.time() * 1000)
         try:
             BREAKING[fault.kind](self._site, fault, self._off.wait)
         except Exception as error:  # what cannot be mended spoils the drill, and must be told
             self.problems.append(f"{name}: {type(error).__name__}: {error}")
+        self.struck.append(Struck(fault.kind, fault.host, began_ms, int(time.time() * 1000)))

@@ -15,6 +15,7 @@ from aitrain import Client, Job
 from aitrain.domain.errors import JobNotFound
 from aitrain.store.keys import Keys
 from workers.drill.fates import FATES
+from workers.drill.faults import Struck
 from workers.drill.orders import BUCKET, PROJECT, Content
 from workers.drill.plan import Plan
 from workers.drill.queues import FLAVORS_ON_HOSTS, Queues
@@ -36,11 +37,21 @@ class Billed:
 
 
 @dataclass(frozen=True)
+class Left:
+    """The files of an attempt on a host's disk."""
+
+    host: str
+    job_id: str
+    fence: str
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything that the checks judge.
 
     refused: why submissions were refused, by job; objects: by key; logs: of the newest attempt, by job; units_held:
-    "host flavor unit" -> the job that holds it; the rest: what should be gone, in words.
+    "host flavor unit" -> the job that holds it; containers, workspaces, messages: what should be gone; struck: the
+    faults as they were.
     """
 
     jobs: Mapping[str, Job]
@@ -51,12 +62,18 @@ class Observation:
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     units_held: Mapping[str, str] = field(default_factory=dict)
     containers: Sequence[str] = ()
-    workspaces: Sequence[str] = ()
+    workspaces: Sequence[Left] = ()
     messages: Mapping[str, int] = field(default_factory=dict)
+    struck: Sequence[Struck] = ()
 
 
 def observe(
-    site: DrillSite, plan: Plan, client: Client, witnesses: Sequence[Witness], refused: Mapping[str, str]
+    site: DrillSite,
+    plan: Plan,
+    client: Client,
+    witnesses: Sequence[Witness],
+    refused: Mapping[str, str],
+    struck: Sequence[Struck],
 ) -> Observation:
     """Looks at everything once. Whatever does not answer now raises its own error: the site is at rest and mended."""
     jobs = {job.job_id: found for job in plan.jobs if (found := _job(client, job.job_id)) is not None}
@@ -74,6 +91,7 @@ def observe(
         containers=left_containers(witnesses),
         workspaces=left_workspaces(site),
         messages=left_messages(site),
+        struck=struck,
     )
 
 
@@ -82,10 +100,10 @@ def left_containers(witnesses: Sequence[Witness]) -> list[str]:
     return [f"{witness.host}: {name}" for witness in witnesses for name in witness.left()]
 
 
-def left_workspaces(site: DrillSite) -> list[str]:
-    """Files of attempts on the hosts' disks: each directory of an attempt."""
+def left_workspaces(site: DrillSite) -> list[Left]:
+    """What attempts left on the hosts' disks."""
     return [
-        f"{host.name}: {path.relative_to(host.disk.path)}"
+        Left(host.name, path.parent.name, path.name)
         for host in site.hosts.values()
         for path in (host.disk.path / "jobs").glob("*/*")
     ]

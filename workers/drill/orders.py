@@ -55,6 +55,8 @@ def spec_of(job: PlannedJob) -> JobSpec:
         volumes=(f"{bucket}@{ALIAS}/in:/in", f"{BUCKET}@{ALIAS}/{output_prefix(job.job_id)}:/out:rw"),
         timeout=fate.timeout,
         auto_restart=fate.auto_restart,
+        max_retries=1 if fate.retried else 0,
+        retry_exit_codes=fate.retried,
         project=PROJECT,
         name=f"{job.fate}-{job.number}",
     )  # fmt: skip

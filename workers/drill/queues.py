@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from redis import Redis
@@ -21,6 +22,7 @@ class Queues:
         self._redis: Any = Redis.from_url(url, decode_responses=True, socket_timeout=ANSWER_SECONDS)
         hosts = [host_queue(kind, flavor, host) for kind, flavor in FLAVORS_ON_HOSTS for host in HOSTS]
         self.names = [f"{namespace}:{queue}" for queue in (*hosts, CONTROL_QUEUE, UNROUTED_QUEUE)]
+        self._namespace = namespace
         self._unacknowledged = f"{namespace}:unacked"
 
     def left(self) -> dict[str, int]:
@@ -37,6 +39,19 @@ class Queues:
     def put(self, queue: str, message: str) -> None:
         """Puts a message in."""
         self._redis.lpush(queue, message)
+
+    def hand_out_again(self) -> int:
+        """Puts back what consumers took and did not acknowledge, as the broker does after its visibility timeout.
+
+        Returns how many messages that were.
+        """
+        taken = self._redis.hgetall(self._unacknowledged)
+        for tag, text in taken.items():
+            message, _, queue = json.loads(text)
+            self.put(f"{self._namespace}:{queue}", json.dumps(message))
+            self._redis.hdel(self._unacknowledged, tag)
+            self._redis.zrem(f"{self._unacknowledged}_index", tag)
+        return len(taken)
 
     def empty(self) -> None:
         """Throws away whatever waits."""

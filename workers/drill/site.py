@@ -45,7 +45,14 @@ FLAVORS: dict[str, Any] = {
 # see LOST_SECONDS in faults.py.
 TIMING: dict[str, float] = {
     "heartbeat_seconds": 0.3,
-    "host_lease_seconds": 8,
+    "host_lease_seconds": 5,
+    "host_grace_seconds": 4,
+    "host_lost_margin_seconds": 3,
+    "finalizing_patience_seconds": 300,
+    "engine_patience_seconds": 30,
+    "orphan_grace_seconds": 2,
+    "retry_pause_seconds": 0.3,
+    "retry_pause_max_seconds": 3,
     "step_lease_seconds": 3,
     "step_renew_seconds": 0.5,
     "message_grace_seconds": 2,
@@ -55,7 +62,8 @@ TIMING: dict[str, float] = {
     "sweep_seconds": 2,
     "billing_seconds": 2,
 }
-LIMITS: dict[str, int] = {}
+# More than the faults of any drill: a job may meet many of them, and must survive them all.
+LIMITS: dict[str, int] = {"platform_retries": 100, "push_retries": 1000}
 
 
 class Part:
@@ -163,9 +171,7 @@ class DrillSite:
             for part in self.parts:
                 ending.callback(part.stop)
                 part.start()
-            wait_until(
-                self._is_up, START_SECONDS, lambda: f"the site did not come up, see the logs in {self.directory}"
-            )
+            wait_until(self._is_up, START_SECONDS, lambda: "the site did not come up: --keep keeps its logs")
             self._ending = ending.pop_all()
 
     def stop(self) -> None:

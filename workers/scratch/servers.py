@@ -294,6 +294,17 @@ class DockerEngine(Server):
         """Ends the engine kindly, to be started again, as an upgrade does: with live_restore its containers run on."""
         super().stop()
 
+    def kill(self) -> None:
+        """Ends the engine as a crash would. Its containers run on: until the next start, or beyond with live_restore."""
+        super().kill()
+        # The engine's own containerd dies with it. A later engine takes its id for a living one's until init has taken
+        # note of the death, which not every init does at once.
+        record = self.exec_root / "containerd" / "containerd.pid"
+        if record.exists():
+            stat = Path(f"/proc/{record.read_text().strip()}/stat")
+            wait_until(lambda: not stat.exists() or ") Z " in stat.read_text(), STOP_SECONDS, self._complaint)
+            record.unlink()
+
     def stop(self) -> None:
         """Ends the engine with its containers, and removes what it leaves in the system."""
         super().stop()
@@ -309,10 +320,10 @@ class DockerEngine(Server):
             with suppress(OSError):
                 if ours in (process / "cmdline").read_bytes():
                     end_tree(int(process.name))
-        roots = (f"{self.exec_root}/", f"{self.data_root}/")
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for path in reversed([path for path in mounts if path.startswith(roots)]):
-            subprocess.run(["umount", "--lazy", path], check=False, stderr=subprocess.DEVNULL)
+        mounts = [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
+        roots = {self.exec_root, self.data_root}
+        for path in reversed([path for path in mounts if roots & {path, *path.parents}]):
+            subprocess.run(["umount", "--lazy", str(path)], check=False, stderr=subprocess.DEVNULL)
 
 
 class Registry(Server):
