@@ -295,7 +295,7 @@ class DockerEngine(Server):
         super().stop()
 
     def kill(self) -> None:
-        """Ends the engine as a crash would. Its containers run on: until the next start, or beyond with live_restore."""
+        """Ends the engine as a crash would. Its containers run on until its next start, or beyond with live_restore."""
         super().kill()
         # The engine's own containerd dies with it. A later engine takes its id for a living one's until init has taken
         # note of the death, which not every init does at once.
