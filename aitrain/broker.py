@@ -64,7 +64,8 @@ def celery_app(settings: Settings) -> Celery:
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
             "health_check_interval": 25,
-            "visibility_timeout": 3600,
+            # For the one message that a worker took and was killed before it could acknowledge it.
+            "visibility_timeout": 300,
             "priority_steps": [0],
             "global_keyprefix": f"{settings.namespace}:",
         },

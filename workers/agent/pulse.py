@@ -35,12 +35,16 @@ class Pulse:
     def beat(self, asked: float) -> None:
         """The store answered a heartbeat that was sent at `asked`."""
         self._last = asked
-        part = self._path.with_name(f"pulse.{os.getpid()}")
+        record = f"{self._boot} {asked:015.3f}\n".encode()
         try:
-            part.write_text(f"{self._boot} {asked:.3f}\n")
-            part.rename(self._path)
+            # Over what stands there, of the same length: a disk that is full has room for that.
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.pwrite(file, record, 0)
+            finally:
+                os.close(file)
         except OSError as error:
-            # A full disk must not cost the host its lease; this process remembers.
+            # This process remembers, and its host keeps its lease.
             log.warning("%s could not be written: %s", self._path, error)
 
     def silence_s(self) -> float:
