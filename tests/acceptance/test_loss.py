@@ -105,10 +105,7 @@ class Ruin:
     def rest(self, job: Job) -> None:
         """The job holds nothing on either host."""
         for host in self.hosts.values():
-            named = f"{Labels.JOB}={job.id}"
-            eventually(
-                lambda h=host: not h.docker.api.containers(all=True, filters={"label": named}), 20, "no container"
-            )
+            eventually(lambda h=host: not h.containers(job), 20, "no container")
             store = self.fleet.client._store
             assert job.id not in store._redis.hvals(store._key("host_units", host.name, "cpu"))
 

@@ -40,7 +40,7 @@ class Actor:
                 self._reports.running(job, container)
                 log.info("job %s: adopted its running container", job.job_id)
             case Action(Do.REPORT_EXIT, HostJob() as job, Container() as container):
-                self._reports.exited(job, container, watched=container.id in self._watched)
+                self._reports.exited(job, container)
             case Action(Do.REPORT_LOST, HostJob() as job) if not self._has_run(job):
                 self._reports.lost(job)
             case Action(Do.NOTHING_RAN, HostJob() as job) if not self._has_run(job):

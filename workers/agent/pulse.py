@@ -18,6 +18,11 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def booted_ms() -> int:
+    """When this machine started, in Unix ms."""
+    return round((time.time() - _now()) * 1000)
+
+
 class Pulse:
     """The agent beats it with every heartbeat that the store answered; whoever watches over the host reads it."""
 

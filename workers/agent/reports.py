@@ -6,6 +6,7 @@ from aitrain.broker import host_queue
 from aitrain.domain.states import EndCause, State, Step
 from aitrain.store import HostJob
 from workers.agent.errands import Errands
+from workers.agent.pulse import booted_ms
 from workers.agent.verdict import end_cause, message
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
@@ -27,17 +28,18 @@ class Reports:
         fields: dict[str, str | int] = {"started_ms": container.started_ms or 0, "image_id": container.image_id}
         store.transition(job.job_id, job.fence, State.RUNNING, only_from=[State.PENDING], fields=fields)
 
-    def exited(self, job: HostJob, container: Container, *, watched: bool) -> None:
-        """The container ended: the job goes to FINALIZING, with the engine's times and exit code.
-
-        watched: this agent has seen it run.
-        """
+    def exited(self, job: HostJob, container: Container) -> None:
+        """The container ended: the job goes to FINALIZING, with the engine's times and exit code."""
         if job.state in (State.INITIALIZING, State.PENDING):
             self.running(job, container)
         engine, code = self._machine.engine, container.exit_code or 0
         fenced = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence).fenced
         cause = end_cause(
-            container, engine.ending(container), live_restore=engine.live_restore(), fenced=fenced, watched=watched
+            container,
+            engine.ending(container),
+            live_restore=engine.live_restore(),
+            rebooted=(container.started_ms or 0) < booted_ms(),
+            fenced=fenced,
         )
         fields: dict[str, str | int] = {
             "exit_code": code,

@@ -9,34 +9,28 @@ from __future__ import annotations
 from aitrain.domain.states import EndCause
 from workers.runtime import Container, Ending
 
-# What is left when nobody asked the process: SIGTERM, SIGKILL, and "unknown" (a machine that went down under it).
-TERMINATED, KILLED, UNKNOWN = 143, 137, 255
+# What an engine says of a container whose end nobody saw: the machine went down under it.
+UNKNOWN = 255
 # What shells and init processes mean by these exit codes.
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
-def end_cause(container: Container, ending: Ending, *, live_restore: bool, fenced: bool, watched: bool) -> EndCause:
+def end_cause(container: Container, ending: Ending, *, live_restore: bool, rebooted: bool, fenced: bool) -> EndCause:
     """Why a container ended that nobody ordered to stop.
 
-    ending: what the engine remembers; live_restore: its containers outlive it; fenced: this host stopped it because it
-    could not reach the store; watched: this agent had seen it run, so that it ended while the engine was away.
+    ending: what the engine remembers; live_restore: its containers outlive it; rebooted: the machine has started since
+    the container did; fenced: this host stopped it because it could not reach the store.
     """
     if fenced:
         return EndCause.HOST_CUT_OFF
-    unseen = ending is Ending.UNSEEN
-    if ending is Ending.IMPOSED or (unseen and _went_down_with_the_engine(container, live_restore, watched)):
+    # An end that the engine did not see came in its absence. Without live-restore it was most likely its own doing, on
+    # its way down. Trying such a job again costs time; taking it for done would be false.
+    believed = live_restore and not rebooted and container.exit_code != UNKNOWN
+    if ending is Ending.IMPOSED or (ending is Ending.UNSEEN and not believed):
         return EndCause.ENGINE_RESTARTED
     if container.out_of_memory and container.exit_code:
         return EndCause.OUT_OF_MEMORY
     return EndCause.EXIT_CODE if container.exit_code else EndCause.COMPLETED
-
-
-def _went_down_with_the_engine(container: Container, live_restore: bool, watched: bool) -> bool:
-    if container.exit_code == UNKNOWN:
-        return True
-    # Without live-restore whatever ended in the engine's absence was most likely ended by it. Trying it again costs
-    # time; taking it for done would be false. An agent that was away itself has the exit code only.
-    return not live_restore and (watched or container.exit_code in (TERMINATED, KILLED))
 
 
 def message(cause: EndCause, exit_code: int) -> str:
