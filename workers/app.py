@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import celeryd_after_setup, worker_init
 
 from aitrain.broker import CONTROL_QUEUE, celery_app, task_name
 from aitrain.domain.states import Step
@@ -28,8 +28,12 @@ def _steps() -> Steps:
 @worker_init.connect
 def _ready_before_the_first_message(**_: Any) -> None:
     _steps()
-    if machine.settings.host.units:
-        # Should the agent be dead, this process still keeps the host from running what runs elsewhere by then.
+
+
+@celeryd_after_setup.connect
+def _watch_over_the_host(instance: Any, **_: Any) -> None:
+    """Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then."""
+    if CONTROL_QUEUE not in instance.app.amqp.queues.consume_from:
         Fence(machine, threading.Event(), Pulse(machine.settings.host.data_dir)).start()
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from aitrain.domain.spec import MAX_TIMEOUT_S
+
 ASK = "ask"
 # More digits than any number of seconds that means something.
 MOST_BYTES = 32
@@ -86,7 +88,7 @@ class Control:
                 os.close(directory)
             with suppress(ValueError):
                 wanted = int(text.decode("ascii", "replace").strip())
-                return wanted if wanted > 0 else None
+                return wanted if 0 < wanted <= MAX_TIMEOUT_S else None
         return None
 
     def _write(self, name: str, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.domain.spec import LABEL, check_labels, invalid_input
+from aitrain.domain.spec import LABEL, MAX_TIMEOUT_S, check_labels, invalid_input
 
 
 class JobEdit(BaseModel):
@@ -19,7 +19,7 @@ class JobEdit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    timeout: int | None = Field(default=None, ge=0, strict=True)
+    timeout: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
     auto_restart: bool | None = Field(default=None, strict=True)
     labels: dict[str, str] = Field(default_factory=dict)
     drop_labels: tuple[str, ...] = ()

@@ -28,6 +28,8 @@ RESERVED_ENV_PREFIX = "AITRAIN_"
 MAX_ARGUMENT_BYTES = 128 * 1024
 MAX_SPEC_BYTES = 512 * 1024
 MAX_LABELS = 64
+# Thirty years, for sites that set no limit: dates beyond it are none to the programs that meet them.
+MAX_TIMEOUT_S = 10**9
 # A job that fails a hundred times fails the next time too.
 MAX_RETRIES = 100
 # Signals that a program may handle and that mean "take note" rather than an accident of its own.
@@ -89,7 +91,7 @@ class JobSpec(BaseModel):
     env: dict[str, str] = Field(default_factory=dict, repr=False)
     resources: Resources = Resources()
     volumes: tuple[Volume, ...] = ()
-    timeout: int | None = Field(default=None, ge=0, strict=True)
+    timeout: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
     auto_restart: bool = False
     max_retries: int = Field(default=0, ge=0, le=MAX_RETRIES, strict=True)
     retry_exit_codes: tuple[Annotated[int, Field(ge=1, le=255, strict=True)], ...] = ()

@@ -43,6 +43,8 @@ class TimeKeeper(Loop):
                 self._look_after(job, asked)
             except (AitrainError, OSError) as error:
                 log.warning("job %s: its control directory could not be kept: %s", job.job_id, error)
+            except Exception:  # one job must not cost the others their warnings
+                log.exception("job %s: its control directory could not be kept", job.job_id)
         self.stopping.wait(min(LOOK_SECONDS, self.machine.settings.timing.heartbeat_seconds))
 
     def _look_after(self, job: HostJob, asked: float) -> None:

@@ -22,12 +22,12 @@ def sweeps(facts: SiteFacts, timing: Timing) -> Finding:
     check = "site.sweeps"
     periods = {
         "mark_timeouts": timing.sweep_seconds, "place_waiting": timing.sweep_seconds,
-        "bill_minutes": timing.billing_seconds,
+        "bill_minutes": timing.billing_seconds, "recover_lost_hosts": timing.sweep_seconds,
     }  # fmt: skip
     start = "start `aitrain control` and, once per site, `aitrain beat`; agents do without meanwhile, but later"
-    if not facts.sweeps:
+    ages = {name: max(0.0, (facts.now_ms - at_ms) / 1000) for name, at_ms in facts.sweeps.items() if name in periods}
+    if not ages:
         return warn(check, "none has ever run", start)
-    ages = {name: max(0.0, (facts.now_ms - at_ms) / 1000) for name, at_ms in facts.sweeps.items()}
     allowed = {name: max(LEAST_SECONDS, MISSED_PERIODS * period) for name, period in periods.items()}
     late = [name for name, most in allowed.items() if ages.get(name, most + 1) > most]
     youngest = min(ages.values())

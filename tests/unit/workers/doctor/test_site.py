@@ -35,10 +35,10 @@ def test_clocks(ahead_s: float, error_s: float, verdict: str) -> None:
     ("facts", "verdict", "found"),
     [
         (seen(), "WARN", "none has ever run"),
-        (seen(mark_timeouts=3, place_waiting=3, bill_minutes=40), "OK", "3 s ago"),
-        (seen(mark_timeouts=300, place_waiting=300, bill_minutes=300), "WARN", "300 s ago"),
-        (seen(mark_timeouts=3, place_waiting=3, bill_minutes=300), "WARN", "bill_minutes"),
-        (seen(mark_timeouts=3, place_waiting=3), "WARN", "bill_minutes"),
+        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3, bill_minutes=40), "OK", "3 s ago"),
+        (seen(mark_timeouts=300, place_waiting=300, recover_lost_hosts=300, bill_minutes=300), "WARN", "300 s ago"),
+        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3, bill_minutes=300), "WARN", "bill_minutes"),
+        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3), "WARN", "bill_minutes"),
     ],
 )
 def test_sweeps(facts: SiteFacts, verdict: str, found: str) -> None:
