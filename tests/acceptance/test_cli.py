@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance.conftest import Fleet
+from tests.acceptance.conftest import QUICK, Fleet
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server, free_port
 from workers.scratch.site import CLI
@@ -31,8 +31,8 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine) -> Iterator[Fleet]:
-    fleet = make_fleet()
-    with fleet.site.host("h1", {"cpu": 2}, engine.url):
+    fleet = make_fleet(timing={**QUICK, "retry_pause_seconds": 0.2})
+    with fleet.site.control(), fleet.site.beat(), fleet.site.host("h1", {"cpu": 2}, engine.url):
         yield fleet
 
 
@@ -69,6 +69,33 @@ def test_stop_and_wait(aitrain: Shell) -> None:
     assert "INTERRUPT" in aitrain("job", "stop", job_id)
     assert "INTERRUPTED" in aitrain("job", "wait", job_id, status=143 if _ran(aitrain, job_id) else 125)
     assert "nothing to do" in aitrain("job", "stop", job_id)
+
+
+def test_start_edit_and_delete(aitrain: Shell) -> None:
+    again = ("--max-retries", "1", "--retry-exit-code", "4", "--", "sh", "-c", "exit $((AITRAIN_ATTEMPT + 3))")
+    job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", *again).strip()
+    told = aitrain("job", "wait", job_id, status=5)
+    assert "retry 1 of 1 in 0.2 s" in told
+    shown = json.loads(aitrain("job", "get", job_id))
+    assert [end["exit_code"] for end in shown["earlier_attempts"]] == [4]
+    edited = aitrain("job", "edit", job_id, "--label", "team=a", "--label", "x=1", "--timeout", "77", "--auto-restart")
+    assert edited == f"{job_id} edited\n"
+    aitrain("job", "edit", job_id, "--label", "x-")
+    shown = json.loads(aitrain("job", "get", job_id))
+    assert (shown["labels"], shown["timeout_s"], shown["auto_restart"]) == ({"team": "a"}, 77, True)
+    assert "changes nothing" in aitrain("job", "edit", job_id, status=2)
+    aitrain("job", "start", job_id, "--watch", status=6)
+    assert aitrain("job", "delete", job_id) == f"{job_id} deleted\n"
+    assert "there is no job" in aitrain("job", "get", job_id, status=1)
+    assert "was it deleted?" in aitrain("job", "delete", job_id)
+
+
+def test_orders_to_a_job_that_has_not_ended(aitrain: Shell) -> None:
+    job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--", "sleep", "60").strip()
+    assert "it has not ended" in aitrain("job", "start", job_id, status=1)
+    assert "it has not ended" in aitrain("job", "delete", job_id, status=1)
+    assert "is longer than" in aitrain("job", "edit", job_id, "--timeout", "999999999", status=2)
+    aitrain("job", "delete", "--force", job_id)
 
 
 def _ran(aitrain: Shell, job_id: str) -> bool:

@@ -141,7 +141,7 @@ class Heartbeat(Loop):
         self._actor, self._reconcile, self._pulse = actor, reconcile, pulse
         self._joined = reconcile.joined
         self._orders: tuple[float, Sequence[HostJob]] = (0.0, ())
-        self._was_fit = True
+        self._was_fit = False
 
     def orders(self) -> tuple[float, Sequence[HostJob]]:
         """What the last heartbeat brought, and at what monotonic time it was asked."""
