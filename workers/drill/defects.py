@@ -1,28 +1,18 @@
-"""Defects that a drill can plant, to show that its table would show them.
+"""Defects that a drill can plant, each with the column of the table that has to show it.
 
-A defect is a change of a few lines in a copy of aitrain, which the site's processes run instead of the installed one.
-So the product holds no hook for it. A text that is not found exactly once stops the drill: a defect that was not
-planted must not pass for one that was not caught.
+The smallest drill that shows one stands beside it: how many jobs, and which faults it takes.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import aitrain
-import workers
-from aitrain.domain.errors import InvalidInput
 from workers.drill.checks import Column
 
 
 @dataclass(frozen=True)
 class Change:
-    """One text of one file, relative to the packages' parent, and what stands there instead."""
+    """One text of one file of the packages, and what stands there instead."""
 
     file: str
     text: str
@@ -31,55 +21,129 @@ class Change:
 
 @dataclass(frozen=True)
 class Defect:
-    """meaning: which promise it breaks; shows: the columns that show it; faults: kinds that it takes to show it."""
+    """meaning: which promise it breaks; shows: in which column; jobs, faults: of the smallest drill that shows it."""
 
     meaning: str
+    shows: Column
     changes: tuple[Change, ...]
-    shows: tuple[Column, ...]
-    faults: tuple[str, ...]
+    jobs: int = 24
+    faults: str = "none"
 
 
-DEFECTS: dict[str, Defect] = {}
+LUA = "aitrain/store/lua/"
 
-
-def package_root() -> Path:
-    """Where the packages lie."""
-    return Path(aitrain.__file__).parent.parent
-
-
-def plant(name: str, directory: Path) -> dict[str, str]:
-    """Makes a copy of the packages with a defect in it; the variables with which a process runs that copy.
-
-    Raises InvalidInput if there is no such defect, or if the text that it changes is not there any more.
-    """
-    if name not in DEFECTS:
-        raise InvalidInput.of("plant", name, "is not a defect that can be planted", f"use one of: {', '.join(DEFECTS)}")
-    for package in (aitrain, workers):
-        source = Path(str(package.__file__)).parent
-        shutil.copytree(source, directory / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for change in DEFECTS[name].changes:
-        file = directory / change.file
-        file.write_text(changed(file.read_text(), change))
-    # Without the second, `python -m` would prefer the directory that it is started in.
-    variables = {"PYTHONPATH": str(directory), "PYTHONSAFEPATH": "1"}
-    _check(directory, variables)
-    return variables
-
-
-def changed(text: str, change: Change) -> str:
-    """A file's text with a change made. Raises InvalidInput if what it changes is not there exactly once."""
-    if text.count(change.text) != 1:
-        raise InvalidInput.of(
-            "plant", change.file, f"has the text of the defect {text.count(change.text)} times", "adapt the defect"
-        )
-    return text.replace(change.text, change.instead)
-
-
-def _check(directory: Path, variables: dict[str, str]) -> None:
-    """That a process with these variables does run the copy."""
-    ask = "import aitrain, workers; print(aitrain.__file__, workers.__file__)"
-    told = subprocess.run(
-        [sys.executable, "-c", ask], env={**os.environ, **variables}, check=True, capture_output=True, text=True
-    )
-    if not all(path.startswith(str(directory)) for path in told.stdout.split()):
-        raise InvalidInput.of("plant", told.stdout.strip(), "is run instead of the copy", "unset PYTHONPATH")
+DEFECTS: dict[str, Defect] = {
+    "fence-unchecked": Defect(
+        "a write of an attempt that is over counts for the one that took its place",
+        Column.TWICE,
+        (
+            Change(LUA + "transition.lua", "if job.fence ~= ARG.fence then return answer(false) end", ""),
+            Change(
+                LUA + "transition.lua",
+                "if ARG.holder and job.lease_holder ~= ARG.holder then return answer(false) end",
+                "",
+            ),
+            Change(
+                LUA + "begin_step.lua",
+                "job.fence == ARG.fence and job.state == ARG.state and job.host == ARG.host",
+                "job.state == ARG.state",
+            ),
+            Change(LUA + "begin_step.lua", "and (job.lease_holder == ARG.holder or not lease_is_live(job))", ""),
+            Change(LUA + "renew_leases.lua", "job[1] == lease.fence and job[3] == lease.holder", "job[3] ~= nil"),
+        ),
+        jobs=60,
+        faults="host-lost,host-silent,worker-stale,messages-doubled",
+    ),
+    "host-unfenced": Defect(
+        "a host that is cut off lets its containers run on, while their jobs begin elsewhere",
+        Column.TWICE,
+        (Change("workers/agent/fencing.py", "if silence_s > timing.host_grace_seconds:", "if silence_s < 0:"),),
+        jobs=40,
+        faults="host-lost,host-silent",
+    ),
+    "container-replaced": Defect(
+        "a step that is run again makes a new container where there is one",
+        Column.TWICE,
+        (
+            Change(
+                "workers/runtime/engine.py",
+                "if container.fence == spec.labels[Labels.FENCE]:\n            return",
+                "if container.fence == '':\n            return",
+            ),
+        ),
+        jobs=60,
+        faults="worker-killed,both-killed",
+    ),
+    "memory-unseen": Defect(
+        "a job that ran out of memory looks like one that exited",
+        Column.END,
+        (
+            Change(
+                "workers/agent/verdict.py",
+                "if container.out_of_memory and container.exit_code:",
+                "if container.id == '':",
+            ),
+        ),
+    ),
+    "minute-more": Defect(
+        "each attempt is billed a minute too many",
+        Column.MINUTES,
+        (
+            Change(
+                "aitrain/domain/billing.py",
+                "return max(1, -(-elapsed_ms // MINUTE_MS))",
+                "return 1 + max(1, -(-elapsed_ms // MINUTE_MS))",
+            ),
+        ),
+    ),
+    "results-unpushed": Defect(
+        "a job ends without its results being pushed",
+        Column.RESULTS,
+        (Change("workers/steps.py", "            sync.push()\n", "            pass\n"),),
+    ),
+    "message-never-again": Defect(
+        "a message that was lost is not sent again",
+        Column.LOST,
+        (Change("workers/agent/loops.py", "if job.resend:", "if job.resend is None:"),),
+        faults="broker-emptied,worker-killed",
+    ),
+    "unit-kept": Defect(
+        "one unit of each host is not released when its job ends",
+        Column.GPUS,
+        (
+            Change(
+                LUA + "common.lua",
+                "if redis.call('HGET', key, unit) == job.id then",
+                "if unit ~= '0' and redis.call('HGET', key, unit) == job.id then",
+            ),
+        ),
+    ),
+    "container-left": Defect(
+        "a container is not removed when its job has ended",
+        Column.CONTAINERS,
+        (
+            Change("workers/steps.py", "        remove(run, container)\n", "        pass\n"),
+            Change(
+                "workers/agent/acting.py",
+                "                self._machine.engine.remove(container)\n",
+                "                pass\n",
+            ),
+        ),
+    ),
+    "files-left": Defect(
+        "the files of a job are not removed when it has ended",
+        Column.FILES,
+        (Change("workers/workspace.py", "if not (self._path / SETTLED).exists():", "if self._path:"),),
+    ),
+    "message-astray": Defect(
+        "messages are sent to a queue that no worker consumes",
+        Column.MESSAGES,
+        (
+            Change(
+                "aitrain/broker.py",
+                "            queue=queue,\n",
+                "            queue=queue if step is not Step.MONITOR else UNROUTED_QUEUE,\n",
+            ),
+        ),
+    ),
+}

@@ -18,11 +18,11 @@ from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import ENDED
 from aitrain.store.keys import Keys
 from workers.drill.checks import check, looked_at
-from workers.drill.defects import plant
 from workers.drill.injection import Injection
 from workers.drill.observation import Observation, left_containers, left_messages, left_workspaces, observe
 from workers.drill.order import Order, check_machine, read_order
 from workers.drill.plan import Plan, make_plan
+from workers.drill.planting import plant
 from workers.drill.producer import Producer
 from workers.drill.queues import Queues
 from workers.drill.report import Report

@@ -35,7 +35,8 @@ def minutes_of(job: Job, runs: Sequence[Ran], rows: Sequence[Billed]) -> Iterato
 
 
 def _bill(job: Job, name: str, ran: Ran, rows: list[Billed], *, finished: int | None) -> Iterator[tuple[str, str]]:
-    elapsed_ms = ran.until_ms - ran.starts[-1]
+    # An engine may tell the end of a very short run before its start.
+    elapsed_ms = max(0, ran.until_ms - ran.starts[-1])
     most = max(1, -(-elapsed_ms // MINUTE_MS))
     if finished is not None:
         least = most

@@ -43,6 +43,8 @@ class Aitrain:
             self.process = subprocess.Popen(
                 bound_to_parent(self._command),
                 env=self._env,
+                # Celery looks for modules where it is started: that must not be a source tree.
+                cwd=self.log.parent,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,253 @@
+"""Each column of a drill's table: clean for a drill that went well, and not for one that did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aitrain import Job
+from aitrain.domain.job import AttemptEnd, HistoryEntry
+from aitrain.domain.states import EndCause, InfoCode, State
+from workers.drill.checks import Column, check, looked_at
+from workers.drill.fates import FATES
+from workers.drill.faults import Struck
+from workers.drill.observation import Billed, Left, Observation
+from workers.drill.orders import Content, log_of, output_prefix, results_of, spec_of
+from workers.drill.plan import Plan, PlannedJob
+from workers.drill.witness import Ran
+
+BEGAN_MS, RAN_MS = 1_800_000_000_000, 61_500
+
+
+def planned(number: int, fate: str) -> PlannedJob:
+    job_id = f"00000000-0000-4000-8000-{number:012d}"
+    return PlannedJob(number, job_id, fate, 0.0, 1.0, 1, lines=5, size_bytes=100, files=3, stop_after_s=0)
+
+
+PLAN = Plan(1, (planned(0, "ok"), planned(1, "chatty"), planned(2, "gpu"), planned(3, "restarted")), ())
+OK, CHATTY, GPU, RESTARTED = PLAN.jobs
+
+
+def job_of(plan: PlannedJob, **fields: Any) -> Job:
+    """A job that ended as its fate wants, after one attempt on h1."""
+    end = FATES[plan.fate].end
+    states = [State.QUEUED, State.INITIALIZING, State.PENDING, State.RUNNING, State.FINALIZING, end.state]
+    values: dict[str, Any] = {
+        "id": plan.job_id, "spec": spec_of(plan), "state": end.state, "attempt": 1, "fence": "1.a", "flavor": "cpu",
+        "kind": "cpu", "units": 1, "hourly_price": "0.06", "timeout_s": 0, "auto_restart": False, "host": "h1",
+        "created_ms": BEGAN_MS, "state_ms": BEGAN_MS + RAN_MS, "code": InfoCode.JOB_DONE, "end_cause": end.cause,
+        "exit_code": end.codes[0], "started_ms": BEGAN_MS, "finished_ms": BEGAN_MS + RAN_MS,
+        "history": [
+            HistoryEntry(at_ms=BEGAN_MS, state=state, attempt=1, code=InfoCode.JOB_QUEUED) for state in states
+        ],
+        **fields,
+    }  # fmt: skip
+    return Job.model_validate(values)
+
+
+def ran_of(plan: PlannedJob, attempt: int = 1, **fields: Any) -> Ran:
+    """The container of one attempt."""
+    values: dict[str, Any] = {
+        "host": "h1", "container": f"c{plan.number}", "job_id": plan.job_id, "attempt": attempt,
+        "fence": f"{attempt}.a", "starts": (BEGAN_MS,), "finished_ms": BEGAN_MS + RAN_MS,
+        "exit_code": FATES[plan.fate].end.codes[0], **fields,
+    }  # fmt: skip
+    return Ran(**values)
+
+
+def bill(plan: PlannedJob, *minutes: int, attempt: int = 1, began_ms: int = BEGAN_MS) -> list[Billed]:
+    return [Billed(plan.job_id, attempt, minute, began_ms + minute * 60_000, 1) for minute in minutes]
+
+
+def objects_of(plan: PlannedJob, attempt: int = 1) -> dict[str, Content]:
+    return {output_prefix(plan.job_id) + name: what for name, what in results_of(plan, PLAN, attempt)}
+
+
+def a_good_drill() -> Observation:
+    """Every job as its fate wants; the last one in two attempts."""
+    two_attempts = {
+        "attempt": 2, "fence": "2.b",
+        "started_ms": BEGAN_MS + 100_000, "finished_ms": BEGAN_MS + 100_000 + RAN_MS,
+        "earlier_attempts": [
+            AttemptEnd(
+                attempt=1, cause=EndCause.TIMED_OUT, exit_code=143, host="h1", started_ms=BEGAN_MS,
+                finished_ms=BEGAN_MS + RAN_MS,
+            )
+        ],
+    }  # fmt: skip
+    jobs = [job_of(OK), job_of(CHATTY), job_of(GPU), job_of(RESTARTED, **two_attempts)]
+    later = {"starts": (BEGAN_MS + 100_000,), "finished_ms": BEGAN_MS + 100_000 + RAN_MS}
+    return Observation(
+        jobs={job.id: job for job in jobs},
+        ran=[
+            ran_of(OK), ran_of(CHATTY), ran_of(GPU, gpus=("GPU-0",)),
+            ran_of(RESTARTED, exit_code=143), ran_of(RESTARTED, 2, container="c9", gpus=("GPU-0",), **later),
+        ],
+        ledger=[
+            *bill(OK, 0, 1), *bill(CHATTY, 0, 1), *bill(GPU, 0, 1), *bill(RESTARTED, 0, 1),
+            *bill(RESTARTED, 0, 1, attempt=2, began_ms=BEGAN_MS + 100_000),
+        ],
+        objects={**objects_of(OK), **objects_of(CHATTY), **objects_of(GPU), **objects_of(RESTARTED, 2)},
+        logs={plan.job_id: log_of(plan) for plan in PLAN.jobs},
+    )  # fmt: skip
+
+
+GOOD = a_good_drill()
+Spoil = Callable[[], Observation]
+
+
+def with_job(plan: PlannedJob, **fields: Any) -> Observation:
+    changed = GOOD.jobs[plan.job_id].model_copy(update=fields)
+    return replace(GOOD, jobs={**GOOD.jobs, plan.job_id: changed})
+
+
+def without(plan: PlannedJob) -> dict[str, Job]:
+    return {job_id: job for job_id, job in GOOD.jobs.items() if job_id != plan.job_id}
+
+
+def test_a_drill_that_went_well_has_no_violation() -> None:
+    assert check(PLAN, GOOD) == []
+
+
+def test_the_table_says_how_much_was_looked_at() -> None:
+    assert looked_at(PLAN, GOOD)[Column.TWICE] == "5 containers that ran"
+    assert looked_at(PLAN, GOOD).keys() == set(Column)
+
+
+SECOND = ran_of(OK, container="c8", starts=(BEGAN_MS + 90_000,), finished_ms=BEGAN_MS + 91_000)
+ELSEWHERE = ran_of(
+    RESTARTED, 2, container="c9", host="h2", starts=(BEGAN_MS + 60_000,), finished_ms=BEGAN_MS + 100_000 + RAN_MS
+)
+RESULT = output_prefix(OK.job_id) + "result"
+EARLIER = GOOD.jobs[RESTARTED.job_id].earlier_attempts[0]
+
+
+def earlier(**fields: Any) -> Observation:
+    return with_job(RESTARTED, earlier_attempts=(EARLIER.model_copy(update=fields),))
+
+
+SPOILED: list[tuple[str, Column, Spoil]] = [
+    ("unknown to the store", Column.LOST, lambda: replace(GOOD, jobs=without(OK))),
+    ("never ended", Column.LOST, lambda: with_job(OK, state=State.PENDING)),
+    ("refused", Column.LOST, lambda: replace(GOOD, refused={OK.job_id: "QuotaExceeded"})),
+    ("two containers of one attempt", Column.TWICE, lambda: replace(GOOD, ran=[*GOOD.ran, SECOND])),
+    (
+        "one container started twice",
+        Column.TWICE,
+        lambda: replace(GOOD, ran=[ran_of(OK, starts=(BEGAN_MS - 5, BEGAN_MS)), *GOOD.ran[1:]]),
+    ),
+    ("two attempts at once", Column.TWICE, lambda: replace(GOOD, ran=[*GOOD.ran[:-1], ELSEWHERE])),
+    ("again after success", Column.TWICE, lambda: earlier(cause=EndCause.COMPLETED)),
+    ("again after an exit code of its own", Column.TWICE, lambda: earlier(cause=EndCause.EXIT_CODE, exit_code=3)),
+    ("again for a lost host that no fault struck", Column.TWICE, lambda: earlier(cause=EndCause.HOST_LOST)),
+    ("again, and nothing says why", Column.TWICE, lambda: with_job(RESTARTED, earlier_attempts=())),
+    ("another state", Column.END, lambda: with_job(OK, state=State.FAILED)),
+    ("another cause", Column.END, lambda: with_job(OK, end_cause=EndCause.TIMED_OUT)),
+    ("another exit code", Column.END, lambda: with_job(OK, exit_code=None)),
+    (
+        "not the engine's exit code",
+        Column.END,
+        lambda: replace(GOOD, ran=[ran_of(OK, exit_code=1), *GOOD.ran[1:]]),
+    ),
+    ("a minute too few", Column.MINUTES, lambda: replace(GOOD, ledger=GOOD.ledger[1:])),
+    ("a minute too many", Column.MINUTES, lambda: replace(GOOD, ledger=[*GOOD.ledger, *bill(OK, 2)])),
+    ("a minute twice", Column.MINUTES, lambda: replace(GOOD, ledger=[*GOOD.ledger, *bill(OK, 1)])),
+    (
+        "a minute of an attempt that never ran",
+        Column.MINUTES,
+        lambda: replace(GOOD, ledger=[*GOOD.ledger, *bill(OK, 0, attempt=2)]),
+    ),
+    ("a minute of nobody's", Column.MINUTES, lambda: replace(GOOD, ledger=[*GOOD.ledger, *bill(planned(9, "ok"), 0)])),
+    ("not the engine's start", Column.MINUTES, lambda: with_job(OK, started_ms=BEGAN_MS - 500)),
+    ("not the engine's end", Column.MINUTES, lambda: with_job(OK, finished_ms=BEGAN_MS + RAN_MS + 500)),
+    (
+        "units in the bill",
+        Column.MINUTES,
+        lambda: replace(GOOD, ledger=[replace(GOOD.ledger[0], units=2), *GOOD.ledger[1:]]),
+    ),
+    (
+        "a result missing",
+        Column.RESULTS,
+        lambda: replace(GOOD, objects={k: v for k, v in GOOD.objects.items() if k != RESULT}),
+    ),
+    ("a result altered", Column.RESULTS, lambda: replace(GOOD, objects={**GOOD.objects, RESULT: Content.of(b"x")})),
+    (
+        "a result that is none",
+        Column.RESULTS,
+        lambda: replace(GOOD, objects={**GOOD.objects, RESULT + "2": Content.of(b"x")}),
+    ),
+    ("a log cut short", Column.RESULTS, lambda: replace(GOOD, logs={**GOOD.logs, CHATTY.job_id: ["1", "2"]})),
+    (
+        "a log repeated",
+        Column.RESULTS,
+        lambda: replace(GOOD, logs={**GOOD.logs, CHATTY.job_id: [*log_of(CHATTY), "5"]}),
+    ),
+    ("a unit held at rest", Column.GPUS, lambda: replace(GOOD, units_held={"h1 cpu 0": OK.job_id})),
+    (
+        "one GPU in two containers",
+        Column.GPUS,
+        lambda: replace(GOOD, ran=[ran_of(OK, gpus=("GPU-0",)), *GOOD.ran[1:]]),
+    ),
+    ("a container left", Column.CONTAINERS, lambda: replace(GOOD, containers=["h1: aitrain-x-1"])),
+    ("files left", Column.FILES, lambda: replace(GOOD, workspaces=[Left("h1", OK.job_id, "1.a")])),
+    ("files of an unknown job", Column.FILES, lambda: replace(GOOD, workspaces=[Left("h1", "nobody", "1.a")])),
+    ("a message left", Column.MESSAGES, lambda: replace(GOOD, messages={"drill:control": 1})),
+]
+
+
+@pytest.mark.parametrize(("column", "spoil"), [row[1:] for row in SPOILED], ids=[row[0] for row in SPOILED])
+def test_what_is_wrong_shows_in_its_column_alone(column: Column, spoil: Spoil) -> None:
+    found = {violation.column for violation in check(PLAN, spoil())}
+    # What ran twice is billed wrong as well.
+    assert found - ({Column.MINUTES} if column is Column.TWICE else set()) == {column}
+
+
+def test_every_column_can_be_violated() -> None:
+    assert {column for _, column, _ in SPOILED} == set(Column)
+
+
+LOST = Struck("host-lost", "h1", BEGAN_MS, BEGAN_MS + 15_000)
+
+
+def test_a_lost_host_is_a_reason_for_another_attempt() -> None:
+    lost = earlier(cause=EndCause.HOST_LOST, finished_ms=None)
+    assert check(PLAN, replace(lost, struck=[LOST])) == []
+
+
+@pytest.mark.parametrize("minutes", [(0,), (0, 1)])
+def test_of_an_attempt_whose_end_nobody_told_at_most_what_it_ran_is_billed(minutes: tuple[int, ...]) -> None:
+    lost = replace(earlier(cause=EndCause.HOST_LOST, finished_ms=None), struck=[LOST])
+    ledger = [row for row in GOOD.ledger if (row.job_id, row.attempt) != (RESTARTED.job_id, 1)]
+    assert check(PLAN, replace(lost, ledger=[*ledger, *bill(RESTARTED, *minutes)])) == []
+
+
+def test_and_at_least_its_first_minute() -> None:
+    lost = replace(earlier(cause=EndCause.HOST_LOST, finished_ms=None), struck=[LOST])
+    ledger = [row for row in GOOD.ledger if (row.job_id, row.attempt) != (RESTARTED.job_id, 1)]
+    assert {violation.column for violation in check(PLAN, replace(lost, ledger=ledger))} == {Column.MINUTES}
+
+
+def test_what_an_earlier_attempt_left_is_right_as_it_left_it() -> None:
+    assert check(PLAN, replace(GOOD, objects={**objects_of(RESTARTED), **GOOD.objects})) == []
+
+
+def stopped_on_a_lost_host(**fields: Any) -> Observation:
+    ended = {"state": State.ERROR, "end_cause": EndCause.TIMED_OUT, "exit_code": None, "finished_ms": None, **fields}
+    plan = planned(4, "hang")
+    return Observation(
+        jobs={plan.job_id: job_of(plan, state_ms=BEGAN_MS + 12_000, **ended)}, ran=[ran_of(plan)],
+        ledger=bill(plan, 0), workspaces=[Left("h1", plan.job_id, "1.a")], struck=[LOST],
+    )  # fmt: skip
+
+
+def test_of_a_job_that_was_stopped_on_a_lost_host_nothing_is_promised() -> None:
+    assert check(Plan(1, (planned(4, "hang"),), ()), stopped_on_a_lost_host()) == []
+
+
+def test_unless_its_host_was_another() -> None:
+    seen = stopped_on_a_lost_host(host="h2")
+    columns = {violation.column for violation in check(Plan(1, (planned(4, "hang"),), ()), seen)}
+    assert columns == {Column.END, Column.RESULTS, Column.FILES}
