@@ -18,7 +18,7 @@ from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import JobSpec
+from aitrain.domain.spec import MAX_TIMEOUT_S, JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.settings import Settings, load_settings
@@ -175,7 +175,13 @@ class Client:
         self._store.set_quota(project, kind, limit)
 
     def set_timeout_limit(self, project: str, seconds: int | None) -> None:
-        """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's."""
+        """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's.
+
+        Raises InvalidInput for a number that is none.
+        """
+        if seconds is not None and not 0 <= seconds <= MAX_TIMEOUT_S:
+            remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} seconds"
+            raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
         self._store.set_timeout_limit(project, seconds)
 
     def _longest_timeout_s(self, project: str) -> int:

@@ -18,7 +18,7 @@ from aitrain.domain.admission import Site
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug
 from aitrain.domain.retry import Pauses
-from aitrain.domain.spec import invalid_input
+from aitrain.domain.spec import MAX_TIMEOUT_S, invalid_input
 
 DAY_SECONDS = 86_400
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
@@ -132,8 +132,8 @@ class Timing(_Section):
     placement_patience_seconds: float = Field(default=600, ge=0)
 
     @property
-    def host_lost_after_seconds(self) -> float:
-        """How long after its last heartbeat a host is taken for lost: by then it has stopped its containers."""
+    def host_lost_seconds(self) -> float:
+        """How long after its last heartbeat a host of these settings has surely stopped its containers."""
         return max(
             self.host_lease_seconds, self.host_grace_seconds + self.stop_grace_seconds + self.host_lost_margin_seconds
         )
@@ -148,11 +148,11 @@ class Limits(_Section):
     """What one job may take."""
 
     # None: seven days, or none where max_timeout_seconds lifts the limit.
-    default_timeout_seconds: int | None = Field(default=None, ge=0)
+    default_timeout_seconds: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S)
     # 0 lifts the limit: a job may then run until it is done or stopped.
-    max_timeout_seconds: int = Field(default=28 * DAY_SECONDS, ge=0)
+    max_timeout_seconds: int = Field(default=28 * DAY_SECONDS, ge=0, le=MAX_TIMEOUT_S)
     # So long before its timeout a job is warned: time to write a checkpoint of some gigabytes.
-    timeout_warning_seconds: int = Field(default=300, ge=0)
+    timeout_warning_seconds: int = Field(default=300, ge=0, le=MAX_TIMEOUT_S)
     # How often a job is tried again after faults of the platform: with the pauses of Timing, about five minutes.
     platform_retries: int = Field(default=5, ge=0)
     # How often results that could not be pushed are tried again: with the pauses of Timing, some twelve hours.

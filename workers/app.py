@@ -10,7 +10,9 @@ from typing import Any
 from celery.signals import celeryd_after_setup, worker_init
 
 from aitrain.broker import CONTROL_QUEUE, celery_app, task_name
+from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
+from workers import clock
 from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.machine import Machine
@@ -34,7 +36,24 @@ def _ready_before_the_first_message(**_: Any) -> None:
 def _watch_over_the_host(instance: Any, **_: Any) -> None:
     """Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then."""
     if CONTROL_QUEUE not in instance.app.amqp.queues.consume_from:
-        Fence(machine, threading.Event(), Pulse(machine.settings.host.data_dir)).start()
+        pulse = Pulse(machine.settings.host.data_dir)
+        Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
+
+
+def _agent_has_had_its_time(began: float) -> Callable[[], bool]:
+    """Whether the worker may fence: the agent, which may start beside it, was given time, and the lease has lapsed."""
+    timing, host = machine.settings.timing, machine.settings.host
+
+    def may_look() -> bool:
+        if clock.elapsed() - began < min(timing.host_lease_seconds, timing.host_lost_margin_seconds / 2):
+            return False
+        try:
+            # Also for the case that the pulse cannot be written to the disk.
+            return not machine.store.host_is_alive(host.name, machine.instance)
+        except AitrainError:
+            return True
+
+    return may_look
 
 
 def step(link: Step) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:

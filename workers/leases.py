@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from aitrain.domain.errors import StepCancelled, StoreUnavailable
 from aitrain.settings import Timing
 from aitrain.store import Lease, Store
+from workers import clock
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ class Claim:
     """A step's claim on its work, as long as it holds."""
 
     def __init__(self, lease: Lease, until: float) -> None:
-        """until: monotonic seconds, up to which the lease is known to be ours."""
+        """until: up to when the lease is known to be ours, by this machine's clock (clock.elapsed)."""
         self.lease = lease
         self.until = until
         self._lost = threading.Event()
@@ -32,7 +33,7 @@ class Claim:
 
     def checkpoint(self) -> None:
         """Raises StepCancelled if the claim is lost. Steps call it wherever they may stop."""
-        if self._lost.is_set() or time.monotonic() > self.until:
+        if self._lost.is_set() or clock.elapsed() > self.until:
             raise StepCancelled("the job moved on, or the lease on its step lapsed")
 
 
@@ -58,9 +59,12 @@ class LeaseKeeper:
         return f"{self._worker}.{uuid.uuid4().hex[:8]}"
 
     @contextmanager
-    def holding(self, lease: Lease) -> Iterator[Claim]:
-        """Keeps a lease that was just taken; after that it lapses, or went with the move that ended the step."""
-        claim = Claim(lease, time.monotonic() + self._ttl_s)
+    def holding(self, lease: Lease, asked: float) -> Iterator[Claim]:
+        """Keeps a lease that was just taken; after that it lapses, or went with the move that ended the step.
+
+        asked: when it was asked for, by this machine's clock: a worker that was frozen since has lost it.
+        """
+        claim = Claim(lease, asked + self._ttl_s)
         with self._wake:
             self._claims[lease.holder] = claim
             self._wake.notify()
@@ -81,7 +85,7 @@ class LeaseKeeper:
                 self._renew(claims)
 
     def _renew(self, claims: list[Claim]) -> None:
-        asked = time.monotonic()
+        asked = clock.elapsed()
         try:
             kept = self._store.renew_leases([claim.lease for claim in claims], self.ttl_ms)
         except StoreUnavailable as error:

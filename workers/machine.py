@@ -12,7 +12,7 @@ from aitrain.client import open_store
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings, load_settings
-from aitrain.store import Store
+from aitrain.store import HostTiming, Store
 from workers.runtime import Engine
 
 
@@ -59,6 +59,12 @@ class Machine:
             raise InvalidInput.of(
                 "host.data_dir", directory, f"cannot be used ({error})", "name a writable one"
             ) from error
+
+    @property
+    def host_timing(self) -> HostTiming:
+        """How the store is to judge this host, by its own settings: others may have other ones."""
+        timing = self.settings.timing
+        return HostTiming(int(timing.host_lease_seconds * 1000), int(timing.host_lost_seconds * 1000))
 
     @cached_property
     def engine(self) -> Engine:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from aitrain.domain.job import Job
 from aitrain.domain.retry import Outcome, Pauses, outcome
-from aitrain.domain.states import CAUSES, EndCause, InfoCode, State
-from aitrain.store import HostAway
+from aitrain.domain.states import CAUSES, STATES, EndCause, InfoCode, State
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
 
@@ -21,6 +19,8 @@ def after_loss(job: Job, pauses: Pauses) -> Outcome:
     match job.state:
         case State.INTERRUPTING if job.started_ms is None and not job.starting:
             return Outcome(State.INTERRUPTED, InfoCode.JOB_INTERRUPTED, "stopped before it ran")
+        case State.TIMEOUT if job.auto_restart and not job.stop_asked:
+            return outcome(job, EndCause.TIMED_OUT, pauses, message=lost)
         case State.INTERRUPTING | State.TIMEOUT:
             message = f"{lost} while it was stopped; its results are there, if they are anywhere"
             return Outcome(row.ends, row.code, message)
@@ -30,16 +30,18 @@ def after_loss(job: Job, pauses: Pauses) -> Outcome:
     return outcome(job, EndCause.HOST_LOST, pauses, message=lost)
 
 
-def recover(machine: Machine, job: Job, away: HostAway) -> None:
-    """Moves a job on whose host has been away for so long. Does nothing if the host is back, or the job has moved."""
+def recover(machine: Machine, job: Job) -> None:
+    """Moves a job on whose host is lost. Does nothing if the host is back, or the job has moved."""
+    if not STATES[job.state].on_host:
+        return
     timing = machine.settings.timing
-    if job.state is State.FINALIZING:
-        # Nothing of it runs, and its results are worth a wait.
-        away = replace(away, away_ms=max(away.away_ms, int(timing.finalizing_patience_seconds * 1000)))
     to = after_loss(job, timing.pauses)
+    # Nothing of a job that is FINALIZING runs, and its results are worth a wait.
+    patience_s = timing.finalizing_patience_seconds if job.state is State.FINALIZING else 0
+    rows = unwritten_rows(machine.settings, job, job.ran_ms) if STATES[job.state].runs else []
     moved = machine.store.transition(
         job.id, job.fence, to.state, only_from=[job.state], code=to.code, message=to.message, cause=EndCause.HOST_LOST,
-        rows=unwritten_rows(machine.settings, job, job.ran_ms), again=to.again, pause_ms=to.pause_ms, host_away=away,
+        rows=rows, again=to.again, pause_ms=to.pause_ms, lost_ms=int(patience_s * 1000),
     )  # fmt: skip
     if moved.moved:
         log.warning("job %s goes from %s to %s: host %s was lost", job.id, job.state, to.state, job.host)

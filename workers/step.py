@@ -15,6 +15,7 @@ from aitrain.domain.retry import Again, Outcome, Pauses, outcome
 from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
 from aitrain.store import Lease
+from workers import clock
 from workers.datasync import VolumeSync
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
@@ -208,13 +209,13 @@ class Steps:
         nothing is known, the lease lapses, and the message is sent again.
         """
         state = state_of(step)
-        lease = Lease(job_id, fence, state, self._keeper.holder())
+        lease, asked = Lease(job_id, fence, state, self._keeper.holder()), clock.elapsed()
         begun = self._machine.store.begin_step(
             lease, self._keeper.ttl_ms, self._machine.settings.host.name, self._machine.instance
         )
         if begun.job is None:
             return False, f"late: the job is {begun.state}"
-        with self._keeper.holding(lease) as claim:
+        with self._keeper.holding(lease, asked) as claim:
             run = Run(self._machine, begun.job, claim, begun.age_ms)
             try:
                 work(run)

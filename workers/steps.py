@@ -25,6 +25,7 @@ SEEN_BY_THE_AGENT = (State.RUNNING, State.FINALIZING, State.DONE, State.FAILED)
 @step(Step.SYNC_IN)
 def sync_in(run: Run) -> None:
     """INITIALIZING: the job's data is copied to this host."""
+    run.workspace.unsettle()
     volumes = run.volumes()
 
     def copy() -> None:
@@ -41,6 +42,7 @@ def sync_in(run: Run) -> None:
 def start_container(run: Run) -> None:
     """PENDING: the image is pulled, the container created and started."""
     engine, job = run.machine.engine, run.job
+    run.workspace.unsettle()
     run.workspace.control.make(run.owner)
     container = engine.prepare(container_spec(run), run.checkpoint)
     run.about_to_start()
@@ -69,7 +71,10 @@ def sync_out(run: Run) -> None:
         for sync in volumes:
             sync.push()
 
-    run.abandonable(push)
+    # A store that lost its last second may ask for what is done, and then nothing is left here to push.
+    if not run.workspace.pushed:
+        run.abandonable(push)
+        run.workspace.mark_pushed()
     if not log_is_kept:
         container = keep_rest_of_log(run)
     # Read again: whoever stopped the job while it was pushed does not want to see it run again.

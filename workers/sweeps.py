@@ -6,7 +6,6 @@ import logging
 import time
 
 from aitrain.domain.billing import MINUTE_MS, commenced_minutes
-from aitrain.store import HostAway
 from workers.app import sweep
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
@@ -17,6 +16,7 @@ log = logging.getLogger(__name__)
 BATCH = 200
 # A job whose host has not told for a while how long it ran is looked at again no sooner.
 SOONEST_MS = 1000
+LEAST_GAP_SECONDS = 60
 
 
 @sweep
@@ -52,11 +52,14 @@ def bill_minutes(machine: Machine) -> None:
 def recover_lost_hosts(machine: Machine) -> None:
     """Tries the jobs of lost hosts again, elsewhere: by now those have stopped them (fencing.py)."""
     timing = machine.settings.timing
-    away = HostAway(int(timing.host_lost_after_seconds * 1000), int(timing.host_lease_seconds * 1000))
-    # Less than this, and a slow beat would give lost hosts their time again and again.
-    gap_ms = int(max(60, 4 * timing.sweep_seconds) * 1000)
-    for job in machine.store.get_many(machine.store.jobs_of_lost_hosts(away, gap_ms, BATCH)):
-        recover(machine, job, away)
+    lost = machine.store.jobs_of_lost_hosts(
+        finalizing_ms=int(timing.finalizing_patience_seconds * 1000),
+        # Less than this, and a slow beat would give lost hosts their time again and again.
+        gap_ms=int(max(LEAST_GAP_SECONDS, 4 * timing.sweep_seconds) * 1000),
+        limit=BATCH,
+    )
+    for job in machine.store.get_many(lost):
+        recover(machine, job)
     _done(machine, "recover_lost_hosts")
 
 

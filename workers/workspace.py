@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from aitrain.domain.job import Job
-from aitrain.domain.states import State
+from aitrain.domain.states import EndCause, State
 from workers.control import Control
 
 log = logging.getLogger(__name__)
 
 SETTLED = "settled"
 FENCED = "fenced"
+ORDERED = "ordered"
+RECEIPTS = "pushed"
+# Longer than any store takes to come back from a crash with its last second lost.
+RECEIPT_SECONDS = 86_400
 
 
 class Workspace:
@@ -28,6 +34,8 @@ class Workspace:
 
     def __init__(self, data_dir: Path, job_id: str, fence: str) -> None:
         self._path = data_dir / "jobs" / job_id / fence
+        self._receipt = data_dir / RECEIPTS / f"{job_id}.{fence}"
+        self.job_id, self.fence = job_id, fence
 
     def volume(self, number: int) -> Path:
         """The directory of a volume, by its place in the spec."""
@@ -39,14 +47,45 @@ class Workspace:
         return Control(self._path)
 
     def mark_fenced(self) -> None:
-        """Records that this host stops its container because it cannot reach the store: its exit says nothing then."""
-        self._path.mkdir(parents=True, exist_ok=True)
-        (self._path / FENCED).touch()
+        """Records that this host stops its container now because it cannot reach the store."""
+        self._mark(FENCED)
+
+    def mark_ordered(self, cause: EndCause) -> None:
+        """Records that its container is stopped by order: a store that lost its last second has forgotten that."""
+        if not self.ordered:
+            self._mark(ORDERED, cause)
 
     @property
-    def fenced(self) -> bool:
-        """Whether this host stopped its container to be safe."""
-        return (self._path / FENCED).exists()
+    def ordered(self) -> EndCause | None:
+        """Why its container was stopped by order, if it was."""
+        with suppress(OSError, ValueError):
+            return EndCause((self._path / ORDERED).read_text())
+        return None
+
+    @property
+    def fenced_ms(self) -> int | None:
+        """When this host last stopped its container to be safe, in Unix ms; None if it did not."""
+        with suppress(OSError):
+            return (self._path / FENCED).stat().st_mtime_ns // 10**6
+        return None
+
+    def mark_pushed(self) -> None:
+        """Records that all its results are pushed. Outlives the workspace for a while."""
+        try:
+            self._receipt.parent.mkdir(exist_ok=True)
+            self._receipt.touch()
+        except OSError as error:
+            # It only matters to a store that forgets; a full disk must not keep the job from ending.
+            log.warning("%s could not be written: %s", self._receipt, error)
+
+    @property
+    def pushed(self) -> bool:
+        """Whether all its results were pushed lately."""
+        return self._receipt.exists()
+
+    def _mark(self, name: str, text: str = "") -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        (self._path / name).write_text(text)
 
     def settle(self) -> None:
         """Records that nothing in it is needed any more. Called before the job's last move, so that a crash between
@@ -72,27 +111,35 @@ class Workspace:
             _remove_if_empty(self._path.parent)
 
 
-def settled_workspaces(data_dir: Path, wanted: Collection[str]) -> Iterator[Workspace]:
-    """Workspaces that were to be removed and were not, but for those of the fences that are wanted."""
+def settled_workspaces(data_dir: Path) -> Iterator[Workspace]:
+    """Workspaces that are to be removed."""
     for mark in (data_dir / "jobs").glob(f"*/*/{SETTLED}"):
-        fence = mark.parent.name
-        if fence not in wanted:
-            yield Workspace(data_dir, mark.parent.parent.name, fence)
+        yield Workspace(data_dir, mark.parent.parent.name, mark.parent.name)
 
 
-def unsettled_attempts(data_dir: Path) -> Iterator[tuple[str, str, Workspace]]:
-    """Job, fence and workspace of every attempt that may still have something to push."""
+def unsettled_attempts(data_dir: Path) -> Iterator[Workspace]:
+    """The workspace of every attempt that may still have something to push."""
     for path in (data_dir / "jobs").glob("*/*"):
         if not (path / SETTLED).exists():
-            yield path.parent.name, path.name, Workspace(data_dir, path.parent.name, path.name)
+            yield Workspace(data_dir, path.parent.name, path.name)
+
+
+def remove_old_receipts(data_dir: Path) -> None:
+    """Removes the records of pushes that no store can have forgotten any more."""
+    for receipt in (data_dir / RECEIPTS).glob("*"):
+        with suppress(OSError):
+            if time.time() - receipt.stat().st_mtime > RECEIPT_SECONDS:
+                receipt.unlink()
 
 
 def superseded(job: Job, fence: str) -> bool:
-    """Whether nothing of this attempt of a job is needed any more, because of a later attempt."""
+    """Whether nothing of this attempt of a job is needed any more: another one is DONE, or nothing of it ever ran."""
     if fence == job.fence:
-        return False
+        return job.ended and job.started_ms is None and not job.starting
     number = int(fence.partition(".")[0])
-    nothing_ran = any(end.attempt == number and end.started_ms is None for end in job.earlier_attempts)
+    nothing_ran = any(
+        end.attempt == number and end.started_ms is None and not end.starting for end in job.earlier_attempts
+    )
     return nothing_ran or job.state is State.DONE
 
 

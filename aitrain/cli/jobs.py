@@ -15,6 +15,7 @@ from aitrain.client import Client, submit_job
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import HistoryEntry, Job, moment
 from aitrain.domain.orders import JobEdit
+from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import State
 from aitrain.store import Ordered
 
@@ -118,6 +119,7 @@ def logs(
 WHY_NOT = {
     "alive": "it has not ended; stop it first, or delete it with --force",
     "ended": "nothing to do, it has ended",
+    "labels": f"it would have more than {MAX_LABELS} labels; drop some",
     "ending": "it is ending already; it will not run again",
     "stopping": "it is told to stop, and is deleted when it has",
     "unknown": "there is no such job; was it deleted?",

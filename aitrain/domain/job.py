@@ -49,7 +49,7 @@ class VolumeProgress(BaseModel):
 
 
 class AttemptEnd(BaseModel):
-    """How an earlier attempt of the job ended, and why. *_ms: as in Job; minutes: rows of the ledger for it."""
+    """How an earlier attempt of the job ended, and why. *_ms, starting: as in Job; minutes: rows of the ledger."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -61,6 +61,7 @@ class AttemptEnd(BaseModel):
     started_ms: int | None = None
     finished_ms: int | None = None
     minutes: int = 0
+    starting: bool = False
 
 
 class Job(BaseModel):

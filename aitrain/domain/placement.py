@@ -10,7 +10,7 @@ from aitrain.domain.flavor import Kind
 
 @dataclass(frozen=True)
 class Waiting:
-    """A QUEUED job of one flavor. waited_s: seconds since it was queued."""
+    """A QUEUED job of one flavor. waited_s: seconds since it was queued; avoid: a host that failed it, taken last."""
 
     job_id: str
     fence: str
@@ -18,6 +18,7 @@ class Waiting:
     flavor: str
     units: int
     waited_s: float
+    avoid: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class PlacementPass:
         A smaller job may pass one that does not fit yet, until that one has waited for patience_s. From then on one
         host is kept for it: of those that could hold it, the one with the most free units. Since nothing is placed
         there, its free units only grow until the job fits. Among the hosts that fit, the fullest is taken, so that
-        large holes stay whole.
+        large holes stay whole; one where the platform failed the job before, only if there is no other.
         """
         free = []
         for vacancy in vacancies:
@@ -74,7 +75,7 @@ class PlacementPass:
         for job in waiting:
             fitting = [f for f in free if len(f.units) >= job.units and self.room[f.host] > 0]
             if fitting:
-                best = min(fitting, key=lambda f: (len(f.units), f.host))
+                best = min(fitting, key=lambda f: (f.host == job.avoid, len(f.units), f.host))
                 taken, best.units = best.units[: job.units], best.units[job.units :]
                 self.room[best.host] -= 1
                 self.assignments.append(

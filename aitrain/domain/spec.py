@@ -96,7 +96,7 @@ class JobSpec(BaseModel):
     max_retries: int = Field(default=0, ge=0, le=MAX_RETRIES, strict=True)
     retry_exit_codes: tuple[Annotated[int, Field(ge=1, le=255, strict=True)], ...] = ()
     platform_retries: int | None = Field(default=None, ge=0, le=MAX_RETRIES, strict=True)
-    warning_seconds: int | None = Field(default=None, ge=0, strict=True)
+    warning_seconds: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
     warning_signal: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     name: Slug = Field(default_factory=lambda: readable_name(SystemRandom()))

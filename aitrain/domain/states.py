@@ -182,6 +182,7 @@ MOVES: tuple[Move, ...] = (
     Move(State.INTERRUPTING, State.INTERRUPTED, "nothing had run yet"),
     Move(State.INTERRUPTING, State.ERROR, "its host was lost"),
     Move(State.TIMEOUT, State.FINALIZING, "its container was stopped"),
+    Move(State.TIMEOUT, State.QUEUED, "its host was lost, and it has auto-restart"),
     Move(State.TIMEOUT, State.ERROR, "its host was lost"),
     Move(State.FINALIZING, State.DONE, "it exited with 0 and its data is pushed"),
     Move(State.FINALIZING, State.FAILED, "it ended with an error of its own and its data is pushed"),

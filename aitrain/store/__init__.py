@@ -1,13 +1,14 @@
 """The job store. `Store` is its one class; the scripts in lua/ are its one way to write."""
 
-from aitrain.store.answers import Begun, HostAway, HostJob, Lease, LogLine, Moved, Ordered, Seen, Submitted
+from aitrain.store.answers import Begun, Heard, HostJob, HostTiming, Lease, LogLine, Moved, Ordered, Seen, Submitted
 from aitrain.store.connection import fence
 from aitrain.store.redis_store import Store
 
 __all__ = [
     "Begun",
-    "HostAway",
+    "Heard",
     "HostJob",
+    "HostTiming",
     "Lease",
     "LogLine",
     "Moved",

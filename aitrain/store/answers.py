@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,8 @@ class Begun:
 
 @dataclass(frozen=True)
 class Ordered:
-    """The answer to an order. done False: it changed nothing, and `why` says why not, in a word (see orders.lua files).
+    """The answer to an order. done False: it changed nothing, and `why` says why not, in a word: "ended", "ending",
+    "alive", "stopping", "unknown", "labels", and for what a job asks itself "late", "asked", "shorter".
 
     state: what stands then; None: there is no such job.
     """
@@ -80,19 +82,30 @@ class Ordered:
 
 
 @dataclass(frozen=True)
-class HostAway:
-    """A host that has sent no heartbeat for away_ms; ttl_ms: how long its lease lasted after the last one."""
+class HostTiming:
+    """How a host is to be judged. ttl_ms: its lease lasts so long after each word of it; lost_ms: so long after its
+    last word it has stopped its containers, and is lost.
+    """
 
-    away_ms: int
     ttl_ms: int
+    lost_ms: int
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The answer to a heartbeat: the host's jobs, and whether it is to run a placement pass for a retry that is due."""
+
+    jobs: Sequence[HostJob]
+    place: bool
 
 
 @dataclass(frozen=True)
 class HostJob:
     """What a host's agent needs to know of one of its jobs.
 
-    started: its container has run; lease_live: a worker is at its step; resend: its step went silent and its message is
-    to be sent again; left_ms: of its timeout, None if it has none or does not run; timeout_s: 0 for none; warning_s: so
+    started: its container has run; starting: it may have been started; lease_live: a worker is at its step; resend:
+    its step went silent and its message is to be sent again; left_ms: of its timeout, None if it has none or does not
+    run; timeout_s: 0 for none; asked_s: the timeout that the job itself asked for and got, 0 if none; warning_s: so
     long before its timeout it is warned, by a file and by warning_signal, if that is not empty.
     """
 
@@ -102,10 +115,12 @@ class HostJob:
     flavor: str
     state: State
     started: bool = False
+    starting: bool = False
     lease_live: bool = False
     resend: bool = False
     left_ms: int | None = None
     timeout_s: int = 0
+    asked_s: int = 0
     warning_s: int = 0
     warning_signal: str = ""
 

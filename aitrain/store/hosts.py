@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.store.answers import HostAway, HostJob, Seen, to_host_job
+from aitrain.store.answers import Heard, HostJob, HostTiming, Seen, to_host_job
 from aitrain.store.connection import Connection
 
 
@@ -13,24 +14,25 @@ class Hosts(Connection):
     """What a host's agent says and asks."""
 
     def join_host(
-        self, host: str, *, instance: str, units: Mapping[str, Sequence[str]], max_jobs: int, ttl_ms: int
+        self, host: str, *, instance: str, units: Mapping[str, Sequence[str]], max_jobs: int, timing: HostTiming
     ) -> bool:
         """Registers a host with the units it offers, by flavor. True: a job may wait for them.
 
-        instance: which machine it is. Raises InvalidInput while another machine holds the lease of this name.
+        instance: which machine it is. Raises InvalidInput while another machine holds the lease of this name, or has
+        jobs: it may run them, and it has their data.
         """
-        answer = self._run(
-            "join_host", {"host": host, "instance": instance, "max_jobs": max_jobs, "units": units, "ttl_ms": ttl_ms}
-        )
+        arguments = {"host": host, "instance": instance, "max_jobs": max_jobs, "units": units, **asdict(timing)}
+        answer = self._run("join_host", arguments)
         if not answer["joined"]:
             raise InvalidInput.of(
-                "host.name", host, "is the name of another machine that is alive", "give each host a name of its own"
-            )
+                "host.name", host, "is the name of another machine that is alive or still has jobs",
+                "give each host its own name; a machine that was set up anew keeps its data_dir, or takes a new name",
+            )  # fmt: skip
         return bool(answer["waiting"])
 
     def heartbeat(
-        self, host: str, *, instance: str, fit: bool, seen: Sequence[Seen], ttl_ms: int, resend_ms: int
-    ) -> list[HostJob] | None:
+        self, host: str, *, instance: str, fit: bool, seen: Sequence[Seen], timing: HostTiming, resend_ms: int
+    ) -> Heard | None:
         """Renews a host's lease, tells how long its jobs were seen running, and brings back its orders.
 
         instance: which machine it is; fit: it can start containers now, and may be given jobs. None: the store does
@@ -39,20 +41,30 @@ class Hosts(Connection):
         answer = self._run(
             "heartbeat",
             {
-                "host": host, "instance": instance, "fit": fit, "ttl_ms": ttl_ms, "resend_ms": resend_ms,
+                "host": host, "instance": instance, "fit": fit, "resend_ms": resend_ms, **asdict(timing),
                 "seen": [{"id": s.job_id, "fence": s.fence, "ran_ms": s.ran_ms} for s in seen],
             },
         )  # fmt: skip
-        return [to_host_job(row) for row in answer["jobs"]] if answer["known"] else None
+        return Heard([to_host_job(row) for row in answer["jobs"]], answer["place"]) if answer["known"] else None
 
-    def host_jobs(self, host: str, only: str = "") -> list[HostJob]:
-        """What the host should be doing now; of one job only, if its id is given."""
-        return [to_host_job(row) for row in self._run("host_jobs", {"host": host, "only": only})]
+    def host_jobs(self, host: str, only: str = "", *, instance: str | None = None) -> list[HostJob] | None:
+        """What the host should be doing now; of one job only, if its id is given.
 
-    def jobs_of_lost_hosts(self, away: HostAway, gap_ms: int, limit: int) -> list[str]:
-        """Ids of up to `limit` jobs whose hosts have been away for so long.
-
-        gap_ms: a sweep that was itself away for longer gives every host the whole time again.
+        instance: the machine that asks; None in the answer: another machine has the host's name now.
         """
-        arguments = {"away_ms": away.away_ms, "ttl_ms": away.ttl_ms, "gap_ms": gap_ms, "limit": limit}
+        arguments = {"host": host, "only": only, **({"instance": instance} if instance is not None else {})}
+        answer = self._run("host_jobs", arguments)
+        return [to_host_job(row) for row in answer["jobs"]] if answer["ours"] else None
+
+    def host_is_alive(self, host: str, instance: str) -> bool:
+        """Whether this machine's agent renewed the host's lease lately."""
+        return bool(self._run("host_is_alive", {"host": host, "instance": instance})["alive"])
+
+    def jobs_of_lost_hosts(self, *, finalizing_ms: int, gap_ms: int, limit: int) -> list[str]:
+        """Ids of up to `limit` jobs of hosts that are lost.
+
+        finalizing_ms: least silence of the hosts of jobs whose results may still come; gap_ms: a sweep that was itself
+        away for longer gives every host the whole time again.
+        """
+        arguments = {"finalizing_ms": finalizing_ms, "gap_ms": gap_ms, "limit": limit}
         return list(self._run("lost_hosts", arguments))

@@ -14,7 +14,7 @@ from aitrain.domain.job import Job
 from aitrain.domain.placement import Assignment, Vacancy, Waiting
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
-from aitrain.store.answers import HostAway, Moved, Submitted, to_moved
+from aitrain.store.answers import Moved, Submitted, to_moved
 from aitrain.store.connection import Connection, fence, token
 from aitrain.store.records import job_fields, ledger_fields, to_job
 
@@ -56,14 +56,15 @@ class Jobs(Connection):
         rows: Sequence[LedgerRow] = (),
         again: Again | None = None,
         pause_ms: int = 0,
-        host_away: HostAway | None = None,
+        lost_ms: int | None = None,
     ) -> Moved:
         """Moves a job, if its fence is this one and it stands in a state from which it may go there.
 
         only_from: narrower than the table; holder: and only while this worker holds the lease of its step; cause: why
         the attempt ended, kept unless one is known already; fields: facts of the attempt; rows: ledger rows that the
-        move makes final; again, pause_ms: to QUEUED, why it runs again, and for how long it waits before; host_away:
-        only while its host has been away for so long. Answers moved=False when late. Raises StoreUnavailable.
+        move makes final; again, pause_ms: to QUEUED, why it runs again, and for how long it waits before; lost_ms:
+        only while its host is lost, and silent for at least so long. Answers moved=False when late. Raises
+        StoreUnavailable.
         """
         froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
         arguments: dict[str, Any] = {
@@ -75,8 +76,8 @@ class Jobs(Connection):
             arguments["written"] = rows[-1].minute + 1
         if to is State.QUEUED:
             arguments |= {"token": token(), "again": again or Again.PLATFORM, "pause_ms": pause_ms}
-        if host_away is not None:
-            arguments |= {"away_ms": host_away.away_ms, "ttl_ms": host_away.ttl_ms}
+        if lost_ms is not None:
+            arguments["lost_ms"] = lost_ms
         arguments |= {k: v for k, v in {"holder": holder, "code": code, "cause": cause}.items() if v is not None}
         return to_moved(self._run("transition", arguments))
 
@@ -134,7 +135,8 @@ class Jobs(Connection):
         view = self._run("placement_view", {"window": window})
         waiting = {
             flavor: [
-                Waiting(job_id, fence, Kind(kind), flavor, units, ms / 1000) for job_id, fence, kind, units, ms in jobs
+                Waiting(job_id, fence, Kind(kind), flavor, units, ms / 1000, avoid)
+                for job_id, fence, kind, units, ms, avoid in jobs
             ]
             for flavor, jobs in dict(view["waiting"]).items()
         }

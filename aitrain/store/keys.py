@@ -32,6 +32,7 @@ LEGEND: dict[str, Key] = {
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
     "waiting": Key("waiting:{flavor}", "zset: QUEUED jobs of a flavor, by time from which they wait for a host"),
+    "retries": Key("due:retry", "zset: QUEUED jobs whose retry waits for its time, by that time"),
     "flavors": Key("flavors", "set: flavors that a host has ever offered"),
     "free": Key("free:{flavor}", "zset: hosts that offer a flavor, by number of free units"),
     "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aitrain.domain.errors import JobNotFound, QuotaExceeded
+from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import State
 from aitrain.store.answers import Ordered
 from aitrain.store.connection import Connection, token
@@ -47,25 +48,25 @@ class Orders(Connection):
         *,
         fence: str | None = None,
         timeout_s: int | None = None,
-        more_only: bool = False,
+        by_job: bool = False,
         auto_restart: bool | None = None,
         labels: dict[str, str] | None = None,
         drop_labels: tuple[str, ...] = (),
     ) -> Ordered:
         """Changes a job; what is None stays as it is. The deadline of a running job moves with its timeout.
 
-        fence: only while it is the current one; timeout_s: seconds of RUNNING in all, 0 for none; more_only: a shorter
-        one is refused. Raises JobNotFound and StoreUnavailable.
+        fence: only while it is the current one; timeout_s: seconds of RUNNING in all, 0 for none; by_job: the job asks
+        itself, only for more ("shorter"), and once ("asked"). Raises JobNotFound and StoreUnavailable.
         """
         arguments: dict[str, Any] = {"id": job_id}
         if fence is not None:
             arguments["fence"] = fence
         if timeout_s is not None:
-            arguments |= {"timeout_s": timeout_s, "more_only": more_only}
+            arguments |= {"timeout_s": timeout_s, "by_job": by_job}
         if auto_restart is not None:
             arguments["auto_restart"] = str(int(auto_restart))
         if labels or drop_labels:
-            arguments |= {"labels": labels or {}, "drop": drop_labels}
+            arguments |= {"labels": labels or {}, "drop": drop_labels, "most_labels": MAX_LABELS}
         return _ordered(job_id, self._run("edit", arguments))
 
 

@@ -5,6 +5,8 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     running_ms      when it entered RUNNING, by the store's clock; its timeout counts from here
     deadline_ms     when its timeout is reached
     lease_holder    which worker is at its step; lease_ms: until when unless renewed
+    stop_op, start_op  the ids of the last orders that did something: one that is sent again finds itself here
+    avoid           the host where the platform failed it last
     stop_asked, delete_asked  whether somebody ordered it to stop, or to be gone when it has ended
     warning_s, warning_signal  when and how its container is warned of its timeout
     due_ms          when its step's message is sent again, unless a worker takes it up before
@@ -13,7 +15,8 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     resends         how often the message of its step was sent again
     hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
-Fields of a host's hash: instance (which machine it is), max_jobs, joined_ms, fit (0: place nothing there now).
+Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
+word), lost_ms (so long after that it is lost).
 """
 
 from __future__ import annotations

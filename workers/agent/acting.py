@@ -7,15 +7,19 @@ import threading
 import time
 
 from aitrain.domain.errors import AitrainError
-from aitrain.domain.states import STATES
+from aitrain.domain.states import STATES, EndCause, State
 from aitrain.store import HostJob, Seen
 from workers.agent.errands import Errands
 from workers.agent.reconcile import Action, Do
 from workers.agent.reports import Reports
 from workers.machine import Machine
 from workers.runtime import Container
+from workers.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+# The states in which a container is stopped by order, and what that makes of its end.
+ORDERS = {State.INTERRUPTING: EndCause.STOPPED, State.TIMEOUT: EndCause.TIMED_OUT}
 
 
 class Actor:
@@ -45,7 +49,8 @@ class Actor:
                 self._reports.lost(job)
             case Action(Do.NOTHING_RAN, HostJob() as job) if not self._has_run(job):
                 self._reports.nothing_ran(job)
-            case Action(Do.STOP, _, Container() as container):
+            case Action(Do.STOP, HostJob() as job, Container() as container):
+                self._mark_order(job)
                 self.stop(container)
             case Action(Do.ORPHAN, _, Container() as container):
                 self._orphan(container)
@@ -100,6 +105,15 @@ class Actor:
         finally:
             with self._lock:
                 self._stopping.discard(container.id)
+
+    def _mark_order(self, job: HostJob) -> None:
+        cause = ORDERS.get(job.state)
+        if cause is not None:
+            try:
+                Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence).mark_ordered(cause)
+            except OSError as error:
+                # It only matters to a store that forgets; a full disk must not keep the job from being stopped.
+                log.warning("job %s: the order to stop it could not be noted: %s", job.job_id, error)
 
     def _orphan(self, container: Container) -> None:
         grace_s = self._machine.settings.timing.orphan_grace_seconds

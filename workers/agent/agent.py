@@ -8,8 +8,12 @@ import threading
 
 from aitrain.settings import Settings
 from workers.agent.acting import Actor
+from workers.agent.cleanup import CleanUp
+from workers.agent.events import Events
 from workers.agent.fencing import Fence
-from workers.agent.loops import CleanUp, Events, Heartbeat, Logs, Reconcile
+from workers.agent.heartbeat import Heartbeat
+from workers.agent.logs import Logs
+from workers.agent.looking import Reconcile
 from workers.agent.pulse import Pulse
 from workers.agent.timekeeping import TimeKeeper
 from workers.machine import Machine
@@ -33,7 +37,8 @@ def run(settings: Settings) -> int:
         Events(machine, stopping, reconcile),
         Logs(machine, stopping, actor),
         CleanUp(machine, stopping),
-        Fence(machine, stopping, pulse),
+        # Not before the store was asked once: a machine that was off for long may still have its jobs.
+        Fence(machine, stopping, pulse, may_look=heartbeat.tried.is_set),
         TimeKeeper(machine, stopping, heartbeat.orders),
     ):
         loop.start()

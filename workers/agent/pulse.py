@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from workers import clock
 
 log = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-def _now() -> float:
-    # Goes on while the machine sleeps, and is not set by anybody, unlike the time of day.
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def booted_ms() -> int:
-    """When this machine started, in Unix ms."""
-    return round((time.time() - _now()) * 1000)
 
 
 class Pulse:
@@ -29,16 +20,11 @@ class Pulse:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "pulse"
         self._boot = BOOT_ID.read_text().strip()
-        self._began = _now()
+        self._began = clock.elapsed()
         self._last: float | None = None
 
-    @staticmethod
-    def now() -> float:
-        """The time to give to `beat`: seconds since this machine started."""
-        return _now()
-
     def beat(self, asked: float) -> None:
-        """The store answered a heartbeat that was sent at `asked`."""
+        """The store answered a heartbeat that was sent at `asked`, by this machine's clock (clock.elapsed)."""
         self._last = asked
         record = f"{self._boot} {asked:015.3f}\n".encode()
         try:
@@ -62,4 +48,4 @@ class Pulse:
             boot, _, at = self._path.read_text().partition(" ")
             if boot == self._boot:
                 known.append(float(at))
-        return max(0.0, _now() - (max(known) if known else self._began))
+        return max(0.0, clock.elapsed() - (max(known) if known else self._began))

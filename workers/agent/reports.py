@@ -6,8 +6,8 @@ from aitrain.broker import host_queue
 from aitrain.domain.states import EndCause, State, Step
 from aitrain.store import HostJob
 from workers.agent.errands import Errands
-from workers.agent.pulse import booted_ms
 from workers.agent.verdict import end_cause, message
+from workers.clock import booted_ms
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
 from workers.runtime import Container
@@ -33,21 +33,31 @@ class Reports:
         if job.state in (State.INITIALIZING, State.PENDING):
             self.running(job, container)
         engine, code = self._machine.engine, container.exit_code or 0
-        fenced = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence).fenced
-        cause = end_cause(
+        workspace = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence)
+        cause = workspace.ordered or end_cause(
             container,
             engine.ending(container),
             live_restore=engine.live_restore(),
             rebooted=(container.started_ms or 0) < booted_ms(),
-            fenced=fenced,
+            fenced=self._was_fenced(workspace, container),
         )
         fields: dict[str, str | int] = {
             "exit_code": code,
             "finished_ms": container.finished_ms or 0,
-            "out_of_memory": int(container.out_of_memory),
+            "out_of_memory": int(cause is EndCause.OUT_OF_MEMORY),
+            # Of a job that was stopped before anybody could say that it ran, nothing is billed, but it did run.
+            "started_ms": container.started_ms or 0,
+            "image_id": container.image_id,
         }
         ran_ms = (container.finished_ms or 0) - (container.started_ms or 0)
         self._finalize(job, cause, message(cause, code), fields, ran_ms)
+
+    def _was_fenced(self, workspace: Workspace, container: Container) -> bool:
+        """Whether this host stopped it to be safe. A stop that failed then says nothing of an end long after."""
+        marked_ms = workspace.fenced_ms
+        timing = self._machine.settings.timing
+        slack_ms = 1000 * (timing.stop_grace_seconds + timing.host_lost_margin_seconds)
+        return marked_ms is not None and (container.finished_ms or 0) <= marked_ms + slack_ms
 
     def lost(self, job: HostJob) -> None:
         """The container is gone from the engine: only what was last seen of its time is known."""
@@ -67,7 +77,10 @@ class Reports:
 
     def send(self, step: Step, job: HostJob) -> None:
         """Has a step's message sent soon. If that fails the step stays due, and a later heartbeat sends it."""
-        queue = host_queue(job.kind, job.flavor, self._machine.settings.host.name)
+        host = self._machine.settings.host
+        # A job may outlast its host's offer of its flavor, whose queue the worker then does not read any more.
+        flavor = job.flavor if job.flavor in host.units else next(iter(host.units))
+        queue = host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
         broker = self._machine.broker
         self._errands.put(f"job {job.job_id}: {step}", lambda: broker.send_step(step, job.job_id, job.fence, queue))
 
@@ -81,7 +94,7 @@ class Reports:
         held = self._machine.store.get(job.job_id)
         if held.fence != job.fence:
             return
-        elapsed_ms = max(0, held.ran_ms if ran_ms is None else ran_ms)
+        elapsed_ms = max(held.ran_ms, ran_ms or 0)
         moved = self._machine.store.transition(
             job.job_id, job.fence, State.FINALIZING, cause=cause, message=held.message if held.end_cause else why,
             fields={**fields, "ran_ms": elapsed_ms}, rows=unwritten_rows(self._machine.settings, held, elapsed_ms),

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aitrain.domain.admission import timeout_problem
@@ -20,6 +21,17 @@ from workers.workspace import Workspace
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+# A project's limit may be raised meanwhile.
+ASK_AGAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a job asked for in vain, and until what monotonic time it is not looked at again."""
+
+    wanted_s: int
+    why: str
+    until: float
 
 
 class TimeKeeper(Loop):
@@ -31,7 +43,7 @@ class TimeKeeper(Loop):
         """orders: what the last heartbeat brought, and at what monotonic time it was asked."""
         super().__init__(machine, stopping)
         self._orders = orders
-        self._refused: dict[str, tuple[int, str]] = {}
+        self._refused: dict[str, Refusal] = {}
 
     def run_once(self) -> None:
         """Looks after each running job."""
@@ -82,24 +94,27 @@ class TimeKeeper(Loop):
         """What is answered to a job that asks for so many seconds in all."""
         if wanted_s is None:
             return ""
-        if wanted_s == job.timeout_s:
-            return "granted"
+        if wanted_s == job.asked_s:
+            # It was granted once. Somebody may have changed it since, and that stands.
+            return "granted" if wanted_s == job.timeout_s else "granted, and changed since"
         known = self._refused.get(job.fence)
-        if known is not None and known[0] == wanted_s:
-            return known[1]
+        if known is not None and known.wanted_s == wanted_s and time.monotonic() < known.until:
+            return known.why
         project = self.machine.store.get(job.job_id).project
         own_s = self.machine.store.timeout_limit(project)
         longest_s = self.machine.settings.limits.max_timeout_seconds if own_s is None else own_s
         problem = timeout_problem(wanted_s, longest_s)
         if problem is not None:
             return self._refuse(job, wanted_s, f"refused: {problem}")
-        edited = self.machine.store.edit(job.job_id, fence=job.fence, timeout_s=wanted_s, more_only=True)
-        if not edited.done:
+        edited = self.machine.store.edit(job.job_id, fence=job.fence, timeout_s=wanted_s, by_job=True)
+        if edited.why == "shorter":
             return self._refuse(job, wanted_s, "refused: it may only ask for more than it has")
+        if not edited.done:
+            return ""
         log.info("job %s: asked for a timeout of %d s and got it", job.job_id, wanted_s)
         return ""  # said with the next heartbeat, which brings the new deadline
 
     def _refuse(self, job: HostJob, wanted_s: int, why: str) -> str:
-        self._refused[job.fence] = wanted_s, why
+        self._refused[job.fence] = Refusal(wanted_s, why, time.monotonic() + ASK_AGAIN_SECONDS)
         log.info("job %s: asked for a timeout of %d s: %s", job.job_id, wanted_s, why)
         return why

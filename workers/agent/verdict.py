@@ -28,7 +28,7 @@ def end_cause(container: Container, ending: Ending, *, live_restore: bool, reboo
     believed = live_restore and not rebooted and container.exit_code != UNKNOWN
     if ending is Ending.IMPOSED or (ending is Ending.UNSEEN and not believed):
         return EndCause.ENGINE_RESTARTED
-    if container.out_of_memory and container.exit_code:
+    if container.exit_code and (ending is Ending.OUT_OF_MEMORY or container.out_of_memory):
         return EndCause.OUT_OF_MEMORY
     return EndCause.EXIT_CODE if container.exit_code else EndCause.COMPLETED
 
@@ -40,6 +40,8 @@ def message(cause: EndCause, exit_code: int) -> str:
             return ""
         case EndCause.OUT_OF_MEMORY:
             return "it was killed because it used more memory than its units bring: ask for more units, or use less"
+        case EndCause.STOPPED | EndCause.TIMED_OUT:
+            return "it was stopped by order"
         case EndCause.ENGINE_RESTARTED:
             return "the Docker Engine of its host went down and took it along, or somebody killed its container there"
         case EndCause.HOST_CUT_OFF:

@@ -72,6 +72,7 @@ class VolumeSync:
         What an earlier try laid down whole is kept. Raises UserFault and PlatformFault.
         """
         volume = self._volume
+        self._checkpoint()
         with data_errors(str(volume)):
             layer = Layer(self.mounted, self._directory / "parts", self._owner)
             with Manifest(self._directory / "manifest.jsonl") as manifest:
@@ -83,6 +84,7 @@ class VolumeSync:
             container.ensure()
         listing = container.listing(volume.prefix)
         plan = plan_pull(listing, volume.prefix, manifest.records, scan(self.mounted).files)
+        self._checkpoint()
         if plan.clash is not None:
             one, other = plan.clash
             raise UserFault(

@@ -57,7 +57,13 @@ DEFECTS: dict[str, Defect] = {
     "host-unfenced": Defect(
         "a host that is cut off lets its containers run on, while their jobs begin elsewhere",
         Column.TWICE,
-        (Change("workers/agent/fencing.py", "if silence_s > timing.host_grace_seconds:", "if silence_s < 0:"),),
+        (
+            Change(
+                "workers/agent/fencing.py",
+                "if silence_s > timing.host_grace_seconds and self._may_look():",
+                "if silence_s < 0:",
+            ),
+        ),
         jobs=40,
         faults="host-lost,host-silent",
     ),
@@ -80,7 +86,7 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "workers/agent/verdict.py",
-                "if container.out_of_memory and container.exit_code:",
+                "if container.exit_code and (ending is Ending.OUT_OF_MEMORY or container.out_of_memory):",
                 "if container.id == '':",
             ),
         ),
@@ -104,7 +110,7 @@ DEFECTS: dict[str, Defect] = {
     "message-never-again": Defect(
         "a message that was lost is not sent again",
         Column.LOST,
-        (Change("workers/agent/loops.py", "if job.resend:", "if job.resend is None:"),),
+        (Change("workers/agent/heartbeat.py", "if job.resend:", "if job.resend is None:"),),
         faults="broker-emptied,worker-killed",
     ),
     "unit-kept": Defect(

@@ -69,6 +69,7 @@ class Ending(StrEnum):
     """What an engine remembers of a container's end."""
 
     OWN = "its command ended by itself, as far as the engine knows"
+    OUT_OF_MEMORY = "the kernel killed a process of it for want of memory"
     IMPOSED = "a signal ended it"
     UNSEEN = "the engine was not there, or has been restarted since"
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import docker
@@ -147,21 +146,9 @@ class Engine:
         """A container by id or name, if the engine has it."""
         with engine_errors("inspect the container"):
             try:
-                container = Container.of(self._docker.api.inspect_container(container_id))
+                return Container.of(self._docker.api.inspect_container(container_id))
             except NotFound:
                 return None
-            if container.exit_code == KILLED and not container.out_of_memory:
-                return replace(container, out_of_memory=self._told_of_oom(container))
-            return container
-
-    def _told_of_oom(self, container: Container) -> bool:
-        """The engine's flag stays unset when the kernel's notice comes after the exit; its events have both."""
-        since = (container.started_ms or 0) // 1000
-        filters = {"container": container.id, "event": "oom"}
-        api: Any = self._docker.api  # its types know whole seconds only
-        # Events end at `until`, so this waits no longer than that.
-        events = api.events(since=since, until=f"{time.time() + LATE_NOTICE_SECONDS:.6f}", filters=filters, decode=True)
-        return any(True for _ in events)
 
     def containers(self) -> list[Container]:
         """Every container of this host that the engine has, running or not."""
@@ -183,16 +170,22 @@ class Engine:
 
     def ending(self, container: Container) -> Ending:
         """What the engine remembers of a container's end. It remembers the last 256 events since its own start."""
-        api: Any = self._docker.api
-        since, until = (container.started_ms or 0) // 1000, f"{time.time():.6f}"
-        filters = {"container": container.id, "event": ["kill", "die"]}
+        api: Any = self._docker.api  # its types know whole seconds only
+        # The kernel's notice that memory ran out may come after the exit, and the engine's flag then stays unset.
+        # Events end at `until`, so this waits no longer than that.
+        late_s = LATE_NOTICE_SECONDS if container.exit_code == KILLED and not container.out_of_memory else 0
+        since, until = (container.started_ms or 0) // 1000, f"{time.time() + late_s:.6f}"
+        filters = {"container": container.id, "event": ["kill", "die", "oom"]}
         with engine_errors("tell its events"):
             of_container = list(api.events(since=since, until=until, filters=filters, decode=True))
             if not any(event["Action"] == "die" for event in of_container):
                 everything = list(api.events(since=1, until=until, decode=True))
                 forgot = len(everything) >= EVENTS_KEPT and _at_ms(everything[0]) > (container.finished_ms or 0)
                 return Ending.OWN if forgot else Ending.UNSEEN
-        return Ending.IMPOSED if _killed(of_container) else Ending.OWN
+        if _killed(of_container):
+            return Ending.IMPOSED
+        out_of_memory = container.out_of_memory or any(event["Action"] == "oom" for event in of_container)
+        return Ending.OUT_OF_MEMORY if out_of_memory else Ending.OWN
 
     def signal(self, container: Container, name: str) -> None:
         """Sends a signal to a container's command. Does nothing if it has ended."""

@@ -1,9 +1,9 @@
 -- Gives a step the lease on its work, if the job is where the step belongs and nobody else holds it.
 -- ARG: id, fence, state (the step's), holder, host and instance (the worker's), ttl_ms.
--- Returns {begun, state, fence, job, age_ms (since the job came to its state)}. begun = false: an old or doubled message, or another worker is at it.
+-- Returns {begun, state, job, age_ms (since the job came to its state)}. begun = false: an old or doubled message, or another worker is at it.
 -- job: the fields of its hash, if begun.
 local job = read_job(ARG.id)
-if not job then return reply({begun = false, state = cjson.null, fence = cjson.null}) end
+if not job then return reply({begun = false, state = cjson.null}) end
 local begun = job.fence == ARG.fence and job.state == ARG.state and job.host == ARG.host
   and redis.call('HGET', k_host(ARG.host), 'instance') == ARG.instance
   and (job.lease_holder == ARG.holder or not lease_is_live(job))
@@ -12,4 +12,4 @@ if begun then
     'due_ms', int(NOW + ARG.ttl_ms))
   redis.call('HDEL', k_job(ARG.id), 'resends')
 end
-return reply({begun = begun, state = job.state, fence = job.fence, job = begun and job or nil, age_ms = NOW - job.state_ms})
+return reply({begun = begun, state = job.state, job = begun and job or nil, age_ms = NOW - job.state_ms})

@@ -56,7 +56,7 @@ end
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
   'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
-  'starting', 'stop_asked', 'not_before_ms',
+  'starting', 'stop_asked', 'not_before_ms', 'asked_s',
 }
 
 -- again: why it runs again, the name of the counter that this raises; 'restart' begins both anew.
@@ -64,15 +64,17 @@ local function next_attempt(id, job, o)
   redis.call('RPUSH', k_attempts(id), cjson.encode({
     attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
     started_ms = tonumber(job.started_ms), finished_ms = tonumber(job.finished_ms), message = o.attempt_message or o.message,
-    minutes = tonumber(job.billed_minutes),
+    minutes = tonumber(job.billed_minutes), starting = job.starting == '1',
   }))
+  -- Where the platform failed it once, it would fail it again: others come first.
+  if o.again == 'platform_tries' then redis.call('HSET', k_job(id), 'avoid', job.host or '') end
   redis.call('HDEL', k_job(id), unpack(ATTEMPT_FIELDS))
   for _, name in ipairs(ATTEMPT_FIELDS) do job[name] = nil end
   job.attempt = int(job.attempt + 1)
   job.fence = job.attempt .. '.' .. o.token
   redis.call('HSET', k_job(id), 'attempt', job.attempt, 'fence', job.fence)
   if o.again == 'restart' then
-    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries')
+    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'avoid')
   else
     redis.call('HINCRBY', k_job(id), o.again, 1)
   end
@@ -110,8 +112,15 @@ local function reindex(id, job, from, to, pause_ms)
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
   if old.on_host and not new.on_host then redis.call('SREM', k_host_jobs(job.host), id) end
-  if to == 'QUEUED' then redis.call('ZADD', k_waiting(job.flavor), int(NOW + (pause_ms or 0)), id) end
-  if from == 'QUEUED' then redis.call('ZREM', k_waiting(job.flavor), id) end
+  if to == 'QUEUED' then
+    local from_ms = int(NOW + (pause_ms or 0))
+    redis.call('ZADD', k_waiting(job.flavor), from_ms, id)
+    if pause_ms and pause_ms > 0 then redis.call('ZADD', k_retries(), from_ms, id) end
+  end
+  if from == 'QUEUED' then
+    redis.call('ZREM', k_waiting(job.flavor), id)
+    redis.call('ZREM', k_retries(), id)
+  end
   if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
   if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end
   if to == 'RUNNING' then
@@ -143,7 +152,8 @@ local function bill(id, job, rows, written)
     redis.call('SADD', k_ledger_months(job.project), row.month)
   end
   if written and written > tonumber(job.billed_minutes or '0') then
-    redis.call('HSET', k_job(id), 'billed_minutes', int(written))
+    job.billed_minutes = int(written)
+    redis.call('HSET', k_job(id), 'billed_minutes', job.billed_minutes)
   end
 end
 
@@ -174,6 +184,20 @@ local function move(id, job, to, o)
   if STATES[to].ended and job.delete_asked == '1' then erase(id, job) end
 end
 
+-- A host has said something. lost_ms: how long after its last word it has stopped its containers, by its own settings.
+local function host_is_here(host, o)
+  redis.call('ZADD', k_hosts(), int(NOW + o.ttl_ms), host)
+  redis.call('HSET', k_host(host), 'seen_ms', int(NOW), 'lost_ms', int(o.lost_ms))
+end
+
+-- Whether a host is lost: silent for as long as it said itself, and for least_ms.
+local function is_lost(host, least_ms)
+  if not host then return false end
+  local held = redis.call('HMGET', k_host(host), 'seen_ms', 'lost_ms')
+  if not held[1] then return false end
+  return NOW - held[1] >= math.max(tonumber(held[2]), least_ms)
+end
+
 -- How many jobs wait for what a move may have freed.
 local function waiting_count(flavor) return redis.call('ZCOUNT', k_waiting(flavor), '-inf', int(NOW)) end
 
@@ -197,9 +221,9 @@ end
 local function host_row(id, job, resend)
   return {
     job_id = id, fence = job.fence, kind = job.kind, flavor = job.flavor, state = job.state,
-    started = job.started_ms ~= nil, lease_live = lease_is_live(job), resend = resend and true or false,
+    started = job.started_ms ~= nil, starting = job.starting == '1', lease_live = lease_is_live(job), resend = resend and true or false,
     left_ms = job.deadline_ms and job.state == 'RUNNING' and job.deadline_ms - NOW or cjson.null,
-    timeout_s = tonumber(job.timeout_s), warning_s = tonumber(job.warning_s or '0'),
+    timeout_s = tonumber(job.timeout_s), asked_s = tonumber(job.asked_s or '0'), warning_s = tonumber(job.warning_s or '0'),
     warning_signal = job.warning_signal or '',
   }
 end

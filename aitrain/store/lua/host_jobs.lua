@@ -1,11 +1,17 @@
 -- What a host should be doing now, as in heartbeat.lua, without renewing or ordering anything. Changes nothing.
--- ARG: host, only (a job's id, or '' for all).
--- Returns [host_row], with resend = false.
+-- ARG: host, only (a job's id, or '' for all); optional: instance (of the machine that asks).
+-- Returns {ours, jobs = [host_row]}, with resend = false. ours = false: another machine has the host's name now.
+if ARG.instance and redis.call('HGET', k_host(ARG.host), 'instance') ~= ARG.instance then
+  return reply({ours = false, jobs = {}})
+end
 local jobs, ids = {}, {ARG.only}
 if ARG.only == '' then
   ids = redis.call('SMEMBERS', k_host_jobs(ARG.host))
 elseif redis.call('SISMEMBER', k_host_jobs(ARG.host), ARG.only) == 0 then
   ids = {}
 end
-for i, id in ipairs(ids) do jobs[i] = host_row(id, read_job(id), false) end
-return reply(jobs)
+for _, id in ipairs(ids) do
+  local job = read_job(id)
+  if job then jobs[#jobs + 1] = host_row(id, job, false) end
+end
+return reply({ours = true, jobs = jobs})

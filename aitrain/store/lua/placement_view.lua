@@ -1,6 +1,6 @@
 -- What placement needs to know, of the flavors for which something waits and something is free. Changes nothing.
 -- ARG: window (most waiting jobs a flavor to look at).
--- Returns {waiting = {flavor = [[id, fence, kind, units, waited_ms]]}, vacancies = {flavor = [[host, [units], room, capacity]]}}.
+-- Returns {waiting = {flavor = [[id, fence, kind, units, waited_ms, avoid]]}, vacancies = {flavor = [[host, [units], room, capacity]]}}.
 local waiting, vacancies = {}, {}
 for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
   -- A retry's time lies ahead until it may be placed.
@@ -24,8 +24,8 @@ for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
     if #open > 0 then
       local jobs = {}
       for i = 1, #ids, 2 do
-        local held = redis.call('HMGET', k_job(ids[i]), 'fence', 'kind', 'units')
-        jobs[#jobs + 1] = {ids[i], held[1], held[2], tonumber(held[3]), NOW - ids[i + 1]}
+        local held = redis.call('HMGET', k_job(ids[i]), 'fence', 'kind', 'units', 'avoid')
+        jobs[#jobs + 1] = {ids[i], held[1], held[2], tonumber(held[3]), NOW - ids[i + 1], held[4] or ''}
       end
       waiting[flavor], vacancies[flavor] = jobs, open
     end

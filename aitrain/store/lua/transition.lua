@@ -1,6 +1,6 @@
 -- The one door for change: moves a job if it is where the caller believes.
--- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), away_ms and ttl_ms (only while
---      its host has sent no heartbeat for so long), code, message, cause, fields, rows, written, token, again, pause_ms,
+-- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), lost_ms (only while its host is
+--      lost, and silent for at least so long), code, message, cause, fields, rows, written, token, again, pause_ms,
 --      grace_ms (see move in common.lua).
 -- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands.
 local job = read_job(ARG.id)
@@ -16,10 +16,7 @@ end
 if job.last_op == ARG.op then return answer(true) end -- the same call, sent again after a broken connection
 if job.fence ~= ARG.fence then return answer(false) end
 if ARG.holder and job.lease_holder ~= ARG.holder then return answer(false) end
-if ARG.away_ms then
-  local lease = tonumber(redis.call('ZSCORE', k_hosts(), job.host) or '0')
-  if NOW - lease + ARG.ttl_ms < ARG.away_ms then return answer(false) end
-end
+if ARG.lost_ms and not is_lost(job.host, ARG.lost_ms) then return answer(false) end
 -- Somebody stopped it, or took its auto-restart back, while its data was pushed: it must not run again.
 if job.state == 'FINALIZING' and ARG.to == 'QUEUED' then
   if job.stop_asked == '1' or (ARG.again == 'restart' and job.auto_restart ~= '1') then return answer(false) end

@@ -29,13 +29,15 @@ from aitrain.domain.placement import Assignment, place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, state_of
-from aitrain.store import HostAway, Lease, LogLine, Seen, Store
+from aitrain.store import HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from workers.scratch.servers import RedisServer
 
+TIMING = HostTiming(60_000, 120_000)
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 LEGAL = {(move.source, move.target) for move in MOVES}
 PROJECTS, HOSTS, FLAVORS = ("red", "blue"), ("h1", "h2"), ("cpu", "v100s")
+LOST_MS = 120_000
 MAIN_ROAD = {
     State.INITIALIZING: State.PENDING,
     State.PENDING: State.RUNNING,
@@ -84,14 +86,18 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize()
     def a_host(self) -> None:
         self.store.join_host(
-            "h1", instance="h1", units={"cpu": ["0", "1", "2"], "v100s": ["g0"]}, max_jobs=3, ttl_ms=60_000
+            "h1",
+            instance="h1",
+            units={"cpu": ["0", "1", "2"], "v100s": ["g0"]},
+            max_jobs=3,
+            timing=TIMING,
         )
 
     @rule(host=st.sampled_from(HOSTS), cpus=st.integers(0, 4), gpus=st.integers(0, 2), jobs=st.integers(1, 4))
     def join(self, host: str, cpus: int, gpus: int, jobs: int) -> None:
         units = {"cpu": [str(n) for n in range(cpus)], "v100s": [f"g{n}" for n in range(gpus)]}
         offered = {flavor: ids for flavor, ids in units.items() if ids}
-        self.store.join_host(host, instance=host, units=offered, max_jobs=jobs, ttl_ms=60_000)
+        self.store.join_host(host, instance=host, units=offered, max_jobs=jobs, timing=TIMING)
 
     @rule(project=st.sampled_from(PROJECTS), kind=st.sampled_from(Kind), limit=st.none() | st.integers(0, 6))
     def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
@@ -238,7 +244,7 @@ class StoreMachine(RuleBasedStateMachine):
             return
         fence = self._fence(job_id, which) if more else None
         answer = self.store.edit(
-            job_id, fence=fence, timeout_s=timeout_s, more_only=more, auto_restart=restart, labels={"n": str(which)}
+            job_id, fence=fence, timeout_s=timeout_s, by_job=more, auto_restart=restart, labels={"n": str(which)}
         )
         after = self.redis.hgetall(self.keys("job", job_id))
         if not answer.done:
@@ -260,29 +266,28 @@ class StoreMachine(RuleBasedStateMachine):
             done = self.store.postpone(Lease(job_id, fence, State.FINALIZING, holder), pause_ms, "later")
             assert done == (before.get("lease_holder") == holder and before["fence"] == fence)
 
-    @rule(away_s=st.integers(60, 200))
-    def recover_lost(self, away_s: int) -> None:
-        """Jobs of hosts that have been silent for long, and only those, may be taken from them."""
-        away = HostAway(away_s * 1000, 60_000)
-        for job in self.store.get_many(self.store.jobs_of_lost_hosts(away, 10**9, 100)):
-            lease_ms = self.redis.zscore(self.keys("hosts"), job.host) or 0
-            assert self.now_ms - lease_ms + 60_000 >= away_s * 1000
+    @rule(least_s=st.integers(0, 200))
+    def recover_lost(self, least_s: int) -> None:
+        """Jobs of hosts that have been silent for as long as they said, and only those, may be taken from them."""
+        for job in self.store.get_many(self.store.jobs_of_lost_hosts(finalizing_ms=0, gap_ms=10**9, limit=100)):
+            assert self.now_ms - int(self.redis.hget(self.keys("host", job.host), "seen_ms") or 0) >= LOST_MS
         for job in self.store.get_many(self.redis.zrange(self.keys("jobs"), 0, -1)):
             if job.state in (State.PENDING, State.RUNNING):
-                lease_ms = self.redis.zscore(self.keys("hosts"), job.host) or 0
-                moved = self.store.transition(job.id, job.fence, State.QUEUED, host_away=away)
-                assert moved.moved == (self.now_ms - lease_ms + 60_000 >= away_s * 1000)
+                silent_ms = self.now_ms - int(self.redis.hget(self.keys("host", job.host), "seen_ms") or 0)
+                moved = self.store.transition(job.id, job.fence, State.QUEUED, lost_ms=least_s * 1000)
+                assert moved.moved == (silent_ms >= max(LOST_MS, least_s * 1000))
 
     @rule(host=st.sampled_from(HOSTS), which=pick, ran_ms=st.integers(0, 200_000))
     def heartbeat(self, host: str, which: int, ran_ms: int) -> None:
         job_id, _ = self._job(which)
         seen = [Seen(job_id, self._fence(job_id, which), ran_ms)] if job_id else []
-        jobs = self.store.heartbeat(host, instance=host, fit=True, seen=seen, ttl_ms=60_000, resend_ms=5000)
+        jobs = self.store.heartbeat(host, instance=host, fit=True, seen=seen, timing=TIMING, resend_ms=5000)
         if jobs is not None:
-            assert {job.job_id for job in jobs} == self.redis.smembers(self.keys("host_jobs", host))
-            again = self.store.heartbeat(host, instance=host, fit=True, seen=[], ttl_ms=60_000, resend_ms=5000)
+            assert {job.job_id for job in jobs.jobs} == self.redis.smembers(self.keys("host_jobs", host))
+            again = self.store.heartbeat(host, instance=host, fit=True, seen=[], timing=TIMING, resend_ms=5000)
             assert again is not None
-            assert not any(job.resend for job in again), "one call for each silence"
+            assert not again.place, "said to one only"
+            assert not any(job.resend for job in again.jobs), "one call for each silence"
 
     @rule()
     def sweep(self) -> None:

@@ -11,6 +11,7 @@ from importlib import resources
 import pytest
 
 from aitrain.domain.admission import Admitted, Site, admit
+from aitrain.domain.billing import Terms, rows_due
 from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded, StoreUnavailable
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.job import Job
@@ -18,10 +19,11 @@ from aitrain.domain.placement import place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
-from aitrain.store import Lease, LogLine, Store
+from aitrain.store import HostJob, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND
 from workers.scratch.servers import RedisServer, free_port
 
+TIMING = HostTiming(60_000, 120_000)
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 
 
@@ -35,10 +37,16 @@ def queued(store: Store, **fields: object) -> Job:
 
 def placed(store: Store, **fields: object) -> Job:
     job = queued(store, **fields)
-    store.join_host("h1", instance="one", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, timing=TIMING)
     for assignment in place(*store.placement_view(10), patience_s=60):
         assert store.assign(assignment)
     return store.get(job.id)
+
+
+def the_hosts(store: Store) -> list[HostJob]:
+    jobs = store.host_jobs("h1")
+    assert jobs is not None
+    return jobs
 
 
 def test_submitting_the_same_id_twice_makes_one_job(store: Store) -> None:
@@ -98,7 +106,7 @@ def test_the_first_cause_stands(store: Store) -> None:
 
 def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
     job = queued(store)
-    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=-1)
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, timing=HostTiming(-1, 120_000))
     assert place(*store.placement_view(10), patience_s=60) == []
     assert store.get(job.id).state is State.QUEUED
 
@@ -119,9 +127,9 @@ def test_a_start_keeps_its_lease_over_a_stop_order_until_it_gives_it_back(store:
     store.begin_step(lease, 60_000, "h1", "one")
     store.stop(job.id, "stopped")
     assert store.renew_leases([lease], 60_000) == [False]
-    assert store.host_jobs("h1")[0].lease_live
+    assert the_hosts(store)[0].lease_live
     store.release_lease(lease)
-    assert not store.host_jobs("h1")[0].lease_live
+    assert not the_hosts(store)[0].lease_live
 
 
 def test_a_copy_loses_its_lease_to_a_stop_order_at_once(store: Store) -> None:
@@ -129,7 +137,7 @@ def test_a_copy_loses_its_lease_to_a_stop_order_at_once(store: Store) -> None:
     lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
     store.begin_step(lease, 60_000, "h1", "one")
     store.stop(job.id, "stopped")
-    assert not store.host_jobs("h1")[0].lease_live
+    assert not the_hosts(store)[0].lease_live
 
 
 def test_a_lease_of_a_step_that_was_told_to_stop_is_kept_alive(redis: RedisServer, namespace: str) -> None:
@@ -143,7 +151,7 @@ def test_a_lease_of_a_step_that_was_told_to_stop_is_kept_alive(redis: RedisServe
     for _ in range(5):
         now[0] += 3000
         assert store.renew_leases([lease], 5000) == [False]
-    assert store.host_jobs("h1")[0].lease_live
+    assert the_hosts(store)[0].lease_live
 
 
 def test_a_new_fence_is_made_when_the_run_begins(store: Store) -> None:
@@ -157,7 +165,7 @@ def test_a_new_fence_is_made_when_the_run_begins(store: Store) -> None:
 
 def test_only_a_waiting_job_of_this_fence_is_assigned(store: Store) -> None:
     job = queued(store)
-    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, timing=TIMING)
     (right,) = place(*store.placement_view(10), patience_s=60)
     assert store.assign(replace(right, fence="1.0000000000000000")) is None
     assert store.assign(replace(right, units=("0", "1"))) is None
@@ -176,26 +184,29 @@ def test_a_worker_of_another_host_gets_no_lease(store: Store) -> None:
 
 def test_another_machine_of_the_hosts_name_gets_neither_orders_nor_leases(store: Store) -> None:
     job = placed(store)
-    assert store.heartbeat("h1", instance="two", fit=True, seen=[], ttl_ms=1000, resend_ms=1000) is None
+    assert (
+        store.heartbeat("h1", instance="two", fit=True, seen=[], timing=HostTiming(1000, 120_000), resend_ms=1000)
+        is None
+    )
     lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
     assert not store.begin_step(lease, 60_000, "h1", "two").job
     assert store.begin_step(lease, 60_000, "h1", "one").job
 
 
 def test_two_machines_of_one_name(store: Store) -> None:
-    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
     with pytest.raises(InvalidInput, match="another machine"):
-        store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
-    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=-1)
-    store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
+        store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, timing=HostTiming(-1, 120_000))
+    store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
 
 
 def test_a_unit_that_was_withdrawn_while_it_was_held_does_not_come_back(store: Store) -> None:
-    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, timing=TIMING)
     job = queued(store, resources={"cpu": 2})
     for assignment in place(*store.placement_view(10), patience_s=60):
         store.assign(assignment)
-    store.join_host("h1", instance="one", units={"cpu": ["1"]}, max_jobs=9, ttl_ms=60_000)
+    store.join_host("h1", instance="one", units={"cpu": ["1"]}, max_jobs=9, timing=TIMING)
     store.transition(job.id, store.get(job.id).fence, State.FAILED)
     waits = queued(store)
     _, vacancies = store.placement_view(10)
@@ -220,9 +231,132 @@ def test_a_silent_step_is_sent_again_less_and_less_often(redis: RedisServer, nam
     sent = 0
     for _ in range(1000):
         now[0] += 1000
-        jobs = store.heartbeat("h1", instance="one", fit=True, seen=[], ttl_ms=10**9, resend_ms=1000) or []
-        sent += sum(job.resend for job in jobs)
+        heard = store.heartbeat(
+            "h1", instance="one", fit=True, seen=[], timing=HostTiming(10**9, 120_000), resend_ms=1000
+        )
+        assert heard is not None
+        sent += sum(job.resend for job in heard.jobs)
     assert 6 < sent < 30
+
+
+RUN_WAY = (State.PENDING, State.RUNNING)
+
+
+def test_a_clock_that_was_set_forward_is_no_bill(redis: RedisServer, namespace: str) -> None:
+    now = [1_800_000_000_000]
+    store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0])
+    job = placed(store)
+    for state in RUN_WAY:
+        store.transition(job.id, job.fence, state, fields={"started_ms": now[0]})
+    now[0] += 30_000
+    seen = [Seen(job.id, job.fence, 3_600_000)]
+    store.heartbeat("h1", instance="one", fit=True, seen=seen, timing=HostTiming(5000, 9000), resend_ms=1000)
+    assert store.get(job.id).ran_ms == 35_000
+
+
+def test_a_start_that_is_sent_again_does_not_start_again(store: Store) -> None:
+    job = queued(store)
+    store.stop(job.id, "stopped")
+    sent: list[dict[str, object]] = []
+    run = store._run
+
+    def recorded(name: str, arguments: dict[str, object]) -> object:
+        sent.append(arguments)
+        return run(name, arguments)
+
+    store._run = recorded  # type: ignore[assignment]
+    assert store.start(job.id, "again").done
+    assert store.stop(job.id, "stopped").done
+    assert run("start", sent[0])["done"], "the same answer"
+    assert (store.get(job.id).state, store.get(job.id).attempt) == (State.INTERRUPTED, 2)
+
+
+def test_a_machine_that_was_set_up_anew_does_not_take_the_old_ones_jobs(store: Store) -> None:
+    job = placed(store)
+    lapsed = HostTiming(-1, 120_000)
+    store.heartbeat("h1", instance="one", fit=True, seen=[], timing=lapsed, resend_ms=1000)
+    with pytest.raises(InvalidInput, match="still has jobs"):
+        store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, timing=lapsed)
+    assert store.host_jobs("h1", instance="two") is None
+    store.stop(job.id, "stopped")
+    store.transition(job.id, job.fence, State.INTERRUPTED)
+    store.join_host("h1", instance="two", units={"cpu": ["0"]}, max_jobs=9, timing=lapsed)
+
+
+def test_a_retry_that_is_due_is_told_to_one_host(redis: RedisServer, namespace: str) -> None:
+    now = [1_800_000_000_000]
+    store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0])
+    job = placed(store)
+    store.transition(job.id, job.fence, State.QUEUED, pause_ms=5000)
+    beat = {"instance": "one", "fit": True, "seen": [], "timing": HostTiming(60_000, 90_000), "resend_ms": 1000}
+    assert [store.heartbeat("h1", **beat).place, place(*store.placement_view(9), 60)] == [False, []]  # type: ignore[union-attr, arg-type]
+    now[0] += 5000
+    assert [store.heartbeat("h1", **beat).place for _ in range(2)] == [True, False]  # type: ignore[union-attr, arg-type]
+    assert len(place(*store.placement_view(9), 60)) == 1
+
+
+def test_a_job_goes_elsewhere_than_where_the_platform_failed_it(store: Store) -> None:
+    job = placed(store)
+    store.join_host("h2", instance="two", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, timing=HostTiming(60_000, 1))
+    store.transition(job.id, job.fence, State.QUEUED)
+    assert [one.host for one in place(*store.placement_view(9), 60)] == ["h2"]
+
+
+def test_minutes_of_an_attempt_count_those_of_its_last_move(store: Store) -> None:
+    job = placed(store)
+    for state in RUN_WAY:
+        store.transition(job.id, job.fence, state, fields={"started_ms": 1})
+    terms = Terms("default", "cpu", 1, BUILT_IN["cpu"].hourly_price, "h1")
+    rows = rows_due(job_id=job.id, attempt=1, started_ms=1, elapsed_ms=61_000, written=0, terms=terms)
+    store.transition(job.id, job.fence, State.QUEUED, rows=rows)
+    assert [end.minutes for end in store.get(job.id).earlier_attempts] == [2]
+
+
+def test_a_lost_host_and_whose_jobs_are_taken(redis: RedisServer, namespace: str) -> None:
+    """By what the host said itself; not right after an outage of the sweep; not jobs that have ended."""
+    now = [1_800_000_000_000]
+    store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0])
+    job = placed(store)
+
+    def lost() -> list[str]:
+        return store.jobs_of_lost_hosts(finalizing_ms=10**9, gap_ms=30_000, limit=9)
+
+    seen = []
+    for _ in range(12):
+        seen.append((now[0], lost()))
+        now[0] += 20_000
+    took = next(at for at, ids in seen if ids)
+    assert took - seen[0][0] == 120_000
+    now[0] += 40_000
+    assert lost() == [], "the sweep was away itself"
+    for _ in range(6):
+        now[0] += 20_000
+        found = lost()
+    assert found == [job.id]
+    store.transition(job.id, job.fence, State.PENDING)
+    store.transition(job.id, job.fence, State.RUNNING)
+    store.transition(job.id, job.fence, State.FINALIZING)
+    assert lost() == [], "its results may still come"
+    store.transition(job.id, job.fence, State.DONE)
+    assert not store.transition(job.id, job.fence, State.QUEUED, only_from=[State.FINALIZING], lost_ms=0).moved
+
+
+def test_a_job_asks_once(store: Store) -> None:
+    """What somebody else set since stands."""
+    job = placed(store)
+    assert store.edit(job.id, fence=job.fence, timeout_s=200, by_job=True).done
+    assert store.edit(job.id, timeout_s=150).done
+    assert store.edit(job.id, fence=job.fence, timeout_s=200, by_job=True).why == "asked"
+    assert store.edit(job.id, fence=job.fence, timeout_s=120, by_job=True).why == "shorter"
+    assert store.edit(job.id, fence="1.other", timeout_s=500, by_job=True).why == "late"
+    assert store.get(job.id).timeout_s == 150
+
+
+def test_labels_have_a_bound(store: Store) -> None:
+    job = queued(store, labels={f"a{n}": "1" for n in range(60)})
+    assert store.edit(job.id, labels={f"b{n}": "1" for n in range(4)}).done
+    assert store.edit(job.id, labels={"c": "1"}).why == "labels"
+    assert store.edit(job.id, labels={"c": "1"}, drop_labels=("b0",)).done
 
 
 def test_a_log_takes_each_line_once(store: Store) -> None:

@@ -17,7 +17,7 @@ from redis import Redis
 from aitrain.broker import Broker
 from aitrain.domain.errors import BrokerUnavailable, InvalidInput, StoreUnavailable
 from aitrain.settings import DataStore, HostSettings, Settings, load_settings
-from aitrain.store import Store
+from aitrain.store import HostTiming, Store
 from aitrain.store.inspection import Inspection
 from workers.datasync import inspection as data_stores
 from workers.doctor import diagnose
@@ -25,6 +25,8 @@ from workers.doctor.finding import Verdict
 from workers.runtime import inspection as engines
 from workers.runtime.faults import EngineUnavailable
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server, free_port
+
+TIMING = HostTiming(60_000, 120_000)
 
 
 class OddRedis(RedisServer):
@@ -129,8 +131,8 @@ def test_a_frozen_server_is_told_in_bounded_time(odd_redis: OddRedis, namespace:
 
 
 def test_what_the_keys_of_a_site_say(store: Store, redis: RedisServer, namespace: str, tmp_path: Path) -> None:
-    store.join_host("h1", instance="that", units={"cpu": ["0"]}, max_jobs=1, ttl_ms=60_000)
-    store.join_host("h2", instance="late", units={"cpu": ["0"]}, max_jobs=1, ttl_ms=-1)
+    store.join_host("h1", instance="that", units={"cpu": ["0"]}, max_jobs=1, timing=TIMING)
+    store.join_host("h2", instance="late", units={"cpu": ["0"]}, max_jobs=1, timing=HostTiming(-1, 120_000))
     now_ms = int(time.time() * 1000)
     for duty in ("mark_timeouts", "place_waiting", "bill_minutes"):
         store.sweep_done(duty, now_ms)

@@ -17,16 +17,17 @@ from aitrain.domain.placement import place
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
 from aitrain.settings import Settings, load_settings
-from aitrain.store import Lease
+from aitrain.store import HostTiming, Lease
 from tests.acceptance.conftest import eventually
 from workers.agent.acting import Actor
-from workers.agent.loops import Reconcile
+from workers.agent.looking import Reconcile
 from workers.agent.reconcile import Found
 from workers.machine import Machine
 from workers.runtime import ContainerSpec, Labels, container_name
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer
 
+TIMING = HostTiming(60_000, 120_000)
 S, F = State, Found
 WAY = (S.INITIALIZING, S.PENDING, S.RUNNING)
 
@@ -44,7 +45,7 @@ class Bench:
         """Puts a job of this host into a state; started: its container has run, as far as the store knows."""
         store, settings = self.machine.store, self.machine.settings
         self.job_id = str(uuid.uuid4())
-        store.join_host("h1", instance=self.machine.instance, units={"cpu": ["0"]}, max_jobs=9, ttl_ms=60_000)
+        store.join_host("h1", instance=self.machine.instance, units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
         store.submit(self.job_id, admit(JobSpec.of(image="x", resources={"cpu": 1}), settings.site))
         for assignment in place(*store.placement_view(10), patience_s=60):
             self.fence = store.assign(assignment) or ""

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from workers import clock
 from workers.agent import pulse
-from workers.agent.pulse import Pulse, booted_ms
+from workers.agent.pulse import Pulse
+from workers.clock import booted_ms
 
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(pulse, "_now", lambda: now[0])
+    monkeypatch.setattr(clock, "elapsed", lambda: now[0])
     return now
 
 

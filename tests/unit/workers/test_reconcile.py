@@ -14,7 +14,7 @@ S, F = State, Found
 
 
 def job(state: State, *, lease: bool = False, started: bool = True, fence: str = "1.a") -> HostJob:
-    return HostJob("j", fence, Kind.CPU, "cpu", state, started, lease)
+    return HostJob("j", fence, Kind.CPU, "cpu", state, started=started, lease_live=lease)
 
 
 def container(found: Found, fence: str = "1.a", job_id: str = "j") -> Container:

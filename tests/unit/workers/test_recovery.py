@@ -24,7 +24,9 @@ S = State
         (S.INTERRUPTING, {"stop_asked": True}, S.INTERRUPTED),
         (S.INTERRUPTING, {"stop_asked": True, "starting": True}, S.ERROR),
         (S.INTERRUPTING, {"stop_asked": True, "started_ms": 1}, S.ERROR),
-        (S.TIMEOUT, {"started_ms": 1, "auto_restart": True}, S.ERROR),
+        (S.TIMEOUT, {"started_ms": 1}, S.ERROR),
+        (S.TIMEOUT, {"started_ms": 1, "auto_restart": True}, S.QUEUED),
+        (S.TIMEOUT, {"started_ms": 1, "auto_restart": True, "stop_asked": True}, S.ERROR),
         (S.FINALIZING, {"started_ms": 1}, S.ERROR),
     ],
 )

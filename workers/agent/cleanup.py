@@ -1,0 +1,46 @@
+"""Removes what ended attempts left on this host's disk."""
+
+from __future__ import annotations
+
+import logging
+
+from workers.agent.loop import Loop
+from workers.workspace import remove_old_receipts, settled_workspaces, superseded, unsettled_attempts
+
+log = logging.getLogger(__name__)
+
+
+class CleanUp(Loop):
+    """Removes workspaces that were to be removed and were not, and those of attempts that another one has made good.
+
+    It may take long, so nothing waits for it.
+    """
+
+    def run_once(self) -> None:
+        """Removes what there is."""
+        host = self.machine.settings.host
+        self._settle_superseded()
+        for workspace in settled_workspaces(host.data_dir):
+            # Asked anew for each: removing a large one takes minutes, and meanwhile another may be wanted again.
+            if not self._is_wanted(workspace.job_id, workspace.fence):
+                workspace.remove()
+        remove_old_receipts(host.data_dir)
+        self.stopping.wait(self.machine.settings.timing.reconcile_seconds)
+
+    def _is_wanted(self, job_id: str, fence: str) -> bool:
+        jobs = self.machine.store.host_jobs(self.machine.settings.host.name, job_id) or ()
+        return any(job.fence == fence for job in jobs)
+
+    def _settle_superseded(self) -> None:
+        """A host that was lost comes back with attempts that are over.
+
+        What they had not pushed is needed no more once a later attempt is DONE, or if nothing of them ever ran. All
+        else stays, and so does what is of a job that the store does not know.
+        """
+        left = list(unsettled_attempts(self.machine.settings.host.data_dir))
+        jobs = {job.id: job for job in self.machine.store.get_many(sorted({attempt.job_id for attempt in left}))}
+        for attempt in left:
+            job = jobs.get(attempt.job_id)
+            if job is not None and superseded(job, attempt.fence):
+                log.info("job %s: what attempt %s left here is needed no more", attempt.job_id, attempt.fence)
+                attempt.settle()
