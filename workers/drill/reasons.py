@@ -11,14 +11,19 @@ from collections.abc import Sequence
 
 from aitrain import Job, JobState
 from aitrain.domain.job import AttemptEnd
-from aitrain.domain.states import CAUSES, EndCause
+from aitrain.domain.states import EndCause
 from workers.drill.fates import Fate
 from workers.drill.faults import Struck
 from workers.drill.heartbeats import Silence
 from workers.drill.observation import Left, Observation
 from workers.drill.site import GRACE_SECONDS, LOST_AFTER_SECONDS
 
-ENGINE_FAULTS = frozenset({"engine-restarted", "engine-killed"})
+# Faults that bring a cause about. No fault brings about the other causes of the platform.
+BROUGHT_BY = {
+    EndCause.ENGINE_RESTARTED: frozenset({"engine-restarted", "engine-killed"}),
+    EndCause.ENGINE_FAULT: frozenset({"engine-restarted", "engine-killed", "engine-frozen"}),
+    EndCause.DATA_FAULT: frozenset({"s3-killed", "s3-frozen", "disk-full"}),
+}
 # How long a host has to be silent before its jobs may end so.
 SILENT_SECONDS = {EndCause.HOST_CUT_OFF: GRACE_SECONDS, EndCause.HOST_LOST: LOST_AFTER_SECONDS}
 # Heartbeats are looked at now and then, so a silence may seem to be a little shorter than it was.
@@ -36,11 +41,9 @@ def may_run_again(job: Job, end: AttemptEnd | None, fate: Fate, seen: Observatio
             return fate.auto_restart
         case EndCause.EXIT_CODE:
             return end.exit_code in fate.retried
-        case EndCause.ENGINE_RESTARTED:
-            return _engine_was_down(job, end, seen.struck)
         case EndCause.HOST_CUT_OFF | EndCause.HOST_LOST:
             return _host_was_silent(job, end, end.cause, seen.silences)
-    return CAUSES[end.cause].platform
+    return _was_struck(job, end, end.cause, seen.struck)
 
 
 def lost_while_stopping(job: Job, seen: Observation) -> bool:
@@ -59,7 +62,9 @@ def code_is_the_engines(job: Job, seen: Observation) -> bool:
     (An engine that is killed in the middle of a stop tells 0 later.)
     """
     here = AttemptEnd(attempt=job.attempt, host=job.host)
-    return job.end_cause in (EndCause.STOPPED, EndCause.TIMED_OUT) and _engine_was_down(job, here, seen.struck)
+    return job.end_cause in (EndCause.STOPPED, EndCause.TIMED_OUT) and _was_struck(
+        job, here, EndCause.ENGINE_RESTARTED, seen.struck
+    )
 
 
 def kept_on_host(left: Left, seen: Observation) -> bool:
@@ -76,11 +81,11 @@ def kept_on_host(left: Left, seen: Observation) -> bool:
     )
 
 
-def _engine_was_down(job: Job, end: AttemptEnd, struck: Sequence[Struck]) -> bool:
+def _was_struck(job: Job, end: AttemptEnd, cause: EndCause, struck: Sequence[Struck]) -> bool:
     began_ms, over_ms = _life(job, end)
     return any(
-        fault.kind in ENGINE_FAULTS
-        and fault.host == end.host
+        fault.kind in BROUGHT_BY.get(cause, frozenset())
+        and fault.host in ("", end.host)
         and fault.began_ms <= over_ms
         and fault.ended_ms + AFTERWARDS_MS >= began_ms
         for fault in struck

@@ -151,6 +151,8 @@ class DrillSite:
         self._redis: Any = Redis.from_url(self.redis.url)
         self.hosts: dict[str, Host] = {}
         self.parts: list[Part] = []
+        # Messages that a fault has taken so far, with their queues: they may come again, late.
+        self.heard: dict[str, str] = {}
 
     def start(self, input_text: str) -> None:
         """Starts everything. input_text: what every job reads. Raises ServerFailed."""

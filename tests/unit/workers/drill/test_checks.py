@@ -144,6 +144,7 @@ SPOILED: list[tuple[str, Column, Spoil]] = [
     ("again after success", Column.TWICE, lambda: earlier(cause=EndCause.COMPLETED)),
     ("again after an exit code of its own", Column.TWICE, lambda: earlier(cause=EndCause.EXIT_CODE, exit_code=3)),
     ("again for a lost host that no fault struck", Column.TWICE, lambda: earlier(cause=EndCause.HOST_LOST)),
+    ("again for a container that no fault took away", Column.TWICE, lambda: earlier(cause=EndCause.CONTAINER_LOST)),
     ("again, and nothing says why", Column.TWICE, lambda: with_job(RESTARTED, earlier_attempts=())),
     ("another state", Column.END, lambda: with_job(OK, state=State.FAILED)),
     ("another cause", Column.END, lambda: with_job(OK, end_cause=EndCause.TIMED_OUT)),
