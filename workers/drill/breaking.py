@@ -19,6 +19,9 @@ from workers.scratch.link import Condition
 AGAIN_SECONDS = 0.1
 # How long a worker that woke up lives on beside the one that took its place.
 BESIDE_SECONDS = 2.0
+# Old messages come so often, and so many of them.
+LATE_SECONDS = 0.4
+MOST_LATE = 60
 
 # Waits for some seconds; True: the drill is called off, mend what is broken now.
 Wait = Callable[[float], bool]
@@ -88,22 +91,21 @@ def broker_emptied(site: DrillSite, fault: PlannedFault, wait: Wait) -> None:
 
 
 def messages_doubled(site: DrillSite, fault: PlannedFault, wait: Wait) -> None:
-    """Competes with the workers for messages, puts each back twice, and all of them once more at the end: late."""
+    """Competes with the workers for messages and puts each back twice; those of a while ago come again and again."""
     with closing(Queues(site.redis.url, NAMESPACE)) as queues:
-        known: dict[str, str] = {}
-        end = time.monotonic() + fault.lasts_s
+        end, again = time.monotonic() + fault.lasts_s, 0.0
         while time.monotonic() < end and not wait(0):
             with suppress(RedisError):
                 taken = queues.take(AGAIN_SECONDS)
-                if taken is None:
-                    continue
-                queue, message = taken
-                for _ in range(1 if message in known else 2):
-                    queues.put(queue, message)
-                known[message] = queue
-        with suppress(RedisError):
-            for message, queue in known.items():
-                queues.put(queue, message)
+                if taken is not None:
+                    queue, message = taken
+                    for _ in range(1 if message in site.heard else 2):
+                        queues.put(queue, message)
+                    site.heard[message] = queue
+                if time.monotonic() > again:
+                    again = time.monotonic() + LATE_SECONDS
+                    for message, queue in list(site.heard.items())[-MOST_LATE:]:
+                        queues.put(queue, message)
 
 
 def redis_killed(site: DrillSite, fault: PlannedFault, wait: Wait) -> None:

@@ -93,7 +93,7 @@ def _twice(plan: Plan, seen: Observation) -> Found:
         job = seen.jobs.get(planned.job_id)
         ends = {end.attempt: end for end in job.earlier_attempts} if job else {}
         for attempt in range(1, job.attempt) if job else ():
-            if job and not may_run_again(job, ends.get(attempt), FATES[planned.fate], seen.struck):
+            if job and not may_run_again(job, ends.get(attempt), FATES[planned.fate], seen):
                 told = ends[attempt].model_dump(exclude_none=True) if attempt in ends else "an end that is not recorded"
                 yield planned.job_id, f"no attempt after attempt {attempt} ({planned.fate})", f"one, after {told}"
 
@@ -109,9 +109,9 @@ def _end(plan: Plan, seen: Observation) -> Found:
         waited = FATES[planned.fate].stop is Stop.READY and job.attempt > 1
         codes = (*end.codes, None) if waited else end.codes
         right = (job.state, job.end_cause) == (end.state, end.cause) and (
-            job.exit_code in codes or code_is_the_engines(job, seen.struck)
+            job.exit_code in codes or code_is_the_engines(job, seen)
         )
-        if not right and not lost_while_stopping(job, seen.struck):
+        if not right and not lost_while_stopping(job, seen):
             expected = f"{end.state}, {end.cause}, exit code {' or '.join(map(str, codes))} ({planned.fate})"
             told = f"{job.state}, {job.end_cause}, exit code {job.exit_code}, attempt {job.attempt}: {job.message}"
             yield planned.job_id, expected, told
@@ -139,7 +139,7 @@ def _results(plan: Plan, seen: Observation) -> Found:
     by_job = _by_job(seen)
     for planned in plan.jobs:
         job = seen.jobs.get(planned.job_id)
-        if job is None or not job.ended or lost_while_stopping(job, seen.struck):
+        if job is None or not job.ended or lost_while_stopping(job, seen):
             continue
         ran = job.exit_code is not None or any(r.starts and r.attempt == job.attempt for r in by_job[job.id])
         prefix = output_prefix(job.id)
@@ -187,7 +187,7 @@ def _containers(_: Plan, seen: Observation) -> Found:
 
 def _files(_: Plan, seen: Observation) -> Found:
     for left in seen.workspaces:
-        if not kept_on_host(seen.jobs.get(left.job_id), left, seen.struck):
+        if not kept_on_host(left, seen):
             yield left.job_id, "no files of a job at rest", f"those of {left.fence} on {left.host}"
 
 

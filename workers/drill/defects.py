@@ -51,8 +51,8 @@ DEFECTS: dict[str, Defect] = {
             Change(LUA + "begin_step.lua", "and (job.lease_holder == ARG.holder or not lease_is_live(job))", ""),
             Change(LUA + "renew_leases.lua", "job[1] == lease.fence and job[3] == lease.holder", "job[3] ~= nil"),
         ),
-        jobs=60,
-        faults="host-lost,host-silent,worker-stale,messages-doubled",
+        jobs=40,
+        faults="disk-full,messages-doubled",
     ),
     "host-unfenced": Defect(
         "a host that is cut off lets its containers run on, while their jobs begin elsewhere",

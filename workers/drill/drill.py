@@ -18,6 +18,7 @@ from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import ENDED
 from aitrain.store.keys import Keys
 from workers.drill.checks import check, looked_at
+from workers.drill.heartbeats import Heartbeats
 from workers.drill.injection import Injection
 from workers.drill.observation import Observation, left_containers, left_messages, left_workspaces, observe
 from workers.drill.order import Order, check_machine, read_order
@@ -26,7 +27,7 @@ from workers.drill.planting import plant
 from workers.drill.producer import Producer
 from workers.drill.queues import Queues
 from workers.drill.report import Report
-from workers.drill.site import NAMESPACE, DrillSite
+from workers.drill.site import LEASE_SECONDS, NAMESPACE, DrillSite
 from workers.drill.witness import BROKEN, Witness
 from workers.scratch.servers import ServerFailed
 
@@ -94,6 +95,9 @@ class Drill:
             for witness in witnesses:
                 ending.callback(witness.stop)
                 witness.start()
+            heartbeats = Heartbeats(site.redis.url, NAMESPACE, LEASE_SECONDS)
+            ending.callback(heartbeats.stop)
+            heartbeats.start()
             self._report.begin()
             began = time.monotonic()
             producer = Producer(client, self._plan)
@@ -108,7 +112,9 @@ class Drill:
             site.beat.stop()
             self._until_settled(site, witnesses)
             self._deliver_late(site, witnesses)
-            return observe(site, self._plan, client, witnesses, producer.refused, injection.struck)
+            return observe(
+                site, self._plan, client, witnesses, producer.refused, injection.struck, heartbeats.silences()
+            )
 
     def _until_all_ended(self, site: DrillSite, producer: Producer, injection: Injection, deadline: float) -> None:
         jobs = Ended(site)

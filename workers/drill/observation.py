@@ -16,6 +16,7 @@ from aitrain.domain.errors import JobNotFound
 from aitrain.store.keys import Keys
 from workers.drill.fates import FATES
 from workers.drill.faults import Struck
+from workers.drill.heartbeats import Silence
 from workers.drill.orders import BUCKET, PROJECT, Content
 from workers.drill.plan import Plan
 from workers.drill.queues import FLAVORS_ON_HOSTS, Queues
@@ -51,7 +52,7 @@ class Observation:
 
     refused: why submissions were refused, by job; objects: by key; logs: of the newest attempt, by job; units_held:
     "host flavor unit" -> the job that holds it; containers, workspaces, messages: what should be gone; struck: the
-    faults as they were.
+    faults as they were; silences: of hosts, whatever the reason.
     """
 
     jobs: Mapping[str, Job]
@@ -65,6 +66,7 @@ class Observation:
     workspaces: Sequence[Left] = ()
     messages: Mapping[str, int] = field(default_factory=dict)
     struck: Sequence[Struck] = ()
+    silences: Sequence[Silence] = ()
 
 
 def observe(
@@ -74,6 +76,7 @@ def observe(
     witnesses: Sequence[Witness],
     refused: Mapping[str, str],
     struck: Sequence[Struck],
+    silences: Sequence[Silence],
 ) -> Observation:
     """Looks at everything once. Whatever does not answer now raises its own error: the site is at rest and mended."""
     jobs = {job.job_id: found for job in plan.jobs if (found := _job(client, job.job_id)) is not None}
@@ -92,6 +95,7 @@ def observe(
         workspaces=left_workspaces(site),
         messages=left_messages(site),
         struck=struck,
+        silences=silences,
     )
 
 

@@ -14,6 +14,7 @@ from aitrain.domain.states import EndCause, InfoCode, State
 from workers.drill.checks import Column, check, looked_at
 from workers.drill.fates import FATES
 from workers.drill.faults import Struck
+from workers.drill.heartbeats import Silence
 from workers.drill.observation import Billed, Left, Observation
 from workers.drill.orders import Content, log_of, output_prefix, results_of, spec_of
 from workers.drill.plan import Plan, PlannedJob
@@ -143,6 +144,7 @@ SPOILED: list[tuple[str, Column, Spoil]] = [
     ("again after success", Column.TWICE, lambda: earlier(cause=EndCause.COMPLETED)),
     ("again after an exit code of its own", Column.TWICE, lambda: earlier(cause=EndCause.EXIT_CODE, exit_code=3)),
     ("again for a lost host that no fault struck", Column.TWICE, lambda: earlier(cause=EndCause.HOST_LOST)),
+    ("again for a container that no fault took away", Column.TWICE, lambda: earlier(cause=EndCause.CONTAINER_LOST)),
     ("again, and nothing says why", Column.TWICE, lambda: with_job(RESTARTED, earlier_attempts=())),
     ("another state", Column.END, lambda: with_job(OK, state=State.FAILED)),
     ("another cause", Column.END, lambda: with_job(OK, end_cause=EndCause.TIMED_OUT)),
@@ -209,23 +211,37 @@ def test_every_column_can_be_violated() -> None:
     assert {column for _, column, _ in SPOILED} == set(Column)
 
 
-LOST = Struck("host-lost", "h1", BEGAN_MS, BEGAN_MS + 15_000)
+LOST = Silence("h1", BEGAN_MS, BEGAN_MS + 15_000)
 
 
 def test_a_lost_host_is_a_reason_for_another_attempt() -> None:
     lost = earlier(cause=EndCause.HOST_LOST, finished_ms=None)
-    assert check(PLAN, replace(lost, struck=[LOST])) == []
+    assert check(PLAN, replace(lost, silences=[LOST])) == []
+
+
+@pytest.mark.parametrize("silence", [replace(LOST, host="h2"), replace(LOST, ended_ms=BEGAN_MS + 8000)])
+def test_but_not_another_host_or_a_short_silence(silence: Silence) -> None:
+    lost = earlier(cause=EndCause.HOST_LOST, finished_ms=None)
+    assert {violation.column for violation in check(PLAN, replace(lost, silences=[silence]))} == {Column.TWICE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "host", "found"), [("engine-killed", "h1", 0), ("engine-killed", "h2", 1), ("s3-killed", "", 1)]
+)
+def test_an_engine_that_went_down_is_a_reason_where_it_did(kind: str, host: str, found: int) -> None:
+    seen = replace(earlier(cause=EndCause.ENGINE_RESTARTED), struck=[Struck(kind, host, BEGAN_MS, BEGAN_MS + 1000)])
+    assert len(check(PLAN, seen)) == found
 
 
 @pytest.mark.parametrize("minutes", [(0,), (0, 1)])
 def test_of_an_attempt_whose_end_nobody_told_at_most_what_it_ran_is_billed(minutes: tuple[int, ...]) -> None:
-    lost = replace(earlier(cause=EndCause.HOST_LOST, finished_ms=None), struck=[LOST])
+    lost = replace(earlier(cause=EndCause.HOST_LOST, finished_ms=None), silences=[LOST])
     ledger = [row for row in GOOD.ledger if (row.job_id, row.attempt) != (RESTARTED.job_id, 1)]
     assert check(PLAN, replace(lost, ledger=[*ledger, *bill(RESTARTED, *minutes)])) == []
 
 
 def test_and_at_least_its_first_minute() -> None:
-    lost = replace(earlier(cause=EndCause.HOST_LOST, finished_ms=None), struck=[LOST])
+    lost = replace(earlier(cause=EndCause.HOST_LOST, finished_ms=None), silences=[LOST])
     ledger = [row for row in GOOD.ledger if (row.job_id, row.attempt) != (RESTARTED.job_id, 1)]
     assert {violation.column for violation in check(PLAN, replace(lost, ledger=ledger))} == {Column.MINUTES}
 
@@ -239,7 +255,7 @@ def stopped_on_a_lost_host(**fields: Any) -> Observation:
     plan = planned(4, "hang")
     return Observation(
         jobs={plan.job_id: job_of(plan, state_ms=BEGAN_MS + 12_000, **ended)}, ran=[ran_of(plan)],
-        ledger=bill(plan, 0), workspaces=[Left("h1", plan.job_id, "1.a")], struck=[LOST],
+        ledger=bill(plan, 0), workspaces=[Left("h1", plan.job_id, "1.a")], silences=[LOST],
     )  # fmt: skip
 
 
