@@ -134,7 +134,7 @@ def test_what_the_keys_of_a_site_say(store: Store, redis: RedisServer, namespace
     store.join_host("h1", instance="that", units={"cpu": ["0"]}, max_jobs=1, timing=TIMING)
     store.join_host("h2", instance="late", units={"cpu": ["0"]}, max_jobs=1, timing=HostTiming(-1, 120_000))
     now_ms = int(time.time() * 1000)
-    for duty in ("mark_timeouts", "place_waiting", "bill_minutes"):
+    for duty in ("mark_timeouts", "place_waiting", "bill_minutes", "recover_lost_hosts"):
         store.sweep_done(duty, now_ms)
     with closing(Inspection(redis.url, namespace=namespace)) as inspection:
         facts = inspection.site("h1")
