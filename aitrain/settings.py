@@ -128,6 +128,8 @@ class Timing(_Section):
     # Between retries: the first pause, doubled each time up to the longest.
     retry_pause_seconds: float = Field(default=10, ge=0)
     retry_pause_max_seconds: float = Field(default=600, ge=0)
+    # Auto-restarts of a job do not follow each other faster: each leaves its history and log.
+    restart_period_seconds: float = Field(default=60, ge=0)
     # A waiting job that has waited this long gets the next units that fit; until then smaller ones may pass it.
     placement_patience_seconds: float = Field(default=600, ge=0)
 
@@ -141,7 +143,7 @@ class Timing(_Section):
     @property
     def pauses(self) -> Pauses:
         """Between retries."""
-        return Pauses(self.retry_pause_seconds, self.retry_pause_max_seconds)
+        return Pauses(self.retry_pause_seconds, self.retry_pause_max_seconds, self.restart_period_seconds)
 
 
 class Limits(_Section):

@@ -26,10 +26,13 @@ class Again(StrEnum):
 
 @dataclass(frozen=True)
 class Pauses:
-    """Between tries, in seconds: the first, and the longest that doubling leads to."""
+    """Between tries, in seconds: the first, and the longest that doubling leads to; restart_s: auto-restarts do not
+    follow each other faster.
+    """
 
     first_s: float
     longest_s: float
+    restart_s: float = 0
 
     def after(self, tries: int) -> float:
         """Seconds to wait after so many tries that were made before."""
@@ -71,7 +74,8 @@ def outcome(
     if job.stop_asked:
         return end
     if cause is EndCause.TIMED_OUT and job.auto_restart:
-        return Outcome(State.QUEUED, InfoCode.JOB_QUEUED, f"{message}; it is started again", Again.RESTART)
+        pause_s = max(0.0, pauses.restart_s - job.timeout_s)
+        return Outcome(State.QUEUED, InfoCode.JOB_QUEUED, f"{message}; it is started again", Again.RESTART, pause_s)
     if row.platform:
         return _again(end, Again.PLATFORM, job.platform_tries, job.platform_retries, pauses)
     if cause in (EndCause.EXIT_CODE, EndCause.OUT_OF_MEMORY) and _worth_a_retry(job, exit_code):

@@ -28,6 +28,7 @@ QUICK = {
     "reconcile_seconds": 1,
     "log_poll_seconds": 0.2,
     "stop_grace_seconds": 2,
+    "restart_period_seconds": 0,
     "sweep_seconds": 1,
     "billing_seconds": 1,
 }

@@ -62,6 +62,7 @@ TIMING: dict[str, float] = {
     "reconcile_seconds": 1,
     "log_poll_seconds": 0.5,
     "stop_grace_seconds": STOP_GRACE_SECONDS,
+    "restart_period_seconds": 0,
     "sweep_seconds": 2,
     "billing_seconds": 2,
 }

@@ -77,6 +77,8 @@ def test_a_timeout_with_auto_restart_begins_anew_at_once() -> None:
     came = outcome(job(auto_restart=True, platform_tries=2), C.TIMED_OUT, PAUSES, message="m")
     assert (came.state, came.again, came.pause_s) == (State.QUEUED, Again.RESTART, 0)
     assert outcome(job(), C.TIMED_OUT, PAUSES, message="m").state is State.INTERRUPTED
+    slowly = Pauses(10, 60, restart_s=60)
+    assert outcome(job(auto_restart=True), C.TIMED_OUT, slowly, message="m").pause_s == 51, "its timeout is 9 s"
 
 
 @pytest.mark.parametrize("cause", list(C))
