@@ -5,8 +5,6 @@ After the restart the job ends as it would have, once: one container, one end, o
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,7 +17,7 @@ from aitrain import Job, JobState
 from tests.acceptance.conftest import Fleet, eventually
 from workers.runtime.container import engine_time_ms
 from workers.scratch.images import ensure_busybox
-from workers.scratch.servers import DockerEngine, RedisServer, S3Server
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server, frozen
 from workers.scratch.site import Aitrain
 
 
@@ -68,19 +66,6 @@ class CrashSite:
         return self.fleet.submit("sh", "-c", command, volumes=[f"{bucket}@s3/in:/in", f"{bucket}@s3/out:/out:rw"])
 
 
-class Frozen:
-    """A server that does not answer while the block lasts."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-
-    def __enter__(self) -> None:
-        os.kill(self._pid, signal.SIGSTOP)
-
-    def __exit__(self, *error: object) -> None:
-        os.kill(self._pid, signal.SIGCONT)
-
-
 @pytest.fixture(scope="module")
 def crash(make_fleet: Callable[..., Fleet], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashSite]:
     """One site for all crashes: each finds it as the last one left it."""
@@ -103,7 +88,7 @@ def lease_is_held(crash: CrashSite, job: Job) -> bool:
 
 def test_kill_in_sync_in(crash: CrashSite, bucket: str) -> None:
     crash.fleet.s3.create_bucket(Bucket=f"{bucket}x")
-    with Frozen(crash.s3.pid):
+    with frozen(crash.s3.pid):
         job = crash.fleet.submit("true", volumes=[f"{bucket}x@s3:/in"])
         eventually(lambda: lease_is_held(crash, job), what="sync_in at work")
         crash.worker.kill()
@@ -118,7 +103,7 @@ def test_kill_in_start_container(crash: CrashSite, bucket: str) -> None:
     """The engine is frozen; what the step asked of it, it does when it goes on, with no worker there."""
     job = crash.job(bucket, pause="1")
     crash.fleet.until(job, "INITIALIZING", "PENDING")
-    with Frozen(crash.engine.pid):
+    with frozen(crash.engine.pid):
         crash.fleet.until(job, "PENDING", "RUNNING")
         eventually(lambda: crash.fleet.client.get(job.id).state == "RUNNING" or lease_is_held(crash, job))
         crash.worker.kill()
@@ -146,7 +131,7 @@ def test_kill_in_monitor(crash: CrashSite, bucket: str) -> None:
 def test_kill_in_sync_out(crash: CrashSite, bucket: str) -> None:
     job = crash.job(bucket, pause="1")
     crash.fleet.until(job, "RUNNING")
-    with Frozen(crash.s3.pid):
+    with frozen(crash.s3.pid):
         crash.fleet.until(job, "FINALIZING")
         eventually(lambda: lease_is_held(crash, job), what="sync_out at work")
         crash.worker.kill()
@@ -207,7 +192,7 @@ def test_a_timeout_that_passed_while_the_agent_was_away(crash: CrashSite) -> Non
 
 def test_a_stop_while_data_is_copied(crash: CrashSite, bucket: str) -> None:
     crash.fleet.s3.create_bucket(Bucket=bucket)
-    with Frozen(crash.s3.pid):
+    with frozen(crash.s3.pid):
         job = crash.fleet.submit("true", volumes=[f"{bucket}@s3:/in"])
         eventually(lambda: lease_is_held(crash, job), what="sync_in at work")
         crash.fleet.client.stop(job.id)

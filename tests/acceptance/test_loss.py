@@ -6,8 +6,6 @@ false state because something around it hiccuped.
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +24,7 @@ from workers.runtime import Labels
 from workers.scratch.disk import SmallDisk
 from workers.scratch.images import ensure_busybox
 from workers.scratch.link import Condition, Link
-from workers.scratch.servers import DockerEngine, RedisServer, S3Server
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server, frozen
 from workers.scratch.site import Aitrain
 
 TIMING = {
@@ -149,15 +147,6 @@ def fleet(ruin: Ruin) -> Fleet:
 
 
 pytestmark = [pytest.mark.usefixtures("fleet"), pytest.mark.timeout(240)]
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 # Writes a line for each attempt, and takes a polite stop for the end of its work, as trainers do that checkpoint.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from aitrain import InvalidInput, Job, JobEdit, JobNotFound, JobState, QuotaExce
 from aitrain.domain.flavor import Kind
 from aitrain.domain.states import EndCause, InfoCode
 from tests.acceptance.conftest import QUICK, Fleet, eventually
-from workers.scratch.servers import DockerEngine, Registry, S3Server
+from workers.scratch.servers import DockerEngine, Registry, S3Server, frozen
 
 RETRY = {**QUICK, "retry_pause_seconds": 0.3, "retry_pause_max_seconds": 1}
 SLEEPS = ("sh", "-c", "echo up; sleep 60")
@@ -34,16 +32,6 @@ def fleet(
         for process in (fleet.site.control(), fleet.site.beat(), fleet.site.host("h1", {"cpu": 4}, engine.url)):
             stack.enter_context(process)
         yield fleet
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """A server that does not answer while the block lasts."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def states(job: Job) -> list[str]:

@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 
 from workers.drill.plan import PlannedFault
 from workers.drill.queues import Queues
-from workers.drill.site import NAMESPACE, DrillSite, frozen
+from workers.drill.site import NAMESPACE, DrillSite
 from workers.scratch.link import Condition
+from workers.scratch.servers import frozen
 
 # Between two looks at what a fault does again and again.
 AGAIN_SECONDS = 0.1

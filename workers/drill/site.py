@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -222,13 +220,3 @@ class DrillSite:
             return Part(f"{role} of {name}", process)
 
         return Host(name, engine, disk, link, part("worker"), part("agent"))
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """A process that stands still while the block lasts."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
