@@ -290,10 +290,11 @@ class Engine:
         return "nvidia" in self._info()["Runtimes"]
 
     def _info(self) -> dict[str, Any]:
-        if self._known is None:
+        known = self._known  # another thread may forget it meanwhile
+        if known is None:
             with engine_errors("describe itself"):
-                self._known = self._docker.info()
-        return self._known
+                known = self._known = self._docker.info()
+        return known
 
     def _gpu_env(self, spec: ContainerSpec) -> dict[str, str]:
         # Set for every job: an image may ask for all GPUs by its own variable, and gets those reserved, or none.

@@ -370,6 +370,10 @@ class StoreMachine(RuleBasedStateMachine):
         for flavor in FLAVORS:
             waiting = set(self.redis.zrange(self.keys("waiting", flavor), 0, -1))
             assert waiting == {i for i, job in jobs.items() if job["state"] == "QUEUED" and job["flavor"] == flavor}
+        retries = set(self.redis.zrange(self.keys("retries"), 0, -1))
+        assert retries <= {
+            job_id for job_id, job in jobs.items() if "not_before_ms" in job and job["state"] == "QUEUED"
+        }
         for host in HOSTS:
             held = self.redis.smembers(self.keys("host_jobs", host))
             assert held == {i for i, j in jobs.items() if STATES[State(j["state"])].on_host and j["host"] == host}
