@@ -133,14 +133,17 @@ def remove_old_receipts(data_dir: Path) -> None:
 
 
 def superseded(job: Job, fence: str) -> bool:
-    """Whether nothing of this attempt of a job is needed any more: another one is DONE, or nothing of it ever ran."""
+    """Whether nothing of this attempt of a job is needed any more: nothing of it ever ran, or another one ran to an end
+    and pushed its results.
+    """
     if fence == job.fence:
         return job.ended and job.started_ms is None and not job.starting
     number = int(fence.partition(".")[0])
     nothing_ran = any(
         end.attempt == number and end.started_ms is None and not end.starting for end in job.earlier_attempts
     )
-    return nothing_ran or job.state is State.DONE
+    made_good = job.started_ms is not None and job.state in (State.DONE, State.FAILED, State.INTERRUPTED)
+    return nothing_ran or made_good
 
 
 def _remove(path: Path) -> bool:

@@ -34,8 +34,8 @@ class CleanUp(Loop):
     def _settle_superseded(self) -> None:
         """A host that was lost comes back with attempts that are over.
 
-        What they had not pushed is needed no more once a later attempt is DONE, or if nothing of them ever ran. All
-        else stays, and so does what is of a job that the store does not know.
+        What they had not pushed is needed no more once a later attempt has run to its end, or if nothing of them ever
+        ran. All else stays, and so does what is of a job that the store does not know.
         """
         left = list(unsettled_attempts(self.machine.settings.host.data_dir))
         jobs = {job.id: job for job in self.machine.store.get_many(sorted({attempt.job_id for attempt in left}))}

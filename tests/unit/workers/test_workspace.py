@@ -78,8 +78,12 @@ def test_marks(tmp_path: Path) -> None:
         ({"attempt": 2, "fence": "2.b", "earlier_attempts": [{"attempt": 1}]}, "1.a", True),
         ({"attempt": 2, "fence": "2.b", "earlier_attempts": [{"attempt": 1, "started_ms": 1}]}, "1.a", False),
         ({"attempt": 2, "fence": "2.b", "earlier_attempts": [{"attempt": 1, "starting": True}]}, "1.a", False),
-        ({"attempt": 2, "fence": "2.b", "state": State.DONE}, "1.a", True),
-        ({"attempt": 2, "fence": "2.b", "state": State.FAILED}, "1.a", False),
+        ({"attempt": 2, "fence": "2.b", "state": State.DONE, "started_ms": 1}, "1.a", True),
+        ({"attempt": 2, "fence": "2.b", "state": State.FAILED, "started_ms": 1}, "1.a", True),
+        ({"attempt": 2, "fence": "2.b", "state": State.INTERRUPTED, "started_ms": 1}, "1.a", True),
+        ({"attempt": 2, "fence": "2.b", "state": State.INTERRUPTED}, "1.a", False),
+        ({"attempt": 2, "fence": "2.b", "state": State.ERROR, "started_ms": 1}, "1.a", False),
+        ({"attempt": 2, "fence": "2.b", "state": State.RUNNING, "started_ms": 1}, "1.a", False),
     ],
 )
 def test_what_a_later_attempt_makes_good(fields: dict[str, Any], fence: str, needed_no_more: bool) -> None:
