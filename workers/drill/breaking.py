@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 
 from redis.exceptions import RedisError
 
+from workers.drill.moments import await_event
 from workers.drill.plan import PlannedFault
 from workers.drill.queues import Queues
 from workers.drill.site import NAMESPACE, DrillSite
@@ -20,6 +21,8 @@ from workers.scratch.servers import frozen
 AGAIN_SECONDS = 0.1
 # How long a worker that woke up lives on beside the one that took its place.
 BESIDE_SECONDS = 2.0
+# For the next container to start or to end.
+MOMENT_SECONDS = 4.0
 # Old messages come so often, and so many of them.
 LATE_SECONDS = 0.4
 MOST_LATE = 60
@@ -45,6 +48,22 @@ def both_killed(site: DrillSite, fault: PlannedFault, wait: Wait) -> None:
     """kill -9 of both at once."""
     host = site.hosts[fault.host]
     with host.worker.down(), host.agent.down():
+        wait(fault.lasts_s)
+
+
+def worker_killed_at_start(site: DrillSite, fault: PlannedFault, wait: Wait) -> None:
+    """kill -9 as a container comes to life, before the worker has said so."""
+    host = site.hosts[fault.host]
+    await_event(host.engine.url, "start", MOMENT_SECONDS)
+    with host.worker.down():
+        wait(fault.lasts_s)
+
+
+def agent_killed_at_exit(site: DrillSite, fault: PlannedFault, wait: Wait) -> None:
+    """kill -9 as a container ends, before or while the agent says so."""
+    host = site.hosts[fault.host]
+    await_event(host.engine.url, "die", MOMENT_SECONDS)
+    with host.agent.down():
         wait(fault.lasts_s)
 
 
@@ -193,6 +212,8 @@ BREAKING: dict[str, Breaking] = {
     "worker-killed": worker_killed,
     "agent-killed": agent_killed,
     "both-killed": both_killed,
+    "worker-killed-at-start": worker_killed_at_start,
+    "agent-killed-at-exit": agent_killed_at_exit,
     "worker-stale": worker_stale,
     "upgraded": upgraded,
     "control-killed": control_killed,

@@ -64,21 +64,22 @@ DEFECTS: dict[str, Defect] = {
                 "if silence_s < 0:",
             ),
         ),
-        jobs=40,
+        jobs=120,
         faults="host-lost,host-silent",
     ),
-    "container-replaced": Defect(
-        "a step that is run again makes a new container where there is one",
+    "started-twice": Defect(
+        "a step that is run again starts a container that has ended once more",
         Column.TWICE,
         (
+            Change("workers/runtime/engine.py", "if container.started_ms is None:\n", "if not container.running:\n"),
             Change(
-                "workers/runtime/engine.py",
-                "if container.fence == spec.labels[Labels.FENCE]:\n            return",
-                "if container.fence == '':\n            return",
+                "workers/agent/reconcile.py",
+                "        Found.RUNNING: Cell(Do.NOTHING, Do.ADOPT),\n        Found.EXITED: _EXIT,\n",
+                "        Found.RUNNING: Cell(Do.NOTHING, Do.ADOPT),\n        Found.EXITED: _LEAVE,\n",
             ),
         ),
-        jobs=60,
-        faults="worker-killed,both-killed",
+        jobs=40,
+        faults="worker-killed-at-start",
     ),
     "memory-unseen": Defect(
         "a job that ran out of memory looks like one that exited",

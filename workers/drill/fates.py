@@ -75,7 +75,7 @@ DONE = End(State.DONE, EndCause.COMPLETED, (0,))
 FATES: dict[str, Fate] = {
     "ok": Fate("reads, computes, writes, exits with 0", 30, "sleep $PAUSE; result", DONE),
     "gpu": Fate("the same on one or two GPUs", 14, "sleep $PAUSE; result", DONE, gpu=True),
-    "lasting": Fate("the same for long enough that faults meet it", 8, "sleep $PAUSE; result", DONE),
+    "lasting": Fate("the same for long enough that faults meet it", 12, "sleep $PAUSE; result", DONE),
     "exit": Fate(
         "writes a partial result and exits with 3",
         8,

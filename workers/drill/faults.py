@@ -38,6 +38,8 @@ FAULTS: dict[str, FaultKind] = {
     "worker-killed": FaultKind("kill -9 of a host's worker", Lane.CRASH, (0.1, 2)),
     "agent-killed": FaultKind("kill -9 of a host's agent", Lane.CRASH, (0.1, 2)),
     "both-killed": FaultKind("kill -9 of a host's worker and agent", Lane.CRASH, (0.1, 2)),
+    "worker-killed-at-start": FaultKind("kill -9 of a worker as it starts a container", Lane.CRASH, (0.1, 1)),
+    "agent-killed-at-exit": FaultKind("kill -9 of an agent as a container ends", Lane.CRASH, (0.1, 1)),
     "worker-stale": FaultKind(
         "a worker is frozen past its leases, another takes its place, and then the first one wakes up",
         Lane.CRASH,

@@ -98,7 +98,7 @@ def _fates(chance: Random, count: int, fates: Collection[str]) -> list[str]:
 
 
 def _job(chance: Random, number: int, fate: str, at_s: float) -> PlannedJob:
-    pause_s = {"lasting": chance.uniform(8, 20), "long": chance.uniform(61, 64)}.get(fate, chance.uniform(0.1, 3))
+    pause_s = {"lasting": chance.uniform(8, 30), "long": chance.uniform(61, 64)}.get(fate, chance.uniform(0.1, 3))
     return PlannedJob(
         number=number,
         job_id=str(uuid.UUID(int=chance.getrandbits(128), version=4)),
