@@ -30,7 +30,7 @@ from workers.scratch.site import Aitrain
 TIMING = {
     **QUICK,
     "host_lease_seconds": 4,
-    "host_grace_seconds": 4,
+    "host_grace_seconds": 8,
     "host_lost_margin_seconds": 2,
     "retry_pause_seconds": 0.2,
     "retry_pause_max_seconds": 1,

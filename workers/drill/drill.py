@@ -43,7 +43,9 @@ CLEAN, VIOLATED, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
 
 def main(text: str) -> int:
     """Runs the drill that an order (JSON, see Order) asks for; the exit status: 1 if a promise was broken."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT, too: a shell starts what it runs in the background with it ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     report = Report()
     try:
         order = read_order(text)

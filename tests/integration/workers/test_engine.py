@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
-from workers.runtime import Container, ContainerSpec, Engine, Labels, Mount, container_name
+from workers.runtime import Container, ContainerSpec, Ending, Engine, Labels, Mount, container_name
 from workers.runtime.faults import EngineUnavailable, ImageAbsent
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, Registry, free_port
@@ -104,7 +105,8 @@ def test_a_container_that_cannot_be_started(runtime: Engine, tmp_path: Path) -> 
 def test_out_of_memory_is_recognized(runtime: Engine) -> None:
     ended = run(runtime, spec("dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1"))
     assert ended.out_of_memory
-    assert runtime._told_of_oom(ended), "the engine's events say it too, for when its flag was set too early"
+    # The engine's events say it too, for when its flag was set too early.
+    assert runtime.ending(replace(ended, out_of_memory=False)) is Ending.OUT_OF_MEMORY
     assert ended.exit_code == 137
 
 

@@ -45,7 +45,6 @@ class Bench:
         """Puts a job of this host into a state; started: its container has run, as far as the store knows."""
         store, settings = self.machine.store, self.machine.settings
         self.job_id = str(uuid.uuid4())
-        store.join_host("h1", instance=self.machine.instance, units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
         store.submit(self.job_id, admit(JobSpec.of(image="x", resources={"cpu": 1}), settings.site))
         for assignment in place(*store.placement_view(10), patience_s=60):
             self.fence = store.assign(assignment) or ""
@@ -105,6 +104,7 @@ def bench(redis: RedisServer, engine: DockerEngine, namespace: str, tmp_path: Pa
     )  # fmt: skip
     machine = Machine(settings)
     reconcile = Reconcile(machine, threading.Event(), Actor(machine))
+    machine.store.join_host("h1", instance=machine.instance, units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
     reconcile.joined.set()
     yield Bench(machine, reconcile)
     for container in machine.engine.containers():
