@@ -68,15 +68,17 @@ def code_is_the_engines(job: Job, seen: Observation) -> bool:
 
 
 def kept_on_host(left: Left, seen: Observation) -> bool:
-    """Whether files are there by design: what a lost host never pushed of a job that is not DONE without it."""
+    """Whether files are there by design: what a lost host never pushed, where no later attempt ran to an end."""
     job = seen.jobs.get(left.job_id)
-    if job is None or job.state is JobState.DONE:
+    if job is None:
         return False
     if left.fence == job.fence:
         return lost_while_stopping(job, seen)
+    if job.started_ms is not None and job.state is not JobState.ERROR:
+        return False
     attempt = int(left.fence.partition(".")[0])
     return any(
-        end.attempt == attempt and end.cause is EndCause.HOST_LOST and end.started_ms is not None
+        end.attempt == attempt and end.cause is EndCause.HOST_LOST and (end.started_ms is not None or end.starting)
         for end in job.earlier_attempts
     )
 

@@ -267,3 +267,22 @@ def test_unless_its_host_was_another() -> None:
     seen = stopped_on_a_lost_host(host="h2")
     columns = {violation.column for violation in check(Plan(1, (planned(4, "hang"),), ()), seen)}
     assert columns == {Column.END, Column.RESULTS, Column.FILES}
+
+
+def lost_and_then(**fields: Any) -> Observation:
+    """Attempt 1 of the stopped job ran on a host that was lost, and its files are there still."""
+    plan = planned(5, "stopped")
+    lost = AttemptEnd(attempt=1, cause=EndCause.HOST_LOST, host="h1", started_ms=BEGAN_MS)
+    job = job_of(plan, attempt=2, fence="2.b", earlier_attempts=[lost], **fields)
+    return Observation(
+        jobs={plan.job_id: job}, ran=[ran_of(plan)], ledger=bill(plan, 0), silences=[LOST],
+        workspaces=[Left("h1", plan.job_id, "1.a")],
+    )  # fmt: skip
+
+
+def test_what_a_lost_host_never_pushed_stays_there_if_nothing_took_its_place() -> None:
+    plan = Plan(1, (planned(5, "stopped"),), ())
+    waiting = lost_and_then(started_ms=None, finished_ms=None, exit_code=None)
+    assert check(plan, waiting) == []
+    ran = lost_and_then()
+    assert Column.FILES in {violation.column for violation in check(plan, ran)}
