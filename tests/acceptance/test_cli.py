@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance.conftest import QUICK, Fleet
+from tests.acceptance.conftest import QUICK, Fleet, eventually
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server, free_port
 from workers.scratch.site import CLI
@@ -90,12 +90,13 @@ def test_start_edit_and_delete(aitrain: Shell) -> None:
     assert "was it deleted?" in aitrain("job", "delete", job_id)
 
 
-def test_orders_to_a_job_that_has_not_ended(aitrain: Shell) -> None:
+def test_orders_to_a_job_that_has_not_ended(aitrain: Shell, fleet: Fleet) -> None:
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--", "sleep", "60").strip()
     assert "it has not ended" in aitrain("job", "start", job_id, status=1)
     assert "it has not ended" in aitrain("job", "delete", job_id, status=1)
     assert "is longer than" in aitrain("job", "edit", job_id, "--timeout", "999999999", status=2)
     aitrain("job", "delete", "--force", job_id)
+    eventually(lambda: not fleet.client._store.get_many([job_id]), what="its deletion")
 
 
 def _ran(aitrain: Shell, job_id: str) -> bool:

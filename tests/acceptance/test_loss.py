@@ -405,7 +405,7 @@ def test_jobs_in_every_state_survive_all_of_it_at_once(ruin: Ruin, bucket: str) 
         host.agent.start()
     for number, job in enumerate(jobs):
         ended = ruin.fleet.end(job, seconds=90)
-        assert (ended.state, ended.attempt) == (JobState.DONE, 1), ended.message
+        assert (ended.state, ended.attempt) == (JobState.DONE, 1), (ended.message, ended.earlier_attempts)
         assert ruin.fleet.objects(f"{bucket}{number}") == {"r": b"1\n"}
         assert ruin.fleet.minutes(job) == [0]
         ruin.rest(job)
