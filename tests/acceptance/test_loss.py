@@ -405,9 +405,11 @@ def test_jobs_in_every_state_survive_all_of_it_at_once(ruin: Ruin, bucket: str) 
         host.agent.start()
     for number, job in enumerate(jobs):
         ended = ruin.fleet.end(job, seconds=90)
-        assert (ended.state, ended.attempt) == (JobState.DONE, 1), (ended.message, ended.earlier_attempts)
-        assert ruin.fleet.objects(f"{bucket}{number}") == {"r": b"1\n"}
-        assert ruin.fleet.minutes(job) == [0]
+        # On a slow machine the processes may be away for longer than the grace; then a host may stop what it ran.
+        causes = [end.cause for end in ended.earlier_attempts]
+        assert (ended.state, causes) == (JobState.DONE, [EndCause.HOST_CUT_OFF] * len(causes)), ended.message
+        assert ruin.fleet.objects(f"{bucket}{number}")["r"].endswith(f"{ended.attempt}\n".encode())
+        assert ruin.fleet.minutes(job) == [0] * ended.attempt
         ruin.rest(job)
 
 
