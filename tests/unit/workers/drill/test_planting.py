@@ -27,7 +27,7 @@ def test_what_a_defect_changes_is_there_once(name: str) -> None:
 @pytest.mark.parametrize("name", DEFECTS)
 def test_the_drill_that_shows_a_defect_can_be_ordered(name: str) -> None:
     defect = DEFECTS[name]
-    order = Order(jobs=defect.jobs, seed=1, minutes=1, faults=defect.faults, plant=name)
+    order = Order(jobs=defect.jobs, seed=defect.seed, minutes=1, faults=defect.faults, plant=name)
     assert set(order.kinds) <= set(FAULTS)
 
 
