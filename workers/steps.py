@@ -8,7 +8,6 @@ from contextlib import suppress
 from aitrain.domain.errors import PlatformFault, Unavailable
 from aitrain.domain.retry import outcome
 from aitrain.domain.states import EndCause, State, Step
-from aitrain.domain.volume import Permission
 from workers.app import step
 from workers.containers import container_spec
 from workers.joblog import keep_log
@@ -65,7 +64,7 @@ def sync_out(run: Run) -> None:
     container, log_is_kept = None, False
     with suppress(EngineUnavailable):  # the results do not wait for the engine
         container, log_is_kept = keep_rest_of_log(run), True
-    volumes = [sync for volume, sync in run.volumes() if volume.permission is Permission.RW]
+    volumes = [sync for volume, sync in run.volumes() if volume.permission.writable]
 
     def push() -> None:
         for sync in volumes:

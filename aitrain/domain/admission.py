@@ -50,7 +50,7 @@ def admit(spec: JobSpec, site: Site, project_max_timeout_s: int | None = None) -
     problems: list[Problem] = []
     flavor_id, kind, units = _units(spec.resources, site, problems)
     for index, volume in enumerate(spec.volumes):
-        if volume.alias not in site.data_stores:
+        if volume.alias and volume.alias not in site.data_stores:
             problems.append(
                 Problem(f"volumes[{index}].alias", volume.alias, "is not a data store of this site",
                         f"use one of: {_names(site.data_stores)}")

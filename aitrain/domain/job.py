@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,11 +35,24 @@ class HistoryEntry(BaseModel):
         return moment(self.at_ms)
 
 
+class Direction(StrEnum):
+    """Which way a volume is copied: to the host, or back to its data store."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
 class VolumeProgress(BaseModel):
-    """How far the copy of one volume is. Files and bytes; `failed` counts what could not be copied."""
+    """How far the copy of one volume is.
 
-    model_config = ConfigDict(frozen=True)
+    direction: of the copy; total: files it has to do with; processed of them so far: completed (copied), skipped
+    (nothing had to be done, or not a file that is copied) or failed; deleted: objects; bytes: copied so far, of
+    bytes_total; cached, cached_bytes: of the completed, what came from the host's cache instead of the data store.
+    """
 
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    direction: Direction = Direction.PULL
     total: int = 0
     processed: int = 0
     completed: int = 0
@@ -46,6 +60,9 @@ class VolumeProgress(BaseModel):
     failed: int = 0
     deleted: int = 0
     bytes: int = 0
+    bytes_total: int = 0
+    cached: int = 0
+    cached_bytes: int = 0
 
 
 class AttemptEnd(BaseModel):

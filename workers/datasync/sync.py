@@ -13,7 +13,7 @@ from typing import TypeVar
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.job import VolumeProgress
 from aitrain.domain.states import EndCause, InfoCode
-from aitrain.domain.volume import Permission, Volume
+from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore
 from workers.datasync.faults import data_errors
 from workers.datasync.local import Layer, open_inside, scan
@@ -64,7 +64,7 @@ class VolumeSync:
         Raises UserFault and PlatformFault. Run for every volume before anything is copied or made.
         """
         with data_errors(str(self._volume)):
-            self._container().check(may_be_missing=self._volume.permission is Permission.RW)
+            self._container().check(may_be_missing=self._volume.permission.writable)
 
     def pull(self) -> None:
         """Copies what the store holds under the prefix into the volume.
@@ -80,7 +80,7 @@ class VolumeSync:
 
     def _pull(self, layer: Layer, manifest: Manifest) -> None:
         volume, container = self._volume, self._container()
-        if volume.permission is Permission.RW:
+        if volume.permission.writable:
             container.ensure()
         listing = container.listing(volume.prefix)
         plan = plan_pull(listing, volume.prefix, manifest.records, scan(self.mounted).files)
