@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
 )
@@ -24,6 +26,8 @@ WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "
 FORBIDDEN = {"AccessDenied", "AllAccessDisabled", "403"}
 NO_CONTAINER = {"NoSuchBucket"}
 NO_OBJECT = {"NoSuchKey", "404"}
+# The object is not the one that was listed.
+REPLACED = {"PreconditionFailed", "412"}
 # Refusals that are no fault of the request: it took too long, or came too often.
 PASSING = {"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
 FIRST_SERVER_ERROR = 500
@@ -44,7 +48,7 @@ def data_errors(subject: str) -> Iterator[None]:
         raise _refused(
             InfoCode.DATASYNC_AUTHENTICATE_FAILED, f"{subject}: {error}; check the data store's keys and names"
         ) from error
-    except (StoreConnectionError, HTTPClientError) as error:
+    except (StoreConnectionError, HTTPClientError, IncompleteReadError) as error:
         raise PlatformFault(
             EndCause.DATA_FAULT,
             InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR,
@@ -53,6 +57,12 @@ def data_errors(subject: str) -> Iterator[None]:
     except BotoCoreError as error:
         raise PlatformFault(
             EndCause.DATA_FAULT, InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR, f"{subject}: {error}"
+        ) from error
+    except sqlite3.Error as error:
+        raise PlatformFault(
+            EndCause.DATA_FAULT,
+            InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR,
+            f"{subject}: its index cannot be kept on the host's disk ({error})",
         ) from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -67,6 +77,12 @@ def data_errors(subject: str) -> Iterator[None]:
 
 def _client_fault(subject: str, error: ClientError) -> JobFault:
     code = str(error.response.get("Error", {}).get("Code", ""))
+    if code in REPLACED:
+        return PlatformFault(
+            EndCause.DATA_FAULT,
+            InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR,
+            f"{subject}: an object was replaced while it was copied",
+        )
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in WRONG_KEY:
         return _refused(

@@ -6,131 +6,140 @@ meanwhile, ends the walk instead of leading out of the volume.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
-from workers.datasync.plan import MAX_DEPTH, LocalFile
+from workers.datasync.plan import MAX_DEPTH, Kind, LocalFile
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-@dataclass
-class Scan:
-    """What stands in a volume: its regular files by path, and what else was found, which is never copied."""
-
-    files: dict[str, LocalFile] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    too_deep: list[str] = field(default_factory=list)
-
-
-def scan(root: Path) -> Scan:
-    """Walks a volume.
+def scan(root: Path) -> Iterator[LocalFile]:
+    """Walks a volume, in no order.
 
     Raises OSError if a part of it cannot be read: what was not seen must not be taken for absent.
     """
-    found = Scan()
-    for directory, subdirectories, names, descriptor in os.fwalk(root, follow_symlinks=False, onerror=_unless_gone):
-        base = os.path.relpath(directory, root)
-        for name in [*names, *subdirectories]:
-            path = name if base == "." else f"{base}/{name}"
-            try:
-                info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(info.st_mode):
-                found.files[path] = LocalFile(path, info.st_size, info.st_mtime_ns)
-            elif not stat.S_ISDIR(info.st_mode):
-                found.skipped.append(path)
-        if base.count("/") + 2 > MAX_DEPTH:
-            found.too_deep += [f"{base}/{name}" for name in subdirectories]
-            subdirectories.clear()
-    return found
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield from _scan(descriptor, "", MAX_DEPTH)
+    finally:
+        os.close(descriptor)
 
 
-def _unless_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def _scan(directory: int, base: str, levels: int) -> Iterator[LocalFile]:
+    subdirectories = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                info = entry.stat(follow_symlinks=False)
+                path = base + entry.name
+                if stat.S_ISDIR(info.st_mode):
+                    subdirectories.append(entry.name)
+                else:
+                    yield _entry(path, info, Kind.FILE if stat.S_ISREG(info.st_mode) else Kind.OTHER)
+    for name in subdirectories:
+        if levels <= 1:
+            yield LocalFile(base + name, 0, 0, 0, Kind.TOO_DEEP)
+            continue
+        try:
+            inner = os.open(name, DIRECTORY, dir_fd=directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            yield LocalFile(base + name, 0, 0, 0, Kind.OTHER)  # it was swapped for a link meanwhile
+            continue
+        try:
+            yield _entry(f"{base}{name}/", os.fstat(inner), Kind.DIRECTORY)
+            yield from _scan(inner, f"{base}{name}/", levels - 1)
+        finally:
+            os.close(inner)
+
+
+def _entry(path: str, info: os.stat_result, kind: Kind) -> LocalFile:
+    return LocalFile(path, info.st_size, info.st_mtime_ns, info.st_ctime_ns, kind)
 
 
 @contextmanager
-def open_inside(root: Path, path: str) -> Iterator[IO[bytes]]:
-    """Opens a regular file of a volume for reading.
+def open_inside(root: Path, path: str) -> Iterator[int]:
+    """Opens a regular file of a volume for reading, and gives its descriptor.
 
     Raises OSError if a part of the path is a link, or if it is no regular file any more.
     """
     parent, _, name = path.rpartition("/")
-    with _directory(root, parent) as descriptor:
+    with directory_inside(root, parent) as directory:
         # Without O_NONBLOCK a file that was swapped for a FIFO would block the open for ever.
-        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
-    with os.fdopen(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is no regular file any more")
-        yield file
-
-
-@contextmanager
-def _directory(root: Path, path: str, owner: tuple[int, int] | None = None) -> Iterator[int]:
-    """A descriptor of a directory of the volume. With an owner, what is missing on the way is made, and given to it."""
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     try:
-        for part in [part for part in path.split("/") if part]:
-            if owner is not None:
-                with suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=descriptor)
-            inner = os.open(part, DIRECTORY, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-            if owner is not None:
-                _own(descriptor, owner)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file any more", path)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _own(path: Path | int, owner: tuple[int, int]) -> None:
+def is_gone(root: Path, path: str) -> bool:
+    """Whether nothing stands at a path of a volume, nor anything but directories on the way to it."""
+    parent, _, name = path.removesuffix("/").rpartition("/")
+    try:
+        with directory_inside(root, parent) as directory:
+            os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextmanager
+def directory_inside(root: Path, path: str, owner: tuple[int, int] | None = None) -> Iterator[int]:
+    """A descriptor of a directory of a volume. With an owner, what is missing on the way is made, and given to it."""
+    descriptor = open_directory(root, path, owner)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_directory(root: Path, path: str, owner: tuple[int, int] | None = None) -> int:
+    """The same, for callers that close it themselves."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in [part for part in path.split("/") if part]:
+            made = owner is not None and _make(part, descriptor)
+            inner = os.open(part, DIRECTORY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+            if made and owner is not None:
+                own(descriptor, owner)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _make(name: str, directory: int) -> bool:
+    try:
+        os.mkdir(name, dir_fd=directory)
+    except FileExistsError:
+        return False
+    return True
+
+
+def own(path: Path | int, owner: tuple[int, int]) -> None:
+    """Gives a file to the job's user."""
     # A worker that is not root cannot give files away; its operator runs containers as the worker's own user.
     if os.geteuid() == 0:
         os.chown(path, *owner)
 
 
-class Layer:
-    """Lays files into a volume, whole or not at all, with the owner that the job runs as."""
-
-    def __init__(self, root: Path, parts: Path, owner: tuple[int, int]) -> None:
-        """parts: a directory on the same file system, for files that are not whole yet; owner: uid, gid."""
-        self._root, self._parts, self._owner = root, parts, owner
-        for directory in (root, parts):
-            directory.mkdir(parents=True, exist_ok=True)
-        _own(root, owner)
-
-    def directory(self, path: str) -> None:
-        """Makes a directory of the volume, and its parents."""
-        with _directory(self._root, path, self._owner):
-            pass
-
-    @contextmanager
-    def file(self, path: str) -> Iterator[Path]:
-        """A path to write a file's content to; when the block ends well, the file stands whole in the volume."""
-        part = self._parts / uuid.uuid4().hex
-        try:
-            yield part
-            _own(part, self._owner)
-            parent, _, name = path.rpartition("/")
-            with _directory(self._root, parent, self._owner) as descriptor:
-                os.rename(part, name, dst_dir_fd=descriptor)
-        finally:
-            with suppress(FileNotFoundError):
-                part.unlink()
-
-    def stat(self, path: str) -> LocalFile:
-        """A file that was laid."""
-        parent, _, name = path.rpartition("/")
-        with _directory(self._root, parent) as descriptor:
-            info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-        return LocalFile(path, info.st_size, info.st_mtime_ns)
+def unlink_inside(root: Path, path: str) -> None:
+    """Removes a file of a volume. Does nothing if it is gone."""
+    parent, _, name = path.rpartition("/")
+    with suppress(FileNotFoundError), directory_inside(root, parent) as directory:
+        os.unlink(name, dir_fd=directory)

@@ -1,77 +1,130 @@
-"""Plans: what a copy has to do, computed apart from doing it. Pure."""
+"""Plans: what a copy has to do, computed apart from doing it. Pure, and flat in memory.
+
+Each plan merges streams that are sorted by the bytes of their paths, so that a volume of millions of objects is planned
+in the memory of one. A directory is a path that ends with a slash, as the keys that mark directories do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 # A directory entry of Linux file systems; a longer key cannot be a file.
 MAX_NAME_BYTES = 255
 # The longest key of S3. Directories deeper than this are not walked: each level costs the walk a descriptor.
 MAX_KEY_BYTES = 1024
 MAX_DEPTH = 100
+# Names of each kind that a tally keeps for people; the rest is counted.
+NAMES_KEPT = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RemoteObject:
-    """An object of a listing. size in bytes; etag without quotes."""
+    """An object of a listing. path: its key without the volume's prefix; size in bytes; etag without quotes."""
 
-    key: str
+    path: str
     size: int
     etag: str
 
 
-@dataclass(frozen=True)
+class Kind(StrEnum):
+    """What an entry of a volume is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    OTHER = "other"
+    TOO_DEEP = "too deep"
+
+
+@dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file of a volume. path: relative to it; mtime_ns: Unix time, ns."""
+    """An entry of a volume. path: relative to it, of a directory with a slash at its end; size in bytes; mtime_ns,
+    ctime_ns: Unix time, ns.
+    """
 
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int
+    kind: Kind = Kind.FILE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """What the manifest remembers of a file that equals its object: the file as it was laid down, the object's ETag."""
+    """What the manifest remembers of a file that equals its object: the file's stat, the object's ETag.
 
+    ctime_ns 0: not compared, for files that others have links to.
+    """
+
+    path: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     etag: str
 
     def describes(self, file: LocalFile | None) -> bool:
-        """The file has not been written to since. Costs its stat, not a read."""
-        return file is not None and (file.size, file.mtime_ns) == (self.size, self.mtime_ns)
+        """The file has not been written to since. Costs its stat, not a read.
+
+        A program can set a file's mtime back, but not its ctime.
+        """
+        if file is None or file.kind is not Kind.FILE:
+            return False
+        same = (file.size, file.mtime_ns) == (self.size, self.mtime_ns)
+        return same and self.ctime_ns in (0, file.ctime_ns)
 
 
-@dataclass(frozen=True)
-class Download:
-    """An object and the path it goes to."""
+class Do(StrEnum):
+    """One thing that a copy does. The value is the word that people read."""
 
+    DOWNLOAD = "download"
+    MAKE_DIRECTORY = "make directory"
+    UPLOAD = "upload"
+    DELETE = "delete object"
+    DROP = "remove file"
+    KEEP = "unchanged"
+    LEAVE = "left alone"
+    SKIP = "skipped"
+    UNFIT = "cannot be pushed"
+    CLASH = "clash"
+
+
+# What a copy has nothing to do for. DROP and DELETE come beside the files that the volume has.
+PASSIVE = frozenset({Do.KEEP, Do.LEAVE, Do.SKIP})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action on one path. why: of what is not copied; CLASH: the other path."""
+
+    do: Do
     path: str
-    source: RemoteObject
+    why: str = ""
+    remote: RemoteObject | None = None
+    file: LocalFile | None = None
+    record: Record | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes that it copies."""
+        if self.do is Do.DOWNLOAD and self.remote is not None:
+            return self.remote.size
+        return self.file.size if self.do is Do.UPLOAD and self.file is not None else 0
 
-@dataclass(frozen=True)
-class PullPlan:
-    """What sync-in has to do.
-
-    directories: marked by keys that end with a slash; kept: paths that are there already; refused: key -> why it
-    cannot be a file of the volume; clash: two keys of which one would have to be a file and a directory at once.
-    """
-
-    downloads: tuple[Download, ...] = ()
-    directories: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    refused: dict[str, str] = field(default_factory=dict)
-    clash: tuple[str, str] | None = None
+    def __str__(self) -> str:
+        size = f" ({self.size} bytes)" if self.do in (Do.DOWNLOAD, Do.UPLOAD) else ""
+        return f"{self.do}: {self.path!r}{size}" + (f": {self.why}" if self.why else "")
 
 
 def refusal(path: str) -> str | None:
     """Why a path relative to a volume may not be laid down there; None if it may."""
-    parts = path.split("/")
+    parts = path.removesuffix("/").split("/")
     if "\0" in path:
         return "it has a NUL character"
-    if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+    if any(part in ("", ".", "..") for part in parts):
         return "it would leave the volume, or is ambiguous"
     if any(len(part.encode(errors="surrogatepass")) > MAX_NAME_BYTES for part in parts):
         return f"it has a name of more than {MAX_NAME_BYTES} bytes"
@@ -89,68 +142,167 @@ def unfit_as_key(key: str) -> str | None:
     return f"its key would be longer than {MAX_KEY_BYTES} bytes" if size > MAX_KEY_BYTES else None
 
 
+def in_bytes(path: str) -> bytes:
+    """The order of all streams: that of the bytes of their paths."""
+    return path.encode("utf-8", "surrogateescape")
+
+
 def plan_pull(
-    listing: Iterable[RemoteObject], prefix: str, manifest: Mapping[str, Record], local: Mapping[str, LocalFile]
-) -> PullPlan:
-    """What has to be copied so that the volume holds what is listed under the prefix.
+    remote: Iterable[RemoteObject], seen: Iterable[Record], local: Iterable[LocalFile], *, running: bool = False
+) -> Iterator[Action]:
+    """What has to be done so that a volume holds what its data store does.
 
-    manifest, local: what an earlier try for the same attempt recorded and left, by path.
+    remote: what is listed; seen: what the manifest remembers; local: what stands there; each sorted (in_bytes).
+    running: the job is at work there: what it changed, made or removed is left alone, and nothing is removed.
     """
-    downloads: list[Download] = []
-    directories: list[str] = []
-    kept: list[str] = []
-    refused: dict[str, str] = {}
-    for remote in listing:
-        path = remote.key.removeprefix(prefix)
-        marker = path.endswith("/") or path == ""
-        path = path.rstrip("/") if marker and remote.size == 0 else path
-        if path == "":
+    clashes = _Clashes()
+    for path, (held, record, file) in _joined(remote, seen, local):
+        if held is None:
+            if not running and file is not None and file.kind is not Kind.DIRECTORY:
+                yield Action(Do.DROP, path, file=file, record=record)
             continue
-        reason = refusal(path)
-        if reason is not None:
-            refused[remote.key] = reason
-        elif marker:
-            directories.append(path)
-        elif (held := manifest.get(path)) and held.etag == remote.etag and held.describes(local.get(path)):
-            kept.append(path)
+        if (why := _refusal(held)) is not None:
+            yield Action(Do.SKIP, path, why, remote=held)
+            continue
+        if (parent := clashes.parent_of(path)) is not None:
+            yield Action(Do.CLASH, parent, path)
+        elif path.endswith("/"):
+            yield _pull_directory(held, record, file, running=running)
         else:
-            downloads.append(Download(path, remote))
-    files = {download.path for download in downloads} | set(kept)
-    return PullPlan(tuple(downloads), tuple(directories), tuple(kept), refused, _clash(files, directories))
+            yield _pull(held, record, file, running=running)
 
 
-def _clash(files: set[str], directories: Iterable[str]) -> tuple[str, str] | None:
-    """Two paths of which one would have to be a file and a directory at once."""
-    marked = set(directories)
-    for path in sorted(files | marked):
-        if path in files and path in marked:
-            return path, f"{path}/"
-        parents = path.split("/")[:-1]
-        for depth in range(1, len(parents) + 1):
-            parent = "/".join(parents[:depth])
-            if parent in files:
-                return parent, path
-    return None
+def _refusal(held: RemoteObject) -> str | None:
+    if held.path.endswith("/") and held.size:
+        return "it marks a directory, and has content"
+    return refusal(held.path)
 
 
-@dataclass(frozen=True)
-class PushPlan:
-    """What sync-out has to do: files to upload, those that equal their objects, and path -> why it cannot be pushed."""
-
-    uploads: tuple[LocalFile, ...] = ()
-    unchanged: tuple[LocalFile, ...] = ()
-    unfit: dict[str, str] = field(default_factory=dict)
+def _pull_directory(held: RemoteObject, record: Record | None, file: LocalFile | None, *, running: bool) -> Action:
+    if record is None or (file is None and not running):
+        return Action(Do.MAKE_DIRECTORY, held.path, remote=held)
+    return Action(Do.KEEP if file is not None else Do.LEAVE, held.path, "" if file else "the job removed it")
 
 
-def plan_push(local: Iterable[LocalFile], prefix: str, manifest: Mapping[str, Record]) -> PushPlan:
-    """What has to be copied so that every file of the volume is in the store, under the prefix."""
-    uploads: list[LocalFile] = []
-    unchanged: list[LocalFile] = []
-    unfit: dict[str, str] = {}
-    for file in local:
-        held = manifest.get(file.path)
-        if reason := unfit_as_key(prefix + file.path):
-            unfit[file.path] = reason
-        else:
-            (unchanged if held is not None and held.describes(file) else uploads).append(file)
-    return PushPlan(tuple(uploads), tuple(unchanged), unfit)
+def _pull(held: RemoteObject, record: Record | None, file: LocalFile | None, *, running: bool) -> Action:
+    known = record is not None and record.etag == held.etag
+    if known and record is not None and record.describes(file):
+        return Action(Do.KEEP, held.path, file=file)
+    if running and file is None and known:
+        return Action(Do.LEAVE, held.path, "the job removed it")
+    if running and file is not None and (record is None or not record.describes(file)):
+        return Action(Do.LEAVE, held.path, "the job wrote it")
+    return Action(Do.DOWNLOAD, held.path, remote=held)
+
+
+def plan_push(
+    seen: Iterable[Record], local: Iterable[LocalFile], *, prefix: str = "", deletes: bool = False
+) -> Iterator[Action]:
+    """What has to be done so that a data store holds what a volume does.
+
+    seen, local: as for plan_pull; prefix: of the volume's keys; deletes: objects go that the manifest knows and whose
+    files the job removed. What is left of a path that became a link or a special file is not taken for removed.
+    """
+    others = _Clashes()
+    for path, (_, record, file) in _joined((), seen, local):
+        beneath = others.parent_of(path, keep=file is not None and file.kind in (Kind.OTHER, Kind.TOO_DEEP))
+        if file is None:
+            if record is not None and deletes and beneath is None:
+                yield Action(Do.DELETE, path, record=record)
+        elif file.kind is Kind.OTHER:
+            yield Action(Do.SKIP, path, "it is a link or a special file")
+        elif file.kind is Kind.TOO_DEEP:
+            yield Action(Do.UNFIT, path, "it lies too many directories deep")
+        elif file.kind is Kind.FILE:
+            if (why := unfit_as_key(prefix + path)) is not None:
+                yield Action(Do.UNFIT, path, why)
+            elif record is not None and record.describes(file):
+                yield Action(Do.KEEP, path)
+            else:
+                yield Action(Do.UPLOAD, path, file=file)
+
+
+class _Clashes:
+    """Finds, in a sorted stream, a path that lies beneath another one of it that is no directory.
+
+    Between "a" and "a/b" other paths may come ("a-b"), but each of them begins with "a": a stack of those will do.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+
+    def parent_of(self, path: str, *, keep: bool = True) -> str | None:
+        """The path that this one lies beneath, if any. keep: others may lie beneath this one."""
+        while self._open and not path.startswith(self._open[-1]):
+            self._open.pop()
+        # All that is open begins this path, so that the character after it decides.
+        parent = next((one for one in self._open if path[len(one) : len(one) + 1] == "/"), None)
+        if keep and not path.endswith("/"):
+            self._open.append(path)
+        return parent
+
+
+def _distinct(items: Iterable[Any]) -> Iterator[Any]:
+    return (next(same) for _, same in groupby(items, key=attrgetter("path")))
+
+
+def _joined(
+    remote: Iterable[RemoteObject], seen: Iterable[Record], local: Iterable[LocalFile]
+) -> Iterator[tuple[str, tuple[RemoteObject | None, Record | None, LocalFile | None]]]:
+    """The three streams side by side, path by path."""
+    streams = [iter(_distinct(remote)), iter(_distinct(seen)), iter(_distinct(local))]
+    heads = [next(stream, None) for stream in streams]
+    keys = [None if head is None else in_bytes(head.path) for head in heads]
+    while any(key is not None for key in keys):
+        least = min(key for key in keys if key is not None)
+        row = [head if key == least else None for head, key in zip(heads, keys, strict=True)]
+        path = next(item.path for item in row if item is not None)
+        yield path, (row[0], row[1], row[2])
+        for number, item in enumerate(row):
+            if item is not None:
+                heads[number] = head = next(streams[number], None)
+                keys[number] = None if head is None else in_bytes(head.path)
+
+
+@dataclass
+class Tally:
+    """A plan in numbers.
+
+    counts: of each kind; bytes: to be copied; names: the first of each kind that is not copied, with the reason;
+    clash: two paths of which one would have to be a file and a directory at once.
+    """
+
+    counts: dict[Do, int] = field(default_factory=dict)
+    bytes: int = 0
+    names: dict[Do, list[str]] = field(default_factory=dict)
+    clash: tuple[str, str] | None = None
+
+    @classmethod
+    def of(cls, plan: Iterable[Action]) -> Tally:
+        """Counts a plan."""
+        tally = cls()
+        for action in plan:
+            tally.counts[action.do] = tally.counts.get(action.do, 0) + 1
+            tally.bytes += action.size
+            if action.do is Do.CLASH:
+                tally.clash = tally.clash or (action.path, action.why)
+            elif action.why and tally[action.do] <= NAMES_KEPT:
+                tally.names.setdefault(action.do, []).append(f"{action.path!r} ({action.why})")
+        return tally
+
+    def __getitem__(self, do: Do) -> int:
+        return self.counts.get(do, 0)
+
+    @property
+    def passive(self) -> int:
+        """Paths for which nothing has to be done."""
+        return sum(self[do] for do in PASSIVE)
+
+    @property
+    def files(self) -> int:
+        """Paths that the plan is about, but for what it removes."""
+        return sum(self.counts.values()) - self[Do.DROP] - self[Do.DELETE] - self[Do.MAKE_DIRECTORY]
+
+    def __str__(self) -> str:
+        parts = [f"{count} x {do}" for do, count in self.counts.items()]
+        return f"{', '.join(parts) or 'nothing to do'}; {self.bytes} bytes to copy"

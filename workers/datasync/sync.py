@@ -1,34 +1,58 @@
-"""Brings a volume and its data store together: pull before the job runs, push after it ended."""
+"""Brings a volume and its data store together: pull before the job runs, push after it ended, either while it runs."""
 
 from __future__ import annotations
 
+import fcntl
 import logging
-import threading
+import os
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
-from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
-from aitrain.domain.job import VolumeProgress
+from aitrain.domain.errors import PlatformFault, UserFault
+from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import EndCause, InfoCode
-from aitrain.domain.volume import Volume
+from aitrain.domain.volume import Permission, Volume
 from aitrain.settings import DataStore
+from workers.datasync.cache import Cache, Pool
 from workers.datasync.faults import data_errors
-from workers.datasync.local import Layer, open_inside, scan
+from workers.datasync.index import Index
+from workers.datasync.layer import Layer
+from workers.datasync.local import scan
 from workers.datasync.manifest import Manifest
-from workers.datasync.plan import Download, LocalFile, Record, plan_pull, plan_push
-from workers.datasync.s3 import S3Container
+from workers.datasync.plan import PASSIVE, Action, Do, Tally, plan_pull, plan_push
+from workers.datasync.progress import Progress
+from workers.datasync.pull import Pull
+from workers.datasync.push import Push
+from workers.datasync.room import Promise, Room
+from workers.datasync.s3 import S3Container, altered
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-# Requests at once for one volume: enough to hide the latency of small objects.
-COPIES_AT_ONCE = 8
-PROGRESS_SECONDS = 1.0
-# Names of what was skipped that a log line carries; the rest is counted.
-NAMES_LOGGED = 10
+PART_BYTES = 8 * 1024**2
+# What a small file takes on the disk beside its content, about.
+OVERHEAD_BYTES = 4096
+LOCK_POLL_SECONDS = 0.1
+PREVIEW_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a copy would do: in numbers, and the first actions a line each."""
+
+    summary: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What the volumes of a host share: the room on its disk, and its cache."""
+
+    room: Room
+    cache: Cache
 
 
 class VolumeSync:
@@ -37,21 +61,23 @@ class VolumeSync:
     def __init__(
         self,
         volume: Volume,
-        stores: dict[str, DataStore],
+        stores: Mapping[str, DataStore],
         directory: Path,
         *,
         owner: tuple[int, int],
         checkpoint: Callable[[], None],
         report: Callable[[VolumeProgress], None],
+        project: str = "default",
+        disk: Disk | None = None,
+        part: int = PART_BYTES,
     ) -> None:
         """stores: by alias; directory: of this volume, mounted is its part "data"; owner: uid and gid of the job;
-        checkpoint: called often, what it raises ends the copy; report: called at most once a second with the progress.
+        checkpoint: called often, what it raises ends the copy; report: called at most once a second with the progress;
+        project: whose cache it may use; disk: None leaves room and cache out; part: bytes of a large object's parts.
         """
         self._volume, self._stores, self._directory, self._owner = volume, stores, directory, owner
         self._checkpoint, self._report = checkpoint, report
-        self._progress = VolumeProgress()
-        self._reported = 0.0
-        self._lock = threading.Lock()
+        self._project, self._disk, self._part = project, disk, part
 
     @property
     def mounted(self) -> Path:
@@ -66,81 +92,179 @@ class VolumeSync:
         with data_errors(str(self._volume)):
             self._container().check(may_be_missing=self._volume.permission.writable)
 
-    def pull(self) -> None:
+    def pull(self, *, running: bool = False) -> None:
         """Copies what the store holds under the prefix into the volume.
 
-        What an earlier try laid down whole is kept. Raises UserFault and PlatformFault.
+        What an earlier try laid down whole is kept. running: the job is at work there; what it changed is left alone.
+        Raises UserFault and PlatformFault.
         """
-        volume = self._volume
-        self._checkpoint()
-        with data_errors(str(volume)):
-            layer = Layer(self.mounted, self._directory / "parts", self._owner)
-            with Manifest(self._directory / "manifest.jsonl") as manifest:
-                self._pull(layer, manifest)
+        with self._alone(), self._manifest() as manifest, Index() as index:
+            container = self._container()
+            if self._volume.permission.writable:
+                container.ensure()
+            with Layer(self.mounted, self._directory / "parts", self._owner) as layer:
+                if not running:
+                    manifest.begin()
+                self._look(index, manifest, container)
 
-    def _pull(self, layer: Layer, manifest: Manifest) -> None:
-        volume, container = self._volume, self._container()
-        if volume.permission.writable:
-            container.ensure()
-        listing = container.listing(volume.prefix)
-        plan = plan_pull(listing, volume.prefix, manifest.records, scan(self.mounted).files)
-        self._checkpoint()
-        if plan.clash is not None:
-            one, other = plan.clash
-            raise UserFault(
-                EndCause.DATA_REFUSED,
-                InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
-                f"{volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
-            )
-        self._skip("keys that cannot be files", plan.refused)
-        self._start(total=len(plan.downloads) + len(plan.kept), skipped=len(plan.kept) + len(plan.refused))
-        for directory in plan.directories:
-            layer.directory(directory)
+                def plan() -> Iterator[Action]:
+                    return plan_pull(index.remote(), index.seen(), index.local(), running=running)
 
-        def copy(download: Download) -> None:
-            with layer.file(download.path) as part:
-                container.download(download.source, part, self._checkpoint)
-                # The last point at which a copy that was given up may notice it, before the file stands in the volume.
-                self._checkpoint()
-            laid = layer.stat(download.path)
-            manifest.record(download.path, Record(laid.size, laid.mtime_ns, download.source.etag))
-            self._done(laid.size)
+                tally = self._tally(plan())
+                pool = self._pool()
+                with self._room(plan, tally, pool) as room:
+                    progress = Progress(Direction.PULL, tally, self._report)
+                    pull = Pull(
+                        str(self._volume), container, self._volume.prefix, layer, manifest, progress, room=room,
+                        pool=pool, shared=self._volume.permission is Permission.RO, part=self._part,
+                        checkpoint=self._checkpoint,
+                    )  # fmt: skip
+                    pull.run(plan())
+                    self._note_cache(progress.now)
+                self._check_complete(progress)
+            if not running:
+                manifest.completed()
 
-        self._each(copy, plan.downloads, first_failure_ends=True)
-
-    def push(self) -> None:
-        """Copies what is new or changed in the volume to the store. Nothing is deleted there.
+    def push(self, *, running: bool = False) -> None:
+        """Copies what is new or changed in the volume to the store, and then, for rwd, deletes what the job deleted.
 
         What an earlier try pushed is not pushed again. One file that cannot be pushed does not keep the others from
-        it. Raises UserFault and PlatformFault.
+        it, but then nothing is deleted. running: the job is at work there; nothing is deleted yet. Raises UserFault
+        and PlatformFault.
         """
         volume = self._volume
-        with data_errors(str(volume)), Manifest(self._directory / "manifest.jsonl") as manifest:
-            found = scan(self.mounted)
-            plan = plan_push(found.files.values(), volume.prefix, manifest.records)
-            unfit = plan.unfit | dict.fromkeys(found.too_deep, "it lies too many directories deep")
-            self._skip("links and special files", found.skipped)
-            self._start(
-                total=len(plan.uploads) + len(plan.unchanged) + len(unfit),
-                skipped=len(plan.unchanged) + len(found.skipped),
-                failed=len(unfit),
-            )
-            container = self._container()
+        with self._alone(), self._manifest() as manifest, Index() as index:
+            self._look(index, manifest, None)
+            deletes = volume.permission is Permission.RWD and not running and manifest.complete
 
-            def copy(file: LocalFile) -> None:
-                with open_inside(self.mounted, file.path) as content:
-                    etag = container.upload(content, volume.prefix + file.path, self._checkpoint)
-                manifest.record(file.path, Record(file.size, file.mtime_ns, etag))
-                self._done(file.size)
+            def plan() -> Iterator[Action]:
+                return plan_push(index.seen(), index.local(), prefix=volume.prefix, deletes=deletes)
 
-            self._each(copy, plan.uploads, first_failure_ends=False)
-        if unfit:
-            path, reason = next(iter(unfit.items()))
+            tally = self._tally(plan())
+            progress = Progress(Direction.PUSH, tally, self._report)
+            if tally[Do.UPLOAD] or tally[Do.DELETE]:
+                push = Push(
+                    str(volume), self._container(), volume.prefix, self.mounted, manifest, progress, running=running,
+                    part=self._part, checkpoint=self._checkpoint,
+                )  # fmt: skip
+                push.upload(plan())
+                self._check_complete(progress)
+                self._tell("became links or special files", push.swapped)
+                self._tell("were written to while they were copied", push.unsettled)
+                if not tally[Do.UNFIT] and not push.swapped:
+                    push.delete(plan())
+        if tally[Do.UNFIT]:
             raise PlatformFault(
                 EndCause.DATA_FAULT,
                 InfoCode.JOB_SYNC_FAILED,
-                f"{volume}: {len(unfit)} files cannot be pushed, among them {path!r}: {reason}. The others are pushed; "
-                "these stay on the host",
+                f"{volume}: {tally[Do.UNFIT]} files cannot be pushed, among them {tally.names[Do.UNFIT][0]}. The "
+                "others are pushed; these stay on the host",
+            )
+
+    def preview(self, direction: Direction, *, running: bool = False) -> Preview:
+        """What pull or push would do now. Changes nothing.
+
+        Raises UserFault and PlatformFault.
+        """
+        volume = self._volume
+        with self._alone(), self._manifest() as manifest, Index() as index:
+            container = self._container() if direction is Direction.PULL else None
+            self._look(index, manifest, container)
+            deletes = volume.permission is Permission.RWD and not running and manifest.complete
+
+            def plan() -> Iterator[Action]:
+                if direction is Direction.PULL:
+                    return plan_pull(index.remote(), index.seen(), index.local(), running=running)
+                return plan_push(index.seen(), index.local(), prefix=volume.prefix, deletes=deletes)
+
+            shown = (str(action) for action in plan() if action.do is not Do.KEEP)
+            return Preview(str(Tally.of(plan())), tuple(islice(shown, PREVIEW_LINES)))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other copies of this volume away: one that is still at it ends at its next checkpoint."""
+        self._checkpoint()
+        with data_errors(str(self._volume)):
+            self._directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                while not _lock(descriptor):
+                    self._checkpoint()
+                    time.sleep(LOCK_POLL_SECONDS)
+                self._checkpoint()
+                yield
+            finally:
+                os.close(descriptor)
+
+    def _manifest(self) -> Manifest:
+        return Manifest(self._directory / "manifest.db")
+
+    def _look(self, index: Index, manifest: Manifest, container: S3Container | None) -> None:
+        """Lists both sides, and what is known of them."""
+        index.add_seen(manifest.records())
+        if container is None and not self.mounted.is_dir():
+            # Nothing there would mean that the job removed all of it.
+            raise PlatformFault(
+                EndCause.DATA_FAULT,
+                InfoCode.JOB_SYNC_FAILED,
+                f"{self._volume}: its files are not on this host any more",
+            )
+        if self.mounted.is_dir():
+            index.add_local(scan(self.mounted))
+        if container is None:
+            return
+        for page in container.listing(self._volume.prefix):
+            self._checkpoint()
+            if page and not index.add_remote(page):
+                raise altered(self._volume.source, "the data store lists the same objects again and again")
+
+    def _tally(self, plan: Iterator[Action]) -> Tally:
+        tally = Tally.of(plan)
+        if tally.clash is not None:
+            one, other = (self._volume.prefix + path for path in tally.clash)
+            raise UserFault(
+                EndCause.DATA_REFUSED,
+                InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
+                f"{self._volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
+            )
+        for do in PASSIVE | {Do.UNFIT}:
+            if do in tally.names:
+                log.warning("%s: %d paths are %s: %s", self._volume, tally[do], do, ", ".join(tally.names[do]))
+        self._checkpoint()
+        return tally
+
+    def _check_complete(self, progress: Progress) -> None:
+        if not progress.complete:
+            raise altered(str(self._volume), f"only {progress.now.processed} of {progress.now.total} files were copied")
+
+    def _tell(self, what: str, paths: list[str]) -> None:
+        if paths:
+            log.warning("%s: %d files %s: %s", self._volume, len(paths), what, paths[:10])
+
+    @contextmanager
+    def _room(self, plan: Callable[[], Iterator[Action]], tally: Tally, pool: Pool | None) -> Iterator[Promise]:
+        """Room for what will be copied; what the cache holds already takes none, if the job may only read it."""
+        if self._disk is None:
+            yield Promise(0)
+            return
+        needed = tally.bytes + tally[Do.DOWNLOAD] * OVERHEAD_BYTES
+        if pool is not None:
+            downloads = (one.remote for one in plan() if one.do is Do.DOWNLOAD and one.remote is not None)
+            held = sum(remote.size + OVERHEAD_BYTES for remote in downloads if pool.holds(remote))
+            # A job that may write gets a copy of its own, beside the cache's.
+            needed = needed - held if self._volume.permission is Permission.RO else 2 * needed - held
+        with self._disk.room.promise(needed, str(self._volume)) as promise:
+            yield promise
+
+    def _pool(self) -> Pool | None:
+        if self._disk is None or not self._volume.cache:
+            return None
+        return self._disk.cache.pool(self._project, self._volume, self._stores[self._volume.alias])
+
+    def _note_cache(self, now: VolumeProgress) -> None:
+        if self._disk is not None and self._volume.cache:
+            self._disk.cache.note(
+                self._project, hits=now.cached, misses=now.completed - now.cached, bytes_saved=now.cached_bytes
             )
 
     def _container(self) -> S3Container:
@@ -153,57 +277,10 @@ class VolumeSync:
             )
         return S3Container(store, self._volume.container)
 
-    def _each(self, copy: Callable[[T], None], items: Iterable[T], *, first_failure_ends: bool) -> None:
-        """Runs copies side by side, and raises the first failure when all have ended."""
-        failed = threading.Event()
 
-        def guarded(item: T) -> None:
-            if failed.is_set():
-                return
-            try:
-                self._checkpoint()
-                with data_errors(str(self._volume)):
-                    copy(item)
-            except StepCancelled:
-                failed.set()
-                raise
-            except Exception:
-                if first_failure_ends:
-                    failed.set()
-                self._failed()
-                raise
-
-        with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
-            futures = [pool.submit(guarded, item) for item in items]
-        self._tell()
-        for future in futures:
-            future.result()
-
-    def _start(self, *, total: int, skipped: int, failed: int = 0) -> None:
-        self._progress = VolumeProgress(total=total, skipped=skipped, failed=failed)
-        self._tell()
-
-    def _done(self, size: int) -> None:
-        with self._lock:
-            now = self._progress
-            self._progress = now.model_copy(
-                update={"processed": now.processed + 1, "completed": now.completed + 1, "bytes": now.bytes + size}
-            )
-            due = time.monotonic() - self._reported >= PROGRESS_SECONDS
-            if due:
-                self._reported = time.monotonic()
-        if due:
-            self._tell()
-
-    def _failed(self) -> None:
-        with self._lock:
-            now = self._progress
-            self._progress = now.model_copy(update={"processed": now.processed + 1, "failed": now.failed + 1})
-
-    def _tell(self) -> None:
-        self._report(self._progress)
-
-    def _skip(self, what: str, names: Iterable[str]) -> None:
-        listed = list(names)
-        if listed:
-            log.warning("%s: skipped %d %s: %s", self._volume, len(listed), what, listed[:NAMES_LOGGED])
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
-from aitrain.domain.job import VolumeProgress
+from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import InfoCode
 from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore
@@ -49,6 +49,10 @@ class Sync:
         return {str(p.relative_to(self.data)): p.read_bytes() for p in self.data.rglob("*") if p.is_file()}
 
 
+def pushed(**counts: int) -> VolumeProgress:
+    return VolumeProgress(direction=Direction.PUSH, **counts)
+
+
 def put(s3_client: Any, bucket: str, objects: dict[str, bytes]) -> None:
     s3_client.create_bucket(Bucket=bucket)
     for key, body in objects.items():
@@ -67,7 +71,7 @@ def test_only_what_is_under_the_prefix_is_copied(s3: S3Server, s3_client: Any, b
     assert volume.files() == {"a": b"1", "deep/ü b": b"2", "empty": b""}
     assert (volume.data / "deep").stat().st_uid == OWNER[0]
     assert (volume.data / "a").stat().st_uid == OWNER[0]
-    assert volume.told[-1] == VolumeProgress(total=3, processed=3, completed=3, bytes=2)
+    assert volume.told[-1] == VolumeProgress(total=3, processed=3, completed=3, bytes=2, bytes_total=2)
 
 
 def test_what_was_copied_is_not_copied_again(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
@@ -80,7 +84,7 @@ def test_what_was_copied_is_not_copied_again(s3: S3Server, s3_client: Any, bucke
     assert again.files() == {"a": b"1", "b": b"new"}
     third = Sync(f"{bucket}@s3:/data", s3, tmp_path)
     third.sync.pull()
-    assert third.told[-1] == VolumeProgress(total=2, skipped=2)
+    assert third.told[-1] == VolumeProgress(total=2, processed=2, skipped=2)
 
 
 def test_new_and_changed_files_are_pushed_and_nothing_is_deleted(
@@ -97,9 +101,9 @@ def test_new_and_changed_files_are_pushed_and_nothing_is_deleted(
     assert objects(s3_client, bucket) == {
         "out/same": b"same", "out/changed": b"new", "out/removed": b"kept", "out/deep/made": b"made", "beside": b"x",
     }  # fmt: skip
-    assert volume.told[-1] == VolumeProgress(total=3, processed=2, completed=2, skipped=1, bytes=7)
+    assert volume.told[-1] == pushed(total=3, processed=3, completed=2, skipped=1, bytes=7, bytes_total=7)
     volume.sync.push()
-    assert volume.told[-1] == VolumeProgress(total=3, skipped=3), "a second push has nothing to do"
+    assert volume.told[-1] == pushed(total=3, processed=3, skipped=3), "a second push has nothing to do"
 
 
 def test_large_objects_go_in_parts(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
@@ -173,7 +177,7 @@ def test_what_a_job_leaves_behind_is_not_followed(s3: S3Server, s3_client: Any, 
         server.bind(str(volume.data / "socket"))
         volume.sync.push()
     assert objects(s3_client, bucket) == {"good": b"good"}
-    assert volume.told[-1] == VolumeProgress(total=1, processed=1, completed=1, skipped=4, bytes=4)
+    assert volume.told[-1] == pushed(total=5, processed=5, completed=1, skipped=4, bytes=4, bytes_total=4)
 
 
 def test_what_cannot_be_pushed_does_not_keep_the_rest_from_it(
@@ -186,7 +190,7 @@ def test_what_cannot_be_pushed_does_not_keep_the_rest_from_it(
     with pytest.raises(PlatformFault, match="not UTF-8"):
         volume.sync.push()
     assert objects(s3_client, bucket) == {"good": b"good"}
-    assert volume.told[-1] == VolumeProgress(total=2, processed=1, completed=1, failed=1, bytes=4)
+    assert volume.told[-1] == pushed(total=2, processed=2, completed=1, failed=1, bytes=4, bytes_total=4)
 
 
 def test_a_tree_that_is_too_deep_is_told(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Lays files into a volume, whole or not at all, with the owner that the job runs as."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from workers.datasync.local import open_directory, own
+from workers.datasync.plan import Kind, LocalFile
+
+
+class Layer:
+    """One volume's files. Safe to share between threads."""
+
+    def __init__(self, root: Path, parts: Path, owner: tuple[int, int]) -> None:
+        """parts: a directory on the same file system, for files that are not whole yet; owner: uid, gid."""
+        self.root, self.parts, self.owner = root, parts, owner
+        for directory in (root, parts):
+            directory.mkdir(parents=True, exist_ok=True)
+        own(root, owner)
+        self._last = threading.local()
+        self._held: set[int] = set()
+        self._lock = threading.Lock()
+
+    def make_directory(self, path: str) -> None:
+        """Makes a directory of the volume, and its parents."""
+        os.close(open_directory(self.root, path, self.owner))
+
+    def lay(self, path: str, content: bytes) -> LocalFile:
+        """Writes a file of the volume."""
+        part = self.parts / uuid.uuid4().hex
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                _write(descriptor, content)
+                own(descriptor, self.owner)
+            finally:
+                os.close(descriptor)
+            return self.move_in(part, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                part.unlink()
+            raise
+
+    def move_in(self, part: Path, path: str) -> LocalFile:
+        """Puts a whole file in its place in the volume, in place of what stands there."""
+        directory, name = self._parent(path)
+        os.rename(part, name, dst_dir_fd=directory)
+        return _stat(directory, name, path)
+
+    def link(self, source: Path, path: str) -> LocalFile:
+        """Puts another name of a file in the volume, in place of what stands there."""
+        directory, name = self._parent(path)
+        try:
+            os.link(source, name, dst_dir_fd=directory)
+        except FileExistsError:
+            part = self.parts / uuid.uuid4().hex
+            os.link(source, part)
+            os.rename(part, name, dst_dir_fd=directory)
+            # Where both were links to one file already, the rename leaves both of them.
+            part.unlink(missing_ok=True)
+        return _stat(directory, name, path)
+
+    def _parent(self, path: str) -> tuple[int, str]:
+        """A descriptor of the directory of a path, and the name in it.
+
+        Each thread keeps its last one: files come sorted, and most lie beside the one before.
+        """
+        parent, _, name = path.rpartition("/")
+        if getattr(self._last, "path", None) != parent:
+            descriptor = open_directory(self.root, parent, self.owner)
+            self._forget()
+            self._last.path, self._last.descriptor = parent, descriptor
+            with self._lock:
+                self._held.add(descriptor)
+        return self._last.descriptor, name
+
+    def _forget(self) -> None:
+        if getattr(self._last, "path", None) is not None:
+            self._last.path = None
+            with self._lock:
+                if self._last.descriptor in self._held:
+                    self._held.remove(self._last.descriptor)
+                    os.close(self._last.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            while self._held:
+                os.close(self._held.pop())
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _stat(directory: int, name: str, path: str) -> LocalFile:
+    info = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    return LocalFile(path, info.st_size, info.st_mtime_ns, info.st_ctime_ns, Kind.FILE)

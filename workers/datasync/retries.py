@@ -1,0 +1,46 @@
+"""What may pass by itself is tried again, after pauses that grow and differ from one copy to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from aitrain.domain.errors import PlatformFault
+from aitrain.domain.states import InfoCode
+
+TRIES = 4
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 10
+POLL_SECONDS = 0.2
+# A request that failed was sent again by the SDK; it does nothing for an answer that breaks off in the middle.
+BROKEN_OFF = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+
+
+def patiently(copy: Callable[[], None], checkpoint: Callable[[], None]) -> None:
+    """Runs one copy, which raises faults of the job, until it succeeds or its failure is not worth another try.
+
+    checkpoint: called while it pauses; what it raises ends the pause.
+    """
+
+    def pause(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            checkpoint()
+            time.sleep(min(POLL_SECONDS, left))
+
+    Retrying(
+        sleep=pause,
+        stop=stop_after_attempt(TRIES),
+        wait=wait_exponential_jitter(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS),
+        retry=retry_if_exception(_is_worth_it),
+        reraise=True,
+    )(copy)
+
+
+def _is_worth_it(error: BaseException) -> bool:
+    if not isinstance(error, PlatformFault) or error.code is not InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR:
+        return False
+    return error.__cause__ is None or isinstance(error.__cause__, BROKEN_OFF)
