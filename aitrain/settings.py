@@ -55,6 +55,8 @@ class HostSettings(_Section):
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
     container_network: str = "bridge"
+    # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
+    disk_reserve_mib: int = Field(default=1024, ge=0)
     # Rotation keeps a chatty job from filling the engine's disk.
     container_log_max_mib: int = Field(default=16, ge=1)
     container_log_files: int = Field(default=2, ge=2)
@@ -128,6 +130,8 @@ class Timing(_Section):
     # Between retries: the first pause, doubled each time up to the longest.
     retry_pause_seconds: float = Field(default=10, ge=0)
     retry_pause_max_seconds: float = Field(default=600, ge=0)
+    # What no job has read from a host's cache for so long is removed; 0: only when the disk needs room.
+    cache_idle_seconds: float = Field(default=7 * DAY_SECONDS, ge=0)
     # Auto-restarts of a job do not follow each other faster: each leaves its history and log.
     restart_period_seconds: float = Field(default=60, ge=0)
     # A waiting job that has waited this long gets the next units that fit; until then smaller ones may pass it.

@@ -13,6 +13,7 @@ from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings, load_settings
 from aitrain.store import HostTiming, Store
+from workers.datasync import MIB, Cache, Disk, Room
 from workers.runtime import Engine
 
 
@@ -65,6 +66,13 @@ class Machine:
         """How the store is to judge this host, by its own settings: others may have other ones."""
         timing = self.settings.timing
         return HostTiming(int(timing.host_lease_seconds * 1000), int(timing.host_lost_seconds * 1000))
+
+    @cached_property
+    def disk(self) -> Disk:
+        """What the volumes on this host share."""
+        host = self.settings.host
+        cache = Cache(host.data_dir)
+        return Disk(Room(host.data_dir, host.disk_reserve_mib * MIB, cache.make_room), cache)
 
     @cached_property
     def engine(self) -> Engine:

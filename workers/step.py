@@ -85,6 +85,8 @@ class Run:
                     owner=self.owner,
                     checkpoint=self.checkpoint,
                     report=reporter(volume.mount_path),
+                    project=self.job.project,
+                    disk=self.machine.disk,
                 ),
             )
             for number, volume in enumerate(self.job.spec.volumes)

@@ -137,6 +137,9 @@ def ruin(make_fleet: Callable[..., Fleet], tmp_path_factory: pytest.TempPathFact
             *(part for host in hosts.values() for part in (host.worker, host.agent)),
         ):
             stack.enter_context(process)
+        # Each takes a whole host, so that both are at work before anything is broken.
+        for first in [fleet.submit("true", cpu=2) for _ in hosts]:
+            fleet.end(first)
         yield Ruin(fleet, redis, s3, hosts)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from workers.agent.loop import Loop
+from workers.datasync import MIB
 from workers.workspace import remove_old_receipts, settled_workspaces, superseded, unsettled_attempts
 
 log = logging.getLogger(__name__)
+
+EVICTION_SECONDS = 600
 
 
 class CleanUp(Loop):
@@ -15,6 +19,8 @@ class CleanUp(Loop):
 
     It may take long, so nothing waits for it.
     """
+
+    _evict_at = 0.0
 
     def run_once(self) -> None:
         """Removes what there is."""
@@ -25,7 +31,21 @@ class CleanUp(Loop):
             if not self._is_wanted(workspace.job_id, workspace.fence):
                 workspace.remove()
         remove_old_receipts(host.data_dir)
+        self._evict()
         self.stopping.wait(self.machine.settings.timing.reconcile_seconds)
+
+    def _evict(self) -> None:
+        """Makes room where running jobs have filled the disk; what is idle goes now and then, since that walks all."""
+        disk = self.machine.disk
+        if shortage := disk.room.shortage:
+            disk.cache.make_room(shortage)
+        idle_s = self.machine.settings.timing.cache_idle_seconds
+        if not idle_s or time.monotonic() < self._evict_at:
+            return
+        self._evict_at = time.monotonic() + min(EVICTION_SECONDS, idle_s)
+        freed = disk.cache.evict_idle(idle_s)
+        if freed:
+            log.info("%.1f MiB that no job has read for %g s left the cache", freed / MIB, idle_s)
 
     def _is_wanted(self, job_id: str, fence: str) -> bool:
         jobs = self.machine.store.host_jobs(self.machine.settings.host.name, job_id) or ()

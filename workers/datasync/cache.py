@@ -153,8 +153,8 @@ class Cache:
         self._remove_left_behind()
         return freed
 
-    def make_room(self, size: int) -> int:
-        """Removes what has not been used for longest and no job holds, until so many bytes are free; how many are."""
+    def make_room(self, size: int) -> None:
+        """Removes what has not been used for longest and no job holds, until so many bytes of it are gone."""
         spare = [
             (info.st_atime_ns, path, info.st_size) for path, info in self._files(self.directory) if info.st_nlink == 1
         ]
@@ -163,7 +163,6 @@ class Cache:
             if freed >= size:
                 break
             freed += self._remove(path, bytes_)
-        return freed
 
     def _remove(self, path: Path, size: int) -> int:
         # A job that links it at this very moment either finds it gone and fetches it, or keeps what it has linked.

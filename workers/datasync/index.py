@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from itertools import islice
 from typing import Self
 
@@ -54,21 +53,18 @@ class Index:
 
     def remote(self) -> Iterator[RemoteObject]:
         """What was listed, sorted."""
-        with closing(self._db.execute("SELECT * FROM remote ORDER BY path")) as rows:
-            for path, size, etag in rows:
-                yield RemoteObject(_text(path), size, etag)
+        for path, size, etag in self._db.execute("SELECT * FROM remote ORDER BY path"):
+            yield RemoteObject(_text(path), size, etag)
 
     def seen(self) -> Iterator[Record]:
         """What the manifest knew, sorted."""
-        with closing(self._db.execute("SELECT * FROM seen ORDER BY path")) as rows:
-            for path, size, mtime_ns, ctime_ns, etag in rows:
-                yield Record(_text(path), size, mtime_ns, ctime_ns, etag)
+        for path, size, mtime_ns, ctime_ns, etag in self._db.execute("SELECT * FROM seen ORDER BY path"):
+            yield Record(_text(path), size, mtime_ns, ctime_ns, etag)
 
     def local(self) -> Iterator[LocalFile]:
         """What was found, sorted."""
-        with closing(self._db.execute("SELECT * FROM local ORDER BY path")) as rows:
-            for path, size, mtime_ns, ctime_ns, kind in rows:
-                yield LocalFile(_text(path), size, mtime_ns, ctime_ns, Kind(kind))
+        for path, size, mtime_ns, ctime_ns, kind in self._db.execute("SELECT * FROM local ORDER BY path"):
+            yield LocalFile(_text(path), size, mtime_ns, ctime_ns, Kind(kind))
 
     def __enter__(self) -> Self:
         return self

@@ -26,7 +26,7 @@ MOST_PARTS = 10_000
 def part_bytes(size: int, least: int) -> int:
     """How large the parts of an object are, so that there are not too many of them."""
     needed = -(-size // MOST_PARTS)
-    return max(least, -(-needed // MIB) * MIB)
+    return least if needed <= least else -(-needed // MIB) * MIB
 
 
 def ranges(size: int, part: int) -> list[tuple[int, int, int]]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from workers.datasync.plan import MAX_DEPTH, Kind, LocalFile
 
+# What a path has become that was a file or directory: a link, something beneath a link, a FIFO, a device.
+SWAPPED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.ENODEV})
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 

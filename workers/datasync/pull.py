@@ -15,7 +15,7 @@ from workers.datasync.crew import Crew, Work
 from workers.datasync.faults import data_errors
 from workers.datasync.large import LargeDownload, part_bytes, ranges
 from workers.datasync.layer import Layer
-from workers.datasync.local import own, unlink_inside
+from workers.datasync.local import SWAPPED, own, unlink_inside
 from workers.datasync.manifest import Manifest
 from workers.datasync.plan import Action, Do, LocalFile, Record, RemoteObject
 from workers.datasync.progress import Progress
@@ -45,15 +45,19 @@ class Pull:
         room: Promise,
         pool: Pool | None,
         shared: bool,
+        running: bool,
         part: int,
         checkpoint: Callable[[], None],
     ) -> None:
         """subject: what is copied, for people; pool: of the cache, if it is used; shared: the job cannot write, so that
-        its files may be the cache's own; part: bytes of the parts that larger objects are fetched in.
+        its files may be the cache's own; running: the job is at work there; part: bytes of the parts that larger
+        objects are fetched in.
         """
         self._subject, self._container, self._prefix = subject, container, prefix
         self._layer, self._manifest, self._progress, self._room = layer, manifest, progress, room
-        self._pool, self._shared, self._part, self._checkpoint = pool, shared, part, checkpoint
+        self._pool, self._shared, self._running = pool, shared, running
+        self._part, self._checkpoint = part, checkpoint
+        self.blocked: list[str] = []
         self._small = SmallObjects(container, prefix)
         self._open: set[LargeDownload] = set()
         self._lock = threading.Lock()
@@ -78,16 +82,23 @@ class Pull:
                 self._layer.make_directory(action.path)
                 self._manifest.record(Record(action.path, 0, 0, 0, action.remote.etag))
             elif action.do is Do.DOWNLOAD and self._pool is not None:
-                yield self._guarded(partial(self._from_pool, self._pool, action.remote))
+                yield self._guarded(action.path, partial(self._from_pool, self._pool, action.remote))
             elif action.do is Do.DOWNLOAD and action.remote.size > self._part:
                 yield from self._in_parts(action.remote)
             elif action.do is Do.DOWNLOAD:
-                yield self._guarded(partial(self._whole, action.remote))
+                yield self._guarded(action.path, partial(self._whole, action.remote))
 
-    def _guarded(self, copy: Work) -> Work:
+    def _guarded(self, path: str, copy: Work) -> Work:
         def wrapped() -> None:
             with data_errors(self._subject):
-                copy()
+                try:
+                    copy()
+                except OSError as error:
+                    if not (self._running and error.errno in SWAPPED):
+                        raise
+                    # The job put something else there, or on the way: its own doing stands.
+                    self.blocked.append(path)
+                    self._progress.skipped()
 
         def work() -> None:
             self._checkpoint()
@@ -143,9 +154,9 @@ class Pull:
                 self._finish(source, download, told=True)
 
         for piece in todo:
-            yield self._guarded(partial(fetch, *piece))
+            yield self._guarded(source.path, partial(fetch, *piece))
         if not todo:
-            yield self._guarded(partial(self._finish, source, download, told=False))
+            yield self._guarded(source.path, partial(self._finish, source, download, told=False))
 
     def _finish(self, source: RemoteObject, download: LargeDownload, *, told: bool) -> None:
         try:
@@ -190,7 +201,7 @@ class Pull:
             download = LargeDownload(self._container, self._prefix, source, part, self._checkpoint)
             try:
                 pieces = ranges(source.size, part_bytes(source.size, self._part))
-                fetches = (self._guarded(partial(download.fetch, start, size)) for _, start, size in pieces)
+                fetches = (partial(download.fetch, start, size) for _, start, size in pieces)
                 Crew(first_failure_ends=True, threads=POOL_THREADS).run(fetches)
                 download.verify()
             finally:

@@ -17,7 +17,7 @@ from aitrain.domain.errors import StepCancelled
 from workers.datasync.crew import Crew, Work
 from workers.datasync.faults import data_errors
 from workers.datasync.large import LargeUpload, part_bytes, ranges
-from workers.datasync.local import is_gone, open_inside
+from workers.datasync.local import SWAPPED, is_gone, open_inside
 from workers.datasync.manifest import Manifest
 from workers.datasync.plan import Action, Do, Kind, LocalFile, Record
 from workers.datasync.progress import Progress
@@ -27,8 +27,6 @@ from workers.datasync.small import SmallObjects
 
 log = logging.getLogger(__name__)
 
-# What a path has become that was a file when the volume was walked: a link, something beneath a link, a FIFO, a device.
-SWAPPED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.ENXIO, errno.ENODEV})
 # A file that is written to while it is read is read again, in the hope that it comes to rest.
 READS = 3
 

@@ -34,7 +34,9 @@ def patiently(copy: Callable[[], None], checkpoint: Callable[[], None]) -> None:
     Retrying(
         sleep=pause,
         stop=stop_after_attempt(TRIES),
-        wait=wait_exponential_jitter(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS),
+        wait=wait_exponential_jitter(
+            multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS
+        ),
         retry=retry_if_exception(_is_worth_it),
         reraise=True,
     )(copy)

@@ -67,6 +67,12 @@ class Room:
             f"host's disk, of which {self._reserve / MIB:.0f} MiB are kept free; make room there, or take less data",
         )
 
+    @property
+    def shortage(self) -> int:
+        """Bytes that the disk lacks of what is to be kept free."""
+        with self._lock:
+            return max(0, -self._spare())
+
     def _spare(self) -> int:
         disk = os.statvfs(self._directory)
         return disk.f_bavail * disk.f_frsize - self._reserve - sum(promise.left for promise in self._promises)

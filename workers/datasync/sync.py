@@ -116,11 +116,13 @@ class VolumeSync:
                     progress = Progress(Direction.PULL, tally, self._report)
                     pull = Pull(
                         str(self._volume), container, self._volume.prefix, layer, manifest, progress, room=room,
-                        pool=pool, shared=self._volume.permission is Permission.RO, part=self._part,
+                        pool=pool, shared=self._volume.permission is Permission.RO, running=running,
+ part=self._part,
                         checkpoint=self._checkpoint,
                     )  # fmt: skip
                     pull.run(plan())
                     self._note_cache(progress.now)
+                self._tell("were left out: the job has something else there", pull.blocked)
                 self._check_complete(progress)
             if not running:
                 manifest.completed()

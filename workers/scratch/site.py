@@ -143,6 +143,8 @@ class LocalSite:
             "docker_url": docker_url,
             "data_dir": str(self.directory / name),
             "container_network": "none",
+            # Its disk may be a small one of its own.
+            "disk_reserve_mib": 0,
             **host,
         }
         own = {} if redis_url is None else {"redis_url": redis_url}

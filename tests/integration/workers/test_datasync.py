@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,53 +17,12 @@ from botocore.exceptions import ClientError
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import InfoCode
-from aitrain.domain.volume import Volume
-from aitrain.settings import DataStore
-from workers.datasync import VolumeSync
+from tests.integration.workers.volumes import OWNER, Sync, objects, put
 from workers.scratch.servers import S3Server, free_port
-
-OWNER = (42420, 42420)
-
-
-class Sync:
-    """A volume of a test, and what it told."""
-
-    def __init__(self, text: str, s3: S3Server, directory: Path, **store: Any) -> None:
-        values = {
-            "endpoint_url": s3.url,
-            "access_key_id": s3.access_key_id,
-            "secret_access_key": s3.secret_access_key,
-            **store,
-        }
-        self.told: list[VolumeProgress] = []
-        self.cancelled = False
-        self.sync = VolumeSync(
-            Volume.parse(text), {"s3": DataStore(**values)}, directory, owner=OWNER, checkpoint=self._checkpoint,
-            report=self.told.append,
-        )  # fmt: skip
-        self.data = self.sync.mounted
-
-    def _checkpoint(self) -> None:
-        if self.cancelled:
-            raise StepCancelled("stopped")
-
-    def files(self) -> dict[str, bytes]:
-        return {str(p.relative_to(self.data)): p.read_bytes() for p in self.data.rglob("*") if p.is_file()}
 
 
 def pushed(**counts: int) -> VolumeProgress:
     return VolumeProgress(direction=Direction.PUSH, **counts)
-
-
-def put(s3_client: Any, bucket: str, objects: dict[str, bytes]) -> None:
-    s3_client.create_bucket(Bucket=bucket)
-    for key, body in objects.items():
-        s3_client.put_object(Bucket=bucket, Key=key, Body=body)
-
-
-def objects(s3_client: Any, bucket: str) -> dict[str, bytes]:
-    listed = s3_client.list_objects_v2(Bucket=bucket).get("Contents", [])
-    return {item["Key"]: s3_client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed}
 
 
 def test_only_what_is_under_the_prefix_is_copied(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
@@ -217,9 +178,104 @@ def test_a_link_on_the_way_is_not_followed_by_a_pull(s3: S3Server, s3_client: An
     (tmp_path / "etc").mkdir()
     volume.data.mkdir(parents=True)
     (volume.data / "sub").symlink_to(tmp_path / "etc")
-    with pytest.raises(PlatformFault):
-        volume.sync.pull()
+    volume.sync.pull(running=True)
+    assert (volume.data / "sub").is_symlink(), "what a running job did is left alone"
+    assert volume.told[-1].skipped == 1
+    volume.sync.pull()
+    assert volume.files() == {"sub/cron": b"evil"}, "before it runs there is nothing of its own yet"
     assert list((tmp_path / "etc").iterdir()) == []
+
+
+def test_rwd_deletes_what_the_job_deleted_and_nothing_else(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    put(s3_client, bucket, {"out/gone": b"1", "out/kept": b"2", "out/replaced": b"3", "beside": b"4", "out/d/x": b"5"})
+    volume = Sync(f"{bucket}@s3/out:/out:rwd", s3, tmp_path)
+    volume.sync.pull()
+    for name in ("gone", "replaced"):
+        (volume.data / name).unlink()
+    (volume.data / "d" / "x").unlink()
+    (volume.data / "d").rmdir()
+    (volume.data / "d").symlink_to("/etc")
+    s3_client.put_object(Bucket=bucket, Key="out/later", Body=b"another job's")
+    s3_client.put_object(Bucket=bucket, Key="out/replaced", Body=b"another job's")
+    volume.sync.push(running=True)
+    assert len(objects(s3_client, bucket)) == 6, "nothing is deleted while it runs"
+    volume.sync.push()
+    assert objects(s3_client, bucket) == {
+        "out/kept": b"2", "out/later": b"another job's", "out/replaced": b"another job's", "beside": b"4",
+        "out/d/x": b"5",
+    }  # fmt: skip
+    assert volume.told[-1].deleted == 1
+
+
+def test_rwd_deletes_nothing_while_anything_is_not_pushed(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    put(s3_client, bucket, {"gone": b"1"})
+    volume = Sync(f"{bucket}@s3:/out:rwd", s3, tmp_path)
+    volume.sync.pull()
+    (volume.data / "gone").unlink()
+    unfit = Path(os.fsdecode(os.fsencode(volume.data) + b"/not-utf8-\xff"))
+    unfit.write_bytes(b"x")
+    with pytest.raises(PlatformFault, match="not UTF-8"):
+        volume.sync.push()
+    assert objects(s3_client, bucket) == {"gone": b"1"}
+    unfit.unlink()
+    volume.sync.push()
+    assert objects(s3_client, bucket) == {}
+
+
+def test_a_volume_that_vanished_deletes_nothing(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {"a": b"1"})
+    volume = Sync(f"{bucket}@s3:/out:rwd", s3, tmp_path)
+    volume.sync.pull()
+    shutil.rmtree(volume.data)
+    with pytest.raises(PlatformFault, match="not on this host any more") as caught:
+        volume.sync.push()
+    assert caught.value.code is InfoCode.JOB_SYNC_FAILED
+    assert objects(s3_client, bucket) == {"a": b"1"}
+
+
+def test_a_preview_changes_nothing(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) -> None:
+    put(s3_client, bucket, {"a": b"1", "b": b"22"})
+    volume = Sync(f"{bucket}@s3:/out:rwd", s3, tmp_path)
+    before = volume.sync.preview(Direction.PULL)
+    assert before.lines == ("download: 'a' (1 bytes)", "download: 'b' (2 bytes)")
+    assert before.summary == "2 x download; 3 bytes to copy"
+    assert not volume.data.exists()
+    volume.sync.pull()
+    (volume.data / "a").unlink()
+    (volume.data / "c").write_bytes(b"333")
+    assert volume.sync.preview(Direction.PUSH).lines == ("delete object: 'a'", "upload: 'c' (3 bytes)")
+    assert objects(s3_client, bucket) == {"a": b"1", "b": b"22"}
+
+
+def test_a_file_that_is_written_to_while_it_is_pushed(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    volume = Sync(f"{bucket}@s3:/out:rw", s3, tmp_path)
+    volume.sync.pull()
+    log = volume.data / "log"
+    log.write_bytes(b"begun")
+    over = threading.Event()
+
+    def grow() -> None:
+        with log.open("ab") as file:
+            while not over.wait(0.0005):
+                file.write(b"more\n")
+                file.flush()
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        volume.sync.push(running=True)
+        assert objects(s3_client, bucket)["log"].startswith(b"begun")
+    finally:
+        over.set()
+        writer.join()
+    volume.sync.push()
+    assert objects(s3_client, bucket)["log"] == log.read_bytes(), "what it became is pushed in the end"
 
 
 def test_two_jobs_may_make_one_container_at_once(s3: S3Server, bucket: str, tmp_path: Path) -> None:
