@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
+from xml.etree import ElementTree
 
 import boto3
 from botocore.config import Config
@@ -33,7 +35,7 @@ def _client(store: DataStore) -> Any:
 
 def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, attempts: int) -> Any:
     """A client of a data store. attempts: how often a request is sent until it counts as failed."""
-    return boto3.session.Session().client(
+    client = boto3.session.Session().client(
         "s3",
         endpoint_url=store.endpoint_url,
         region_name=store.region,
@@ -51,6 +53,33 @@ def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, at
             s3={"addressing_style": "path"} if store.endpoint_url else None,
         ),
     )
+    client.meta.events.register("before-parse.s3.ListObjectsV2", _read_contents)
+    return client
+
+
+def _read_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Reads the objects of a listing's page in botocore's stead, which takes 0.2 ms for each.
+
+    The rest of the page stays for botocore, and so does what comes after: it decodes the keys.
+    """
+    if response_dict["status_code"] != HTTPStatus.OK:
+        return
+    try:
+        # The same parser that botocore uses.
+        page = ElementTree.fromstring(response_dict["body"])  # noqa: S314
+        rest, read = [], []
+        for item in page:
+            if item.tag.rpartition("}")[2] != "Contents":
+                rest.append(item)
+                continue
+            texts = {part.tag.rpartition("}")[2]: part.text or "" for part in item}
+            read.append({"Key": texts["Key"], "Size": int(texts["Size"]), "ETag": texts["ETag"]})
+    except (ElementTree.ParseError, KeyError, ValueError):
+        return  # botocore says what is wrong with it
+    if read:
+        page[:] = rest
+        response_dict["body"] = ElementTree.tostring(page)
+        customized_response_dict["Contents"] = read
 
 
 @lru_cache(maxsize=256)
