@@ -34,7 +34,7 @@ BAD = [
     ({"image": "x", "volumes": ["data@s3:relative"]}, "volumes[0].mount_path", "/relative"),
     ({"image": "x", "volumes": ["data@s3:/a/../b"]}, "volumes[0].mount_path", "without"),
     ({"image": "x", "volumes": ["data@s3:/"]}, "volumes[0].mount_path", "below /"),
-    ({"image": "x", "volumes": ["data@s3:/a:rx"]}, "volumes[0].permission", "'ro' or 'rw'"),
+    ({"image": "x", "volumes": ["data@s3:/a:rx"]}, "volumes[0].permission", "'ro', 'rw' or 'rwd'"),
     ({"image": "x", "volumes": ["data@s3:/a:ro:often"]}, "volumes[0]", "cache or no-cache"),
     ({"image": "x", "volumes": ["data@s3/../up:/a"]}, "volumes[0].prefix", "without a leading /"),
     ({"image": "x", "volumes": ["Data@s3:/a"]}, "volumes[0].container", "lower-case"),
