@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import uuid
@@ -22,9 +23,15 @@ class Layer:
         for directory in (root, parts):
             directory.mkdir(parents=True, exist_ok=True)
         own(root, owner)
+        # Another process may have left parts here, which large files go on with.
+        self._name, self._numbers = uuid.uuid4().hex, itertools.count()
         self._last = threading.local()
         self._held: set[int] = set()
         self._lock = threading.Lock()
+
+    def new_part(self) -> Path:
+        """A path for a file that is not whole yet."""
+        return self.parts / f"{self._name}-{next(self._numbers)}"
 
     def make_directory(self, path: str) -> None:
         """Makes a directory of the volume, and its parents."""
@@ -32,7 +39,7 @@ class Layer:
 
     def lay(self, path: str, content: bytes) -> LocalFile:
         """Writes a file of the volume."""
-        part = self.parts / uuid.uuid4().hex
+        part = self.new_part()
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             try:
@@ -58,7 +65,7 @@ class Layer:
         try:
             os.link(source, name, dst_dir_fd=directory)
         except FileExistsError:
-            part = self.parts / uuid.uuid4().hex
+            part = self.new_part()
             os.link(source, part)
             os.rename(part, name, dst_dir_fd=directory)
             # Where both were links to one file already, the rename leaves both of them.

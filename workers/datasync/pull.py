@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -129,7 +128,12 @@ class Pull:
     def _in_parts(self, source: RemoteObject) -> Iterator[Work]:
         known = self._manifest.unfinished(source.path)
         part = part_bytes(source.size, self._part)
-        facts = {"etag": source.etag, "part": str(part), "name": known.get("name") or uuid.uuid4().hex, "done": "0"}
+        facts = {
+            "etag": source.etag,
+            "part": str(part),
+            "name": known.get("name") or self._layer.new_part().name,
+            "done": "0",
+        }
         file = self._layer.parts / facts["name"]
         if known.get("etag") == source.etag and known.get("part") == str(part) and file.exists():
             facts["done"] = known["done"]
@@ -183,7 +187,7 @@ class Pull:
         if self._shared:
             file = self._layer.link(pool.path(source), source.path)
         else:
-            own_copy = self._layer.parts / uuid.uuid4().hex
+            own_copy = self._layer.new_part()
             try:
                 copy_file(pool.path(source), own_copy, self._checkpoint)
                 own(own_copy, self._layer.owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 
@@ -31,15 +32,28 @@ def patiently(copy: Callable[[], None], checkpoint: Callable[[], None]) -> None:
             checkpoint()
             time.sleep(min(POLL_SECONDS, left))
 
+    if _succeeds(copy):  # nearly always, and then a small file is copied in the time that the machinery takes
+        return
+    pause(FIRST_PAUSE_SECONDS * (1 + random.random()))  # noqa: S311 - jitter
     Retrying(
         sleep=pause,
-        stop=stop_after_attempt(TRIES),
+        stop=stop_after_attempt(TRIES - 1),
         wait=wait_exponential_jitter(
             multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS
         ),
         retry=retry_if_exception(_is_worth_it),
         reraise=True,
     )(copy)
+
+
+def _succeeds(copy: Callable[[], None]) -> bool:
+    try:
+        copy()
+    except PlatformFault as fault:
+        if _is_worth_it(fault):
+            return False
+        raise
+    return True
 
 
 def _is_worth_it(error: BaseException) -> bool:

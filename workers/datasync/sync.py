@@ -277,7 +277,14 @@ class VolumeSync:
                 InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
                 f"{self._volume}: this host knows no data store {self._volume.alias!r}; add it to its settings",
             )
-        return S3Container(store, self._volume.container)
+        try:
+            return S3Container(store, self._volume.container)
+        except ValueError as error:  # as botocore calls an endpoint that is no URL
+            raise UserFault(
+                EndCause.DATA_REFUSED,
+                InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
+                f"{self._volume}: the data store {self._volume.alias!r} cannot be used: {error}; correct its endpoint",
+            ) from error
 
 
 def _lock(descriptor: int) -> bool:
