@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -37,7 +37,7 @@ class VolumeSync:
     def __init__(
         self,
         volume: Volume,
-        stores: dict[str, DataStore],
+        stores: Mapping[str, DataStore],
         directory: Path,
         *,
         owner: tuple[int, int],
