@@ -33,17 +33,17 @@ class DataStoreRows(Connection):
         entry = row.entry
         shown = entry.model_dump(exclude={"project", "alias", "added_ms"})
         arguments = {"project": entry.project, "alias": entry.alias, "row": {**shown, "sealed": row.sealed}}
-        return _row(entry.project, entry.alias, self._run("put_data_store", arguments)["row"]).entry
+        return to_row(entry.project, entry.alias, self._run("put_data_store", arguments)["row"]).entry
 
     def data_store(self, project: str, alias: str) -> DataStoreRow | None:
         """A project's data store, None if it has none of that alias."""
         held = self._ask(lambda: self._redis.hget(self._key("data_stores", project), alias))
-        return None if held is None else _row(project, alias, held)
+        return None if held is None else to_row(project, alias, held)
 
     def data_stores(self, project: str) -> list[DataStoreRow]:
         """The data stores of a project, by alias."""
         held = self._ask(lambda: self._redis.hgetall(self._key("data_stores", project)))
-        return [_row(project, alias, row) for alias, row in sorted(held.items())]
+        return [to_row(project, alias, row) for alias, row in sorted(held.items())]
 
     def all_data_stores(self) -> list[DataStoreRow]:
         """The data stores of every project."""
@@ -65,7 +65,8 @@ class DataStoreRows(Connection):
         return bool(self._run("reseal_data_store", arguments)["done"])
 
 
-def _row(project: str, alias: str, held: str) -> DataStoreRow:
+def to_row(project: str, alias: str, held: str) -> DataStoreRow:
+    """A data store from its place in the hash of its project."""
     fields: dict[str, Any] = json.loads(held)
     sealed = fields.pop("sealed")
     return DataStoreRow(DataStoreEntry.model_validate({**fields, "project": project, "alias": alias}), sealed)

@@ -235,6 +235,7 @@ def test_rotation(
         assert "encryption_keys" in ended.message
         assert other.secret_access_key not in ended.model_dump_json()
         assert aitrain(after.site, "data-store", "re-encrypt", status=1).count("rotated/own") == 1
+        assert "site.encryption: give this machine all" in aitrain(after.site, "doctor", "--no-host", status=1)
         both = make_fleet(timing=TIMING, namespace=namespace, encryption_keys=[new, KEY])
         assert "1 encrypted" in aitrain(both.site, "data-store", "re-encrypt")
         assert before.end(before.submit("true", project=project, volumes=volumes)).state == "DONE"

@@ -17,6 +17,9 @@ from workers.datasync.faults import data_errors
 from workers.datasync.s3 import connect
 
 ANSWER_SECONDS = 5.0
+UNKNOWN = InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR
+# What a listing says, of all containers or of one. A web server may answer anything with a page that is well-formed.
+LISTED = {"Buckets", "Owner", "Name", "KeyCount", "IsTruncated", "MaxKeys", "Contents"}
 # The header Date has whole seconds.
 DATE_STEP_SECONDS = 1.0
 
@@ -48,8 +51,7 @@ def inspect(alias: str, store: DataStore, container: str = "") -> DataStoreFacts
     try:
         client = connect(store, connect_seconds=ANSWER_SECONDS, read_seconds=ANSWER_SECONDS, attempts=1)
     except ValueError as error:  # as botocore calls an endpoint that is no URL
-        unknown = InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR
-        return DataStoreFacts(None, "", f"{subject}: {error}", fault=unknown)
+        return DataStoreFacts(None, "", f"{subject}: {error}", fault=UNKNOWN)
     began = time.time()
     answer: dict[str, Any] = {}
     try:
@@ -62,6 +64,9 @@ def inspect(alias: str, store: DataStore, container: str = "") -> DataStoreFacts
     except JobFault as fault:
         code = str(answer.get("Error", {}).get("Code", ""))
         return DataStoreFacts(None, code, str(fault), *_clock(answer, began), fault.code)
+    if not LISTED & answer.keys():
+        complaint = f"{subject}: answers, and not as an S3 service does"
+        return DataStoreFacts(None, "", complaint, *_clock(answer, began), UNKNOWN)
     shown = 1 if container else len(answer.get("Buckets", ()))
     return DataStoreFacts(shown, "", "", *_clock(answer, began))
 

@@ -31,6 +31,15 @@ class Narrow(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+class Page(Narrow):
+    """A web server that has the same page for everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html><head/><body/></html>")
+
+
 @pytest.fixture
 def narrow() -> Iterator[DataStore]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Narrow) as server:
@@ -51,6 +60,18 @@ def test_keys_that_may_not_list_all(narrow: DataStore) -> None:
     others = problem(inspect("s3", narrow, "others"), narrow, "others")
     assert others is not None
     assert "may not be listed" in others.message
+
+
+def test_a_web_server_is_no_service() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        store = DataStore.model_validate({"endpoint_url": url, "access_key_id": "x", "secret_access_key": "y"})
+        for container in ("", "data"):
+            told = problem(inspect("s3", store, container), store, container)
+            assert told is not None
+            assert told.field == "endpoint_url"
+        server.shutdown()
 
 
 def test_a_container(s3: S3Server, bucket: str) -> None:
