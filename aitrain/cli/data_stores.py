@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from aitrain.client import Client
@@ -62,7 +63,7 @@ def list_data_stores(project: str) -> None:
         table = Table("alias", "endpoint", "region", "access key id", "checked", "added", title=f"project {project}")
         for entry in client.data_stores.list(project):
             table.add_row(
-                entry.alias, entry.endpoint_url or "Amazon's", entry.region, entry.access_key_id,
+                entry.alias, escape(entry.endpoint_url or "Amazon's"), entry.region, entry.access_key_id,
                 "yes" if entry.checked else "no", _added(entry),
             )  # fmt: skip
         out.print(table)
