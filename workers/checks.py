@@ -59,6 +59,11 @@ def problem(facts: DataStoreFacts, store: DataStore, container: str) -> Problem 
     if code is InfoCode.DATASYNC_INVALID_CONTAINER:
         return Problem("container", container, "is not there", "create it, correct its name, or leave it out")
     where = store.endpoint_url or "the provider's own"
+    if facts.code and not facts.code.isdigit():
+        return Problem(
+            "endpoint_url", where, f"answers, and refuses to list containers {said}",
+            "look its word up, and correct the address, the region or the clocks",
+        )  # fmt: skip
     return Problem(
         "endpoint_url", where, f"does not answer as an S3 service does {said}".rstrip(),
         "correct it, and see that control workers and hosts reach it",

@@ -21,7 +21,8 @@ STORE = DataStore(endpoint_url="http://127.0.0.1:9000")
         ("INVALID_CONTAINER", "NoSuchBucket", "data", "container", "is not there"),
         ("PROGRESS_FAILED_TRANSIENT_ERROR", "", "", "endpoint_url", "does not answer"),
         ("PROGRESS_FAILED_UNKNOWN_ERROR", "418", "", "endpoint_url", "(418)"),
-        ("PROGRESS_FAILED_UNKNOWN_ERROR", "x" * 10_000, "", "endpoint_url", "does not answer"),
+        ("PROGRESS_FAILED_UNKNOWN_ERROR", "RequestTimeTooSkewed", "", "endpoint_url", "clocks"),
+        ("PROGRESS_FAILED_UNKNOWN_ERROR", "x" * 10_000, "", "endpoint_url", "answers, and refuses"),
     ],
 )
 def test_refusals(fault: str, code: str, container: str, field: str, words: str) -> None:
