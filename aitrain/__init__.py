@@ -9,6 +9,7 @@ from aitrain.client import Client, submit_job
 from aitrain.domain.errors import (
     AitrainError,
     BrokerUnavailable,
+    DataStoreNotFound,
     InvalidInput,
     JobNotFound,
     QuotaExceeded,
@@ -26,6 +27,7 @@ __all__ = [
     "AitrainError",
     "BrokerUnavailable",
     "Client",
+    "DataStoreNotFound",
     "InvalidInput",
     "Job",
     "JobEdit",

@@ -21,6 +21,8 @@ from aitrain.settings import Settings
 CONTROL_QUEUE = "control"
 # No worker consumes it: whatever lands there was sent without a queue, and that is a defect.
 UNROUTED_QUEUE = "unrouted"
+# The duty of control workers that tries a data store which is to be added.
+CHECK_DATA_STORE = "check_data_store"
 # Whoever only asks whether the broker answers wants to know soon.
 CHECK_SECONDS = 2.0
 
@@ -78,7 +80,7 @@ def celery_app(settings: Settings) -> Celery:
 
 
 class Broker:
-    """Sends the messages of jobs."""
+    """Sends the messages of jobs, and those to control workers."""
 
     def __init__(self, settings: Settings) -> None:
         self.app = celery_app(settings)
@@ -107,6 +109,22 @@ class Broker:
         steps = list(Step)
         links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
+
+    def send_check(self, token: str) -> None:
+        """Asks the control workers to try a data store that is to be added. The message carries its token only.
+
+        Raises BrokerUnavailable.
+        """
+        self._send(
+            self.app.signature(
+                task_name(CHECK_DATA_STORE),
+                args=(token,),
+                immutable=True,
+                queue=CONTROL_QUEUE,
+                argsrepr=f"check={token}",
+                kwargsrepr="{}",
+            )
+        )
 
     def _link(self, step: Step, job_id: str, fence: str, queue: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aitrain.broker import Broker
+from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import admit, default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerRow
@@ -41,6 +42,8 @@ def open_store(settings: Settings) -> Store:
 class Client:
     """One connection to a site. Safe to share between threads.
 
+    data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores).
+
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
 
@@ -48,7 +51,9 @@ class Client:
         """settings: read from the environment and the file if not given (see aitrain.settings)."""
         self.settings = settings or load_settings()
         self._store = open_store(self.settings)
-        self._dispatcher = Dispatcher(self.settings, self._store, Broker(self.settings))
+        broker = Broker(self.settings)
+        self._dispatcher = Dispatcher(self.settings, self._store, broker)
+        self.data_stores = DataStores(self.settings, self._store, broker)
         self._site = self.settings.site
 
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
@@ -63,7 +68,7 @@ class Client:
         except ValueError:
             raise InvalidInput.of("job_id", job_id, "is not a UUID", "make one with uuid.uuid4()") from None
         try:
-            admitted = admit(spec, self._site, self._store.timeout_limit(spec.project))
+            admitted = admit(spec, self._site, self._store.project_terms(spec.project))
             submitted = self._store.submit(job_id, admitted)
         except StoreUnavailable as error:
             raise StoreUnavailable(f"job {job_id} may or may not be queued: {error}") from error

@@ -6,6 +6,7 @@ retry and limit stands here with its unit in its name.
 
 from __future__ import annotations
 
+import base64
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,8 @@ from aitrain.domain.spec import MAX_TIMEOUT_S, invalid_input
 
 DAY_SECONDS = 86_400
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
+# Of a key of Fernet, before it is written in base64.
+KEY_BYTES = 32
 
 
 class _Section(BaseModel):
@@ -134,6 +137,8 @@ class Timing(_Section):
     cache_idle_seconds: float = Field(default=7 * DAY_SECONDS, ge=0)
     # Auto-restarts of a job do not follow each other faster: each leaves its history and log.
     restart_period_seconds: float = Field(default=60, ge=0)
+    # A data store that is to be added answers a check in 10 s at most; the rest is for a control worker that is busy.
+    check_seconds: float = Field(default=20, gt=0)
     # A waiting job that has waited this long gets the next units that fit; until then smaller ones may pass it.
     placement_patience_seconds: float = Field(default=600, ge=0)
 
@@ -178,7 +183,9 @@ class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
     redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
-    in both, and the label that tells this site's containers from others'; currency: of all prices, on bills.
+    in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
+    data_stores: of the whole site, by alias; encryption_keys: for the keys of the projects' data stores, which stand in
+    the job store: the first one encrypts, all decrypt (`aitrain data-store new-key` makes one).
     """
 
     model_config = SettingsConfigDict(
@@ -192,9 +199,22 @@ class Settings(BaseSettings):
     minor_unit: Decimal = Decimal("0.01")
     flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
     data_stores: dict[str, DataStore] = Field(default_factory=dict)
+    encryption_keys: tuple[SecretStr, ...] = ()
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
     limits: Limits = Limits()
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _encryption_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys):
+            try:
+                size = len(base64.urlsafe_b64decode(key.get_secret_value()))
+            except ValueError:  # as base64 calls what is none
+                size = 0
+            if size != KEY_BYTES:
+                raise ValueError(f"key {number} is none: make one with `aitrain data-store new-key`")
+        return keys
 
     @classmethod
     def settings_customise_sources(

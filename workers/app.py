@@ -1,4 +1,4 @@
-"""The Celery app of the fleet: `celery -A workers.app worker`. Steps run on hosts, sweeps on control workers."""
+"""The Celery app of the fleet: `celery -A workers.app worker`. Hosts run steps, control workers the rest."""
 
 from __future__ import annotations
 
@@ -84,6 +84,16 @@ def sweep(duty: Callable[[Machine], None]) -> Callable[[Machine], None]:
     return duty
 
 
+def request(duty: Callable[[Machine, str], None]) -> Callable[[Machine, str], None]:
+    """Makes a function what a control worker does for a client that waits. The message carries a token only."""
+
+    @app.task(name=task_name(duty.__name__))
+    def task(token: str) -> None:
+        duty(machine, token)
+
+    return duty
+
+
 def _every(duty: str, seconds: float) -> dict[str, Any]:
     # A tick that waited for three periods is of no use: the next one does its work.
     return {
@@ -99,4 +109,4 @@ app.conf.beat_schedule = {
     "lost_hosts": _every("recover_lost_hosts", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
-app.conf.imports = ("workers.steps", "workers.sweeps")
+app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks")

@@ -9,7 +9,8 @@ from aitrain.broker import CONTROL_QUEUE, host_queue
 from aitrain.settings import Settings
 
 CELERY = [sys.executable, "-m", "celery", "-A", "workers.app"]
-CONTROL_CONCURRENCY = 2
+# Two sweeps at once, while two checks of data stores wait for answers that do not come.
+CONTROL_CONCURRENCY = 4
 
 
 def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:

@@ -13,6 +13,7 @@ from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings, load_settings
 from aitrain.store import HostTiming, Store
+from aitrain.vault import Vault
 from workers.datasync import MIB, Cache, Disk, Room
 from workers.runtime import Engine
 
@@ -27,6 +28,11 @@ class Machine:
     def store(self) -> Store:
         """The job store."""
         return open_store(self.settings)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Opens the data stores of projects."""
+        return Vault(self.settings.encryption_keys)
 
     @cached_property
     def broker(self) -> Broker:

@@ -16,6 +16,7 @@ from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
 from aitrain.store import Lease
 from workers import clock
+from workers.data_stores import ProjectDataStores
 from workers.datasync import VolumeSync
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
@@ -66,6 +67,8 @@ class Run:
     def volumes(self) -> list[tuple[Volume, VolumeSync]]:
         """The job's volumes, each with what copies it."""
         progress = dict(self.job.progress)
+        machine = self.machine
+        stores = ProjectDataStores(self.job.project, machine.store, machine.vault, machine.settings.data_stores)
 
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
             def report(now: VolumeProgress) -> None:
@@ -80,7 +83,7 @@ class Run:
                 volume,
                 VolumeSync(
                     volume,
-                    self.machine.settings.data_stores,
+                    stores,
                     self.workspace.volume(number),
                     owner=self.owner,
                     checkpoint=self.checkpoint,

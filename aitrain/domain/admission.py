@@ -15,8 +15,8 @@ from aitrain.domain.spec import JobSpec, Resources
 class Site:
     """What a site offers and allows.
 
-    flavors: the catalogue by id; data_stores: known aliases; timeouts in seconds of RUNNING, 0 for none;
-    platform_retries, warning_s: of a job that does not say.
+    flavors: the catalogue by id; data_stores: aliases that every project knows; timeouts in seconds of RUNNING, 0 for
+    none; platform_retries, warning_s: of a job that does not say.
     """
 
     flavors: Mapping[str, Flavor]
@@ -25,6 +25,17 @@ class Site:
     max_timeout_s: int
     platform_retries: int = 0
     warning_s: int = 0
+
+
+@dataclass(frozen=True)
+class ProjectTerms:
+    """What holds for one project beside what holds for its site.
+
+    max_timeout_s: its longest timeout, in seconds, 0 for no limit; None: the site's; data_stores: aliases of its own.
+    """
+
+    max_timeout_s: int | None = None
+    data_stores: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -41,21 +52,23 @@ class Admitted:
     warning_s: int
 
 
-def admit(spec: JobSpec, site: Site, project_max_timeout_s: int | None = None) -> Admitted:
+def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admitted:
     """Settles what the spec leaves open.
 
-    project_max_timeout_s: the longest timeout of its project, in seconds, 0 for no limit; None: the site's. Raises
-    InvalidInput with every problem that the site has with it.
+    terms: of its project, None if it has none of its own. Raises InvalidInput with every problem that the site has with
+    it.
     """
+    terms = terms or ProjectTerms()
+    known = {*site.data_stores, *terms.data_stores}
     problems: list[Problem] = []
     flavor_id, kind, units = _units(spec.resources, site, problems)
     for index, volume in enumerate(spec.volumes):
-        if volume.alias and volume.alias not in site.data_stores:
+        if volume.alias and volume.alias not in known:
             problems.append(
-                Problem(f"volumes[{index}].alias", volume.alias, "is not a data store of this site",
-                        f"use one of: {_names(site.data_stores)}")
+                Problem(f"volumes[{index}].alias", volume.alias, "is not a data store of this site or project",
+                        f"use one of: {_names(known)}, or add it with `aitrain data-store add`")
             )  # fmt: skip
-    longest_s = site.max_timeout_s if project_max_timeout_s is None else project_max_timeout_s
+    longest_s = site.max_timeout_s if terms.max_timeout_s is None else terms.max_timeout_s
     timeout_s = spec.timeout or default_timeout(site, longest_s)
     if (problem := timeout_problem(timeout_s, longest_s)) is not None:
         problems.append(problem)

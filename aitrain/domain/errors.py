@@ -4,10 +4,13 @@
     ├── InvalidInput (ValueError)    what was asked cannot be: names each field, its value and what would be right
     ├── QuotaExceeded                the project may not hold that many units at once
     ├── JobNotFound (LookupError)    no job has this id
+    ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
+    ├── SecretUnreadable             what is kept encrypted cannot be decrypted with the keys at hand
     ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
     │   ├── StoreUnavailable         the Redis of the job store
-    │   └── BrokerUnavailable        the broker that carries the steps' messages
+    │   ├── BrokerUnavailable        the broker that carries the steps' messages
+    │   └── CheckUnavailable         the control workers that check what is to be added
     ├── JobFault                     a step cannot go on; carries the end cause, the info code and what to do
     │   ├── UserFault                the job's own: ends FAILED
     │   └── PlatformFault            ours: ends ERROR
@@ -80,6 +83,20 @@ class JobNotFound(AitrainError, LookupError):
         super().__init__(f"there is no job {job_id!r}; `aitrain job list` shows those that there are")
 
 
+class DataStoreNotFound(AitrainError, LookupError):
+    """The project has no data store of this alias. The site may have one, in its settings."""
+
+    def __init__(self, project: str, alias: str) -> None:
+        self.project, self.alias = project, alias
+        super().__init__(
+            f"project {project!r} has no data store {alias!r}; `aitrain data-store list {project}` shows those it has"
+        )
+
+
+class SecretUnreadable(AitrainError):
+    """What is kept encrypted cannot be decrypted with the encryption_keys of this process."""
+
+
 class WaitTimeout(AitrainError, TimeoutError):
     """The job did not end within the time that the caller would wait. The job itself goes on."""
 
@@ -94,6 +111,10 @@ class StoreUnavailable(Unavailable):
 
 class BrokerUnavailable(Unavailable):
     """The broker that carries the steps' messages does not answer."""
+
+
+class CheckUnavailable(Unavailable):
+    """No control worker could check what was to be added. Nothing was added."""
 
 
 class JobFault(AitrainError):

@@ -36,7 +36,9 @@ MAX_RETRIES = 100
 WARNING_SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP", "SIGWINCH", "SIGCONT")
 DEFAULT_WARNING_SIGNAL = "SIGUSR1"
 # Fields whose values may be secret: an error names them but does not repeat what stood there.
-SECRET_FIELDS = frozenset({"env", "data_stores", "redis_url", "broker_url"})
+SECRET_FIELDS = frozenset(
+    {"env", "data_stores", "redis_url", "broker_url", "encryption_keys", "access_key_id", "secret_access_key"}
+)
 
 
 def _wrong(message: str, remedy: str) -> PydanticCustomError:

@@ -97,7 +97,7 @@ class Volume(BaseModel):
     @classmethod
     def _alias(cls, value: str) -> str:
         if value and not ALIAS.fullmatch(value):
-            raise _wrong("is not a data store's alias", "use the name of a data store of the settings")
+            raise _wrong("is not a data store's alias", "use the name of a data store of the project or the site")
         return value
 
     @field_validator("prefix")

@@ -1,11 +1,16 @@
 """The job store. `Store` is its one class; the scripts in lua/ are its one way to write."""
 
 from aitrain.store.answers import Begun, Heard, HostJob, HostTiming, Lease, LogLine, Moved, Ordered, Seen, Submitted
-from aitrain.store.connection import fence
+from aitrain.store.checks import Check, CheckAnswer
+from aitrain.store.connection import fence, token
+from aitrain.store.data_stores import DataStoreRow
 from aitrain.store.redis_store import Store
 
 __all__ = [
     "Begun",
+    "Check",
+    "CheckAnswer",
+    "DataStoreRow",
     "Heard",
     "HostJob",
     "HostTiming",
@@ -17,4 +22,5 @@ __all__ = [
     "Store",
     "Submitted",
     "fence",
+    "token",
 ]

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from aitrain.domain.errors import InvalidInput
+from aitrain.store.data_stores import DataStoreRow, to_row
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import answering
 
@@ -119,6 +120,14 @@ class Inspection:
             live: Any = self._redis.zrangebyscore(key("hosts"), f"({now_ms}", "+inf")
             instance = self._redis.hget(key("host", host), "instance") if host in live else None
         return SiteFacts(now_ms, {name: int(at) for name, at in sweeps.items()}, tuple(live), str(instance or ""))
+
+    def data_stores(self) -> list[DataStoreRow]:
+        """The data stores of all projects."""
+        key = self._key
+        with answering():
+            projects: Any = self._redis.smembers(key("data_store_projects"))
+            held: Any = [(project, self._redis.hgetall(key("data_stores", project))) for project in sorted(projects)]
+        return [to_row(project, alias, row) for project, rows in held for alias, row in sorted(rows.items())]
 
     def _clock(self) -> tuple[float, float]:
         samples = []

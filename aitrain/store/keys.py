@@ -43,6 +43,11 @@ LEGEND: dict[str, Key] = {
     "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units at once"),
     "quota_used": Key("quota:used", "hash: 'project/kind' -> units of jobs in the states that count"),
     "timeout_limit": Key("limit:timeout", "hash: project -> its longest timeout in seconds, 0 for none"),
+    "data_stores": Key(
+        "project:{project}:data_stores", "hash: alias -> JSON: a data store of the project, its keys encrypted"
+    ),
+    "data_store_projects": Key("data_stores:projects", "set: projects that have data stores of their own"),
+    "check": Key("check:{token}", "hash: a data store that is to be added, encrypted, and what came of its check"),
     "deadlines": Key("due:deadline", "zset: RUNNING jobs, by the time at which their timeout is reached"),
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
     "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from aitrain.domain.admission import ProjectTerms
 from aitrain.domain.billing import LedgerRow
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Job
@@ -60,6 +61,14 @@ class Ledger(Jobs):
         """A project's longest timeout in seconds, 0 for none; None: the site's."""
         held = self._ask(lambda: self._redis.hget(self._key("timeout_limit"), project))
         return None if held is None else int(held)
+
+    def project_terms(self, project: str) -> ProjectTerms:
+        """What a project's submissions are admitted by, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hget(self._key("timeout_limit"), project)
+        pipe.hkeys(self._key("data_stores", project))
+        limit, aliases = self._ask(pipe.execute)
+        return ProjectTerms(None if limit is None else int(limit), frozenset(aliases))
 
     def set_timeout_limit(self, project: str, seconds: int | None) -> None:
         """Sets a project's longest timeout, 0 for none; None: the site's."""

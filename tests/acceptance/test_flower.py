@@ -9,10 +9,12 @@ import pytest
 import requests
 
 from aitrain import Job, JobState
+from aitrain.vault import new_key
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine, free_port
 
 SECRET = "hunter2-secret"
+KEY = new_key()
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def shown(
 ) -> Iterator[tuple[str, Fleet, Job]]:
     """A site with Flower, and a job that went through it."""
     monkeypatch_module.setenv("FLOWER_UNAUTHENTICATED_API", "true")
-    fleet, port = make_fleet(), free_port()
+    fleet, port = make_fleet(encryption_keys=[KEY]), free_port()
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         for process in (fleet.site.flower(port), fleet.site.control(), fleet.site.host("h1", {"cpu": 1}, engine.url)):
@@ -32,6 +34,10 @@ def shown(
             fleet.submit("sh", "-c", f"sleep 1; echo {SECRET}", env={"TOKEN": SECRET}, labels={"l": SECRET})
         )
         assert job.state == JobState.DONE
+        own = fleet.site.settings.data_stores["s3"]
+        fleet.client.data_stores.add(
+            "default", "own", own.endpoint_url, own.region, own.access_key_id, own.secret_access_key
+        )
         yield url, fleet, job
 
 
@@ -86,10 +92,12 @@ def test_no_secret_on_any_page(shown: tuple[str, Fleet, Job]) -> None:
     pages += [f"/task/{task_id}" for task_id in tasks]
     pages += [f"/worker/{name}" for name in _workers(url)]
     secret_key = fleet.site.settings.data_stores["s3"].secret_access_key.get_secret_value()
+    assert "aitrain.check_data_store" in {task["name"] for task in tasks.values()}
     for page in pages:
         text = requests.get(url + page, timeout=30).text
         assert SECRET not in text, page
         assert secret_key not in text, page
+        assert KEY not in text, page
         assert fleet.client.get(job.id).fence.split(".")[1] not in text, page
 
 

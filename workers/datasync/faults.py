@@ -87,7 +87,7 @@ def _client_fault(subject: str, error: ClientError) -> JobFault:
     if code in WRONG_KEY:
         return _refused(
             InfoCode.DATASYNC_PROGRESS_FAILED_INVALID_CREDENTIALS,
-            f"{subject}: the data store refused the keys ({code}); correct the keys in its settings",
+            f"{subject}: the data store refused the keys ({code}); correct the keys of the data store",
         )
     if code in FORBIDDEN:
         return _refused(

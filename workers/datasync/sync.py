@@ -275,7 +275,7 @@ class VolumeSync:
             raise UserFault(
                 EndCause.DATA_REFUSED,
                 InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
-                f"{self._volume}: this host knows no data store {self._volume.alias!r}; add it to its settings",
+                f"{self._volume}: there is no data store {self._volume.alias!r}; add it with `aitrain data-store add`",
             )
         try:
             return S3Container(store, self._volume.container)

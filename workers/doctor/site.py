@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aitrain.settings import DataStore, Timing
 from aitrain.store.inspection import SiteFacts
 from workers.datasync.inspection import DataStoreFacts
@@ -51,7 +53,21 @@ def hosts(facts: SiteFacts) -> Finding:
 
 def no_data_store() -> Finding:
     """A site may do without."""
-    return ok("data_store", "none is configured: jobs can have no volumes")
+    return ok("data_store", "none is configured: jobs can only name those of their projects")
+
+
+def encryption(data_stores: int, unreadable: Sequence[str], *, has_keys: bool) -> Finding:
+    """The data stores of projects can be decrypted here. unreadable: "project/alias" of those that cannot."""
+    check = "site.encryption"
+    if unreadable:
+        shown = ", ".join(unreadable[:8]) + (", ..." if len(unreadable) > 8 else "")
+        return fail(
+            check, f"{len(unreadable)} of {data_stores} data stores of projects cannot be decrypted here: {shown}",
+            "give this machine all encryption_keys that are in use, or add these data stores again",
+        )  # fmt: skip
+    if data_stores:
+        return ok(check, f"{data_stores} data stores of projects can be decrypted")
+    return ok(check, "no project has a data store" + ("" if has_keys else "; to add one, set encryption_keys"))
 
 
 def has_keys(alias: str, store: DataStore) -> Finding | None:

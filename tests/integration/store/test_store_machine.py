@@ -23,13 +23,14 @@ from redis import Redis
 
 from aitrain.domain.admission import Site, admit
 from aitrain.domain.billing import Terms, rows_due
+from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.placement import Assignment, place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, state_of
-from aitrain.store import HostTiming, Lease, LogLine, Seen, Store
+from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from workers.scratch.servers import RedisServer
 
@@ -108,7 +109,8 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def submit(self, project: str, flavor: str, units: int, again: bool) -> None:
         kind = BUILT_IN[flavor].kind
-        spec = JobSpec.of(image="x", project=project, resources={kind: units}, auto_restart=again)
+        volumes = ("data@s3:/data",) if again else ()
+        spec = JobSpec.of(image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes)
         job_id = str(uuid.uuid4())
         key = f"{project}/{kind}"
         limit = self.redis.hget(self.keys("quota_limit"), key)
@@ -121,6 +123,31 @@ class StoreMachine(RuleBasedStateMachine):
             assert not self.redis.exists(self.keys("job", job_id))
         else:
             assert limit is None or used + units <= int(limit)
+
+    @rule(project=st.sampled_from(PROJECTS), again=st.booleans())
+    def add_a_data_store(self, project: str, again: bool) -> None:
+        entry = DataStoreEntry(
+            project=project, alias="s3", endpoint_url=None, region="gra", access_key_id="***", checked=True,
+            revision="same" if again else uuid.uuid4().hex, added_ms=0,
+        )  # fmt: skip
+        self.store.put_data_store(DataStoreRow(entry, "sealed"))
+
+    @rule(project=st.sampled_from(PROJECTS), new=st.sampled_from(["sealed", "anew"]))
+    def encrypt_anew(self, project: str, new: str) -> None:
+        for row in self.store.data_stores(project):
+            assert self.store.reseal_data_store(row, new)
+
+    @rule(project=st.sampled_from(PROJECTS), force=st.booleans())
+    def remove_a_data_store(self, project: str, force: bool) -> None:
+        jobs = set(self.store.remove_data_store(project, "s3", force=force))
+        needed_by = {
+            job_id
+            for job_id, job in self._jobs().items()
+            if job["project"] == project and "data" in job["spec"] and State(job["state"]) not in ENDED
+        }
+        assert jobs <= needed_by
+        assert bool(jobs) == (bool(needed_by) and not force)
+        assert self.store.data_store(project, "s3") is None or jobs
 
     @rule()
     def place(self) -> None:
@@ -334,7 +361,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.now_ms = arguments["now_ms"]
             answer = self._run(name, arguments)
             self.now_ms = now_ms
-            if name in ("transition", "assign", "stop", "start", "delete"):
+            if name in ("transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store"):
                 assert answer == self.answer, f"{name} answers otherwise when it is sent again"
             # What marks the passing of time only: a sweep's notes, a lease of a host.
             if name not in ("placement_view", "lost_hosts"):
@@ -423,6 +450,11 @@ class StoreMachine(RuleBasedStateMachine):
                 minutes.setdefault((row.job_id, row.attempt), []).append(row.minute)
             for counted in minutes.values():
                 assert sorted(counted) == list(range(len(counted)))
+
+    @invariant()
+    def projects_with_data_stores_are_known(self) -> None:
+        known = self.redis.smembers(self.keys("data_store_projects"))
+        assert known == {project for project in PROJECTS if self.store.data_stores(project)}
 
     @invariant()
     def every_key_is_in_the_legend(self) -> None:

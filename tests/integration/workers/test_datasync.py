@@ -100,7 +100,7 @@ def test_a_wrong_key(s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path) 
 
 
 def test_an_unknown_data_store(s3: S3Server, tmp_path: Path) -> None:
-    with pytest.raises(UserFault, match="knows no data store 'other'") as caught:
+    with pytest.raises(UserFault, match="there is no data store 'other'") as caught:
         Sync("data@other:/in", s3, tmp_path).sync.pull()
     assert caught.value.code is InfoCode.DATASYNC_DATA_STORE_NOT_FOUND
 

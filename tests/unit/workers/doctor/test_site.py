@@ -55,6 +55,16 @@ def test_hosts() -> None:
     )
 
 
+def test_encryption() -> None:
+    assert "set encryption_keys" in site.encryption(0, [], has_keys=False).found
+    assert site.encryption(2, [], has_keys=True).verdict is Verdict.OK
+    lacking = site.encryption(20, [f"red/{number}" for number in range(10)], has_keys=True)
+    assert lacking.verdict is Verdict.FAIL
+    assert "10 of 20" in lacking.found
+    assert "red/7, ..." in lacking.found
+    assert "encryption_keys" in lacking.remedy
+
+
 @pytest.mark.parametrize(
     ("facts", "verdict", "remedy"),
     [

@@ -1,0 +1,118 @@
+"""Commands on the data stores of projects. A secret is never an argument: every user of the machine could see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from aitrain.client import Client
+from aitrain.domain.datastore import DataStoreEntry
+from aitrain.domain.job import moment
+from aitrain.vault import new_key
+
+app = typer.Typer(no_args_is_help=True, help="Data stores of projects: the object storages that their jobs use.")
+out = Console(highlight=False)
+
+SECRET_VARIABLE = "AITRAIN_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
+NOT_DONE = 1
+
+
+def _secret() -> str:
+    """From the environment, else asked for, else the first line of standard input."""
+    if given := os.environ.get(SECRET_VARIABLE):
+        return given
+    if sys.stdin.isatty():
+        return str(typer.prompt("Secret access key", hide_input=True))
+    return sys.stdin.readline().strip()
+
+
+@app.command()
+def add(
+    project: str,
+    alias: str,
+    access_key_id: Annotated[str, typer.Option(help="The public half of its keys.")],
+    endpoint_url: Annotated[str | None, typer.Option(help="http(s)://HOST[:PORT]; Amazon's own if not given.")] = None,
+    region: Annotated[str, typer.Option(help="As the service calls it.")] = "us-east-1",
+    container: Annotated[
+        str | None, typer.Option(help="List this container for the check: for keys that may not list all.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Have a control worker try it first.")] = True,
+) -> None:
+    """Add a data store to a project, or replace the one of this alias; jobs use it from their next step on.
+
+    The secret access key is taken from the variable AITRAIN_SECRET_ACCESS_KEY, asked for, or read from standard input.
+    """
+    with Client() as client:
+        entry = client.data_stores.add(
+            project, alias, endpoint_url, region, access_key_id, _secret(), container=container, check=check
+        )
+        out.print(f"{entry.alias} is a data store of project {entry.project}", markup=False)
+
+
+@app.command("list")
+def list_data_stores(project: str) -> None:
+    """List a project's data stores. Those of the site stand in its settings."""
+    with Client() as client:
+        table = Table("alias", "endpoint", "region", "access key id", "checked", "added", title=f"project {project}")
+        for entry in client.data_stores.list(project):
+            table.add_row(
+                entry.alias, escape(entry.endpoint_url or "Amazon's"), entry.region, entry.access_key_id,
+                "yes" if entry.checked else "no", _added(entry),
+            )  # fmt: skip
+        out.print(table)
+
+
+@app.command()
+def show(project: str, alias: str) -> None:
+    """Show a data store, as JSON. Its keys are left out, but for the end of the access key id."""
+    with Client() as client:
+        entry = client.data_stores.show(project, alias)
+        shown = entry.model_dump(mode="json", exclude={"added_ms"}) | {"added": _added(entry)}
+        out.print_json(json.dumps(shown))
+
+
+@app.command()
+def remove(
+    project: str,
+    alias: str,
+    force: Annotated[bool, typer.Option("--force", help="Also while jobs need it.")] = False,
+) -> None:
+    """Remove a data store. Refused while jobs that have not ended name it."""
+    with Client() as client:
+        answer = client.data_stores.remove(project, alias, force)
+        if answer.done:
+            out.print(f"{alias} removed", markup=False)
+            return
+        out.print(f"{alias} is needed by jobs that have not ended; stop them first, or use --force:", markup=False)
+        for job_id in answer.jobs:
+            out.print(job_id)
+        raise typer.Exit(NOT_DONE)
+
+
+@app.command("new-key")
+def print_new_key() -> None:
+    """Make an encryption key, for encryption_keys of the settings. It is printed, and kept nowhere."""
+    typer.echo(new_key())
+
+
+@app.command("re-encrypt")
+def reencrypt() -> None:
+    """Encrypt the data stores of all projects with the first of encryption_keys. Then the others can be taken out."""
+    with Client() as client:
+        answer = client.data_stores.reencrypt()
+        out.print(f"{answer.done} encrypted with the first key")
+        for name in answer.unreadable:
+            out.print(f"{name} was encrypted with a key that is not in encryption_keys; add it again", markup=False)
+        if answer.unreadable:
+            raise typer.Exit(NOT_DONE)
+
+
+def _added(entry: DataStoreEntry) -> str:
+    return f"{moment(entry.added_ms):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,67 @@
+"""Checks of data stores that are to be added: what a client asks the control workers, and what they answer.
+
+Both stand under a token for as long as somebody waits, and lapse by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from aitrain.domain.errors import Problem
+from aitrain.store.connection import Connection
+
+
+@dataclass(frozen=True)
+class Check:
+    """A data store to try. sealed: as in DataStoreRow; container: one to list, "" for the list of containers."""
+
+    project: str
+    alias: str
+    container: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CheckAnswer:
+    """What came of a check. problem: why the data store cannot be used; unable: why it could not be tried, or ""."""
+
+    problem: Problem | None = None
+    unable: str = ""
+
+
+class Checks(Connection):
+    """Asking and answering."""
+
+    def ask_check(self, token: str, check: Check, ttl_s: int) -> None:
+        """Asks for a check, for ttl_s seconds."""
+        key = self._key("check", token)
+        pipe = self._redis.pipeline(transaction=True)
+        fields: Any = asdict(check)
+        pipe.hset(key, mapping=fields)
+        pipe.expire(key, ttl_s)
+        self._ask(pipe.execute)
+
+    def asked_check(self, token: str) -> Check | None:
+        """What is to be tried; None: nobody waits for it any more."""
+        held = self._ask(lambda: self._redis.hgetall(self._key("check", token)))
+        held.pop("answer", None)
+        return Check(**held) if held else None
+
+    def answer_check(self, token: str, answer: CheckAnswer) -> bool:
+        """Answers, if somebody still waits."""
+        text = json.dumps({"problem": answer.problem and asdict(answer.problem), "unable": answer.unable})
+        return bool(self._run("answer_check", {"token": token, "answer": text})["taken"])
+
+    def check_answer(self, token: str) -> CheckAnswer | None:
+        """The answer, None while there is none."""
+        text = self._ask(lambda: self._redis.hget(self._key("check", token), "answer"))
+        if text is None:
+            return None
+        held = json.loads(text)
+        return CheckAnswer(Problem(**held["problem"]) if held["problem"] else None, held["unable"])
+
+    def drop_check(self, token: str) -> None:
+        """Nobody waits any more."""
+        self._ask(lambda: self._redis.delete(self._key("check", token)))

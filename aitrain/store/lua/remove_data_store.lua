@@ -1,0 +1,30 @@
+-- Removes a data store of a project, unless jobs name it that have not ended. Costs what is alive, not what exists.
+-- ARG: project, alias, force, most (jobs to name).
+-- Returns {jobs}: some that name it, none if it is removed. One that is gone already is as good as removed.
+local function names_it(spec)
+  -- Most specs do not have the word in them at all.
+  if not string.find(spec, ARG.alias, 1, true) then return false end
+  for _, volume in ipairs(cjson.decode(spec).volumes or {}) do
+    if volume.alias == ARG.alias then return true end
+  end
+  return false
+end
+
+local jobs = {}
+if not ARG.force then
+  for state, row in pairs(STATES) do
+    for _, id in ipairs(row.ended and {} or redis.call('ZRANGE', k_state(state), 0, -1)) do
+      if #jobs < ARG.most and redis.call('HGET', k_job(id), 'project') == ARG.project
+        and names_it(redis.call('HGET', k_job(id), 'spec')) then
+        jobs[#jobs + 1] = id
+      end
+    end
+  end
+end
+if #jobs == 0 then
+  redis.call('HDEL', k_data_stores(ARG.project), ARG.alias)
+  if redis.call('EXISTS', k_data_stores(ARG.project)) == 0 then
+    redis.call('SREM', k_data_store_projects(), ARG.project)
+  end
+end
+return reply({jobs = jobs})
