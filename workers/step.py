@@ -16,7 +16,7 @@ from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
 from aitrain.store import Lease
 from workers import clock
-from workers.datasync import VolumeSync
+from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
 from workers.runtime.faults import EngineUnavailable
@@ -63,7 +63,7 @@ class Run:
         uid, _, gid = self.machine.settings.host.container_user.partition(":")
         return int(uid), int(gid)
 
-    def volumes(self) -> list[tuple[Volume, VolumeSync]]:
+    def volumes(self) -> list[tuple[Volume, VolumeSync | GitSync]]:
         """The job's volumes, each with what copies it."""
         progress = dict(self.job.progress)
 
@@ -78,9 +78,9 @@ class Run:
         return [
             (
                 volume,
-                VolumeSync(
+                copier(
                     volume,
-                    self.machine.settings.data_stores,
+                    self.machine.settings,
                     self.workspace.volume(number),
                     owner=self.owner,
                     checkpoint=self.checkpoint,
