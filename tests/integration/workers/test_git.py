@@ -336,7 +336,8 @@ def test_a_worker_that_is_killed_leaves_nothing_in_the_way(server: GitServer, pl
         "import sys; from pathlib import Path; from aitrain.domain.volume import Volume; "
         "from aitrain.settings import HostSettings; from workers.datasync import GitSync; "
         "GitSync(Volume.parse(sys.argv[1]), "
-        "HostSettings(ca_file=Path(sys.argv[2]), git_stall_seconds=2), Path(sys.argv[3]), owner=(42420, 42420), checkpoint=lambda: None, report=print).pull()"
+        "HostSettings(ca_file=Path(sys.argv[2]), git_stall_seconds=2), Path(sys.argv[3]), "
+        "owner=(42420, 42420), checkpoint=lambda: None, report=print).pull()"
     )
     worker = subprocess.Popen(
         [sys.executable, "-c", script, f"{server.url('r')}:/code", str(server.ca_file), str(place)],
