@@ -271,8 +271,8 @@ def test_a_link_and_a_directory_of_one_name(server: GitServer, place: Path) -> N
 def test_submodules_are_counted_and_not_fetched(server: GitServer, place: Path) -> None:
     server.create("r", {"a": "1"})
     module = server.git("r", "rev-parse", "main")
-    text = f'[submodule "m"]\n\tpath = m\n\turl = {server.url("other")}\n\tupdate = !touch /tmp/x\n'.encode()
-    harmless = server.git("r", "hash-object", "-w", "--stdin", given=text.replace(b"\tupdate = !touch /tmp/x\n", b""))
+    text = f'[submodule "m"]\n\tpath = m\n\turl = {server.url("other")}\n\tupdate = !touch /evil\n'.encode()
+    harmless = server.git("r", "hash-object", "-w", "--stdin", given=text.replace(b"\tupdate = !touch /evil\n", b""))
     server.commit_tree("r", server.tree("r", [("100644", b".gitmodules", harmless), ("160000", b"m", module)]))
     fetch = Fetch(server.url("r"), server, place)
     fetch.run()
