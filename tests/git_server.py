@@ -42,7 +42,7 @@ class GitServer:
         self.hold_after: int | None = None
         self.held, self.released = threading.Event(), threading.Event()
         self.asked: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca_file, key_file)
         # The handshake is the handler's, so that a client that refuses the certificate keeps nobody waiting.
@@ -97,6 +97,11 @@ class GitServer:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up, or does not trust the certificate, is what tests want."""
 
 
 def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:

@@ -56,7 +56,7 @@ class HostileS3:
         self.pages, self.loop, self.listing = pages, loop, listing
         self.asked: list[str] = []
         self.served = self.bytes_sent = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
 
     @property
     def url(self) -> str:
@@ -90,6 +90,11 @@ class HostileS3:
     def __exit__(self, *error: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up on such a server does well."""
 
 
 def _handler(server: HostileS3) -> type[BaseHTTPRequestHandler]:
