@@ -47,11 +47,11 @@ MEANINGS = (
         "the repository has no such branch or tag, or no commit at all; correct it",
     ),
     _Meaning(
-        r"repository .* not found|could not read Username|Authentication failed|error: 401|not valid: is this a git "
+        r"repository .* not found|could not read Username|Authentication failed|returned error: 401|not valid: is this a git "
         r"repository|unable to update url base from redirection",
         UserFault, _NOT_FOUND, "there is no public repository here; correct the address or make the repository public",
     ),
-    _Meaning(r"error: 403", UserFault, _FORBIDDEN, "the server forbids it; make the repository public"),
+    _Meaning(r"returned error: 403", UserFault, _FORBIDDEN, "the server forbids it; make the repository public"),
     _Meaning(
         r"[Pp]rotocol .*(not supported|disabled)|Unsupported URL scheme|transport .* not allowed", UserFault, _UNKNOWN,
         "the server leads away from https; give the address that it leads to",
@@ -60,8 +60,8 @@ MEANINGS = (
         r"dumb http transport", UserFault, _UNKNOWN,
         "the server offers files only and cannot leave the history out; use one that runs git",
     ),
-    _Meaning(r"error: (408|429|5\d\d)", PlatformFault, _TRANSIENT, "the server has trouble"),
-    _Meaning(r"error: 4\d\d", UserFault, _UNKNOWN, "the server refuses; correct the address"),
+    _Meaning(r"returned error: (408|429|5\d\d)\b", PlatformFault, _TRANSIENT, "the server has trouble"),
+    _Meaning(r"returned error: 4\d\d\b", UserFault, _UNKNOWN, "the server refuses; correct the address"),
     _Meaning(
         r"fsck error|invalid path|File name too long|unable to create (file|symlink)|unable to unlink|signal 11",
         UserFault, _UNKNOWN, "the repository holds what cannot be laid down safely; correct it with git fsck --strict",

@@ -19,6 +19,7 @@ URL = "https://host/certificate/error: 503.git"
         (f"fatal: unable to access '{URL}/': The requested URL returned error: 410", UserFault, "UNKNOWN", "address"),
         (f"fatal: unable to access '{URL}/': Could not resolve host: host", PlatformFault, "TRANSIENT", "answer"),
         ("fetch-pack: unexpected disconnect while reading sideband packet", PlatformFault, "TRANSIENT", "answer"),
+        ("error: RPC failed; curl 28\nerror: 47545 bytes of body are still expected", PlatformFault, "TRANSIENT", ""),
         ("fatal: x: SSL certificate problem: self-signed certificate", UserFault, "AUTHENTICATE", "host.ca_file"),
         ("server certificate verification failed. CAfile: none", UserFault, "AUTHENTICATE", "host.ca_file"),
         ("SSL: no alternative certificate subject name matches", UserFault, "AUTHENTICATE", "host.ca_file"),
