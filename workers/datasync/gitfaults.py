@@ -47,8 +47,8 @@ MEANINGS = (
         "the repository has no such branch or tag, or no commit at all; correct it",
     ),
     _Meaning(
-        r"repository .* not found|could not read Username|Authentication failed|returned error: 401|not valid: is this a git "
-        r"repository|unable to update url base from redirection",
+        r"repository .* not found|could not read Username|Authentication failed|returned error: 401|"
+        r"not valid: is this a git repository|unable to update url base from redirection",
         UserFault, _NOT_FOUND, "there is no public repository here; correct the address or make the repository public",
     ),
     _Meaning(r"returned error: 403", UserFault, _FORBIDDEN, "the server forbids it; make the repository public"),
