@@ -45,7 +45,8 @@ class HostSettings(_Section):
 
     name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
     the ids of its GPUs; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
-    data_dir: where volumes lie; container_user: uid:gid of every container.
+    data_dir: where volumes lie; container_user: uid:gid of every container; ca_file: a PEM file of the authorities to
+    trust instead of the system's, where data stores and git servers have certificates of a private one.
     """
 
     name: Slug = "local"
@@ -65,6 +66,16 @@ class HostSettings(_Section):
     container_log_files: int = Field(default=2, ge=2)
     # Pulls of images of tens of gigabytes over a slow link still fit.
     pull_timeout_seconds: float = Field(default=3600, gt=0)
+    ca_file: Path | None = None
+    # A git volume: a large repository without its history over a slow link still fits; what is past the limits belongs
+    # into a data store, and must not fill the disk that all jobs share.
+    git_timeout_seconds: float = Field(default=1800, gt=0)
+    git_max_mib: int = Field(default=10_240, ge=1)
+    git_max_files: int = Field(default=500_000, ge=1)
+    # Below 1 KiB a second for this long, a server is taken for hung.
+    git_stall_seconds: int = Field(default=60, ge=1)
+    # git holds large objects in memory while it unpacks them; this many MiB suffice for any repository of these limits.
+    git_memory_mib: int = Field(default=2048, ge=256)
     # An engine under load may take long over one create; past this it is broken.
     engine_timeout_seconds: float = Field(default=60, gt=0)
 
@@ -78,10 +89,10 @@ class HostSettings(_Section):
                 raise ValueError(f"{flavor} has an empty id, or one twice: give each unit an id of its own")
         return units
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "ca_file")
     @classmethod
-    def _data_dir(cls, path: Path) -> Path:
-        if not path.is_absolute():
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_absolute():
             raise ValueError("is not an absolute path: begin it with a slash")
         return path
 

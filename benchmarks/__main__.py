@@ -8,19 +8,27 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import latency, submissions, throughput
+from benchmarks import datasync, latency, listing, submissions, throughput
 from benchmarks.bench import Bench
 from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
 
-ALL = {"latency": latency.run, "throughput": throughput.run, "submissions": submissions.run}
+ALL = {
+    "latency": latency.run,
+    "throughput": throughput.run,
+    "submissions": submissions.run,
+    "datasync": datasync.run,
+    "datasync-moto": datasync.run_moto,
+    "listing": listing.run,
+}
 
 
 def main() -> None:
     """Runs the named benchmarks, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*ALL, []], metavar="NAME", help=f"of {', '.join(ALL)}")
-    names = parser.parse_args().names or list(ALL)
+    parser.add_argument("--rounds", type=int, default=3, help="of the copies; each contender runs once in each")
+    asked = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="aitrain-bench-"))
     try:
         with ExitStack() as stack:
@@ -28,9 +36,9 @@ def main() -> None:
             ensure_busybox(engine.url)
             redis = stack.enter_context(RedisServer(directory / "redis"))
             s3 = stack.enter_context(S3Server(directory / "s3"))
-            for name in names:
+            for name in asked.names or list(ALL):
                 print(f"\n{name}: {(ALL[name].__doc__ or '').splitlines()[0]}")
-                ALL[name](Bench(directory / name, engine, redis, s3))
+                ALL[name](Bench(directory / name, engine, redis, s3, asked.rounds))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -20,12 +20,13 @@ from workers.scratch.site import LocalSite
 
 @dataclass
 class Bench:
-    """Servers, and a place for a site."""
+    """Servers, and a place for a site. rounds: of what takes long."""
 
     directory: Path
     engine: DockerEngine
     redis: RedisServer
     s3: S3Server
+    rounds: int = 3
 
     def site(self, **settings: Any) -> LocalSite:
         """A site of its own."""

@@ -10,6 +10,7 @@ import pytest
 
 from aitrain.store import Store
 from workers.scratch.images import ensure_busybox
+from workers.scratch.moto import MotoServer
 from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Server
 
 
@@ -32,6 +33,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """An S3 server, for tests that do not break it for others."""
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    """An S3 server of another make, for what must not depend on the make."""
+    with MotoServer(tmp_path_factory.mktemp("moto")) as server:
         yield server
 
 

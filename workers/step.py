@@ -17,7 +17,7 @@ from aitrain.domain.volume import Volume
 from aitrain.store import Lease
 from workers import clock
 from workers.data_stores import ProjectDataStores
-from workers.datasync import VolumeSync
+from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
 from workers.runtime.faults import EngineUnavailable
@@ -64,7 +64,7 @@ class Run:
         uid, _, gid = self.machine.settings.host.container_user.partition(":")
         return int(uid), int(gid)
 
-    def volumes(self) -> list[tuple[Volume, VolumeSync]]:
+    def volumes(self) -> list[tuple[Volume, VolumeSync | GitSync]]:
         """The job's volumes, each with what copies it."""
         progress = dict(self.job.progress)
         machine = self.machine
@@ -81,7 +81,7 @@ class Run:
         return [
             (
                 volume,
-                VolumeSync(
+                copier(
                     volume,
                     stores,
                     self.workspace.volume(number),
@@ -89,7 +89,8 @@ class Run:
                     checkpoint=self.checkpoint,
                     report=reporter(volume.mount_path),
                     project=self.job.project,
-                    disk=self.machine.disk,
+                    disk=machine.disk,
+                    host=machine.settings.host,
                 ),
             )
             for number, volume in enumerate(self.job.spec.volumes)

@@ -10,6 +10,7 @@ from aitrain.domain.retry import outcome
 from aitrain.domain.states import EndCause, State, Step
 from workers.app import step
 from workers.containers import container_spec
+from workers.datasync import VolumeSync
 from workers.joblog import keep_log
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
@@ -64,7 +65,7 @@ def sync_out(run: Run) -> None:
     container, log_is_kept = None, False
     with suppress(EngineUnavailable):  # the results do not wait for the engine
         container, log_is_kept = keep_rest_of_log(run), True
-    volumes = [sync for volume, sync in run.volumes() if volume.permission.writable]
+    volumes = [sync for volume, sync in run.volumes() if isinstance(sync, VolumeSync) and volume.permission.writable]
 
     def push() -> None:
         for sync in volumes:

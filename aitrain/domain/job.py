@@ -47,7 +47,8 @@ class VolumeProgress(BaseModel):
 
     direction: of the copy; total: files it has to do with; processed of them so far: completed (copied), skipped
     (nothing had to be done, or not a file that is copied) or failed; deleted: objects; bytes: copied so far, of
-    bytes_total; cached, cached_bytes: of the completed, what came from the host's cache instead of the data store.
+    bytes_total; cached, cached_bytes: of the completed, what came from the host's cache instead of the data store;
+    commit: of a git volume, the one that was fetched.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -63,6 +64,7 @@ class VolumeProgress(BaseModel):
     bytes_total: int = 0
     cached: int = 0
     cached_bytes: int = 0
+    commit: str = ""
 
 
 class AttemptEnd(BaseModel):

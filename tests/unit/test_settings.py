@@ -35,6 +35,7 @@ def test_nested_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AITRAIN_HOST", "{not json", "settings"),
         ("AITRAIN_HOST__CONTAINER_USER", "nobody", "host.container_user"),
         ("AITRAIN_HOST__DATA_DIR", "relative", "host.data_dir"),
+        ("AITRAIN_HOST__CA_FILE", "relative", "host.ca_file"),
         ("AITRAIN_HOST__UNITS", '{"v100s": ["GPU-a", "GPU-a"]}', "host.units"),
         ("AITRAIN_CONFIG", "/does/not/exist.toml", "AITRAIN_CONFIG"),
     ],
