@@ -1,5 +1,5 @@
 """Copies volumes between object stores and a host's disk. Nothing else in aitrain speaks to object stores."""
 
-from workers.datasync.sync import VolumeSync
+from workers.datasync.sync import Preview, VolumeSync
 
-__all__ = ["VolumeSync"]
+__all__ = ["Preview", "VolumeSync"]

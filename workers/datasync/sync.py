@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
-from aitrain.domain.job import VolumeProgress
+from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore
@@ -29,6 +30,15 @@ COPIES_AT_ONCE = 8
 PROGRESS_SECONDS = 1.0
 # Names of what was skipped that a log line carries; the rest is counted.
 NAMES_LOGGED = 10
+PREVIEW_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a copy would do. summary: in a sentence; lines: the files, the first of them."""
+
+    summary: str
+    lines: tuple[str, ...]
 
 
 class VolumeSync:
@@ -66,7 +76,22 @@ class VolumeSync:
         with data_errors(str(self._volume)):
             self._container().check(may_be_missing=self._volume.permission.writable)
 
-    def pull(self) -> None:
+    def preview(self, direction: Direction, *, running: bool = False) -> Preview:
+        """What a copy would do, without doing it. Raises UserFault and PlatformFault."""
+        volume = self._volume
+        with data_errors(str(volume)), Manifest(self._directory / "manifest.jsonl") as manifest:
+            local = scan(self.mounted).files
+            if direction is Direction.PUSH:
+                names = [file.path for file in plan_push(local.values(), volume.prefix, manifest.records).uploads]
+            else:
+                listing = self._container().listing(volume.prefix)
+                plan = plan_pull(listing, volume.prefix, manifest.records, local)
+                names = [download.path for download in plan.downloads]
+        return Preview(
+            f"{len(names)} files to {direction}", tuple(f"{direction} {name}" for name in names[:PREVIEW_LINES])
+        )
+
+    def pull(self, *, running: bool = False) -> None:
         """Copies what the store holds under the prefix into the volume.
 
         What an earlier try laid down whole is kept. Raises UserFault and PlatformFault.
@@ -93,7 +118,12 @@ class VolumeSync:
                 f"{volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
             )
         self._skip("keys that cannot be files", plan.refused)
-        self._start(total=len(plan.downloads) + len(plan.kept), skipped=len(plan.kept) + len(plan.refused))
+        self._start(
+            Direction.PULL,
+            total=len(plan.downloads) + len(plan.kept),
+            skipped=len(plan.kept) + len(plan.refused),
+            bytes_total=sum(download.source.size for download in plan.downloads),
+        )
         for directory in plan.directories:
             layer.directory(directory)
 
@@ -108,7 +138,7 @@ class VolumeSync:
 
         self._each(copy, plan.downloads, first_failure_ends=True)
 
-    def push(self) -> None:
+    def push(self, *, running: bool = False) -> None:
         """Copies what is new or changed in the volume to the store. Nothing is deleted there.
 
         What an earlier try pushed is not pushed again. One file that cannot be pushed does not keep the others from
@@ -121,9 +151,11 @@ class VolumeSync:
             unfit = plan.unfit | dict.fromkeys(found.too_deep, "it lies too many directories deep")
             self._skip("links and special files", found.skipped)
             self._start(
+                Direction.PUSH,
                 total=len(plan.uploads) + len(plan.unchanged) + len(unfit),
                 skipped=len(plan.unchanged) + len(found.skipped),
                 failed=len(unfit),
+                bytes_total=sum(file.size for file in plan.uploads),
             )
             container = self._container()
 
@@ -179,8 +211,10 @@ class VolumeSync:
         for future in futures:
             future.result()
 
-    def _start(self, *, total: int, skipped: int, failed: int = 0) -> None:
-        self._progress = VolumeProgress(total=total, skipped=skipped, failed=failed)
+    def _start(self, direction: Direction, *, total: int, skipped: int, failed: int = 0, bytes_total: int = 0) -> None:
+        self._progress = VolumeProgress(
+            direction=direction, total=total, skipped=skipped, failed=failed, bytes_total=bytes_total
+        )
         self._tell()
 
     def _done(self, size: int) -> None:
