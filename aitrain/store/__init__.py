@@ -1,14 +1,31 @@
 """The job store. `Store` is its one class; the scripts in lua/ are its one way to write."""
 
-from aitrain.store.answers import Begun, Heard, HostJob, HostTiming, Lease, LogLine, Moved, Ordered, Seen, Submitted
+from aitrain.store.answers import (
+    Begun,
+    CopyBegun,
+    CopyLease,
+    Heard,
+    HostJob,
+    HostTiming,
+    Kept,
+    Lease,
+    LogLine,
+    Moved,
+    Ordered,
+    Seen,
+    Submitted,
+)
 from aitrain.store.connection import fence
 from aitrain.store.redis_store import Store
 
 __all__ = [
     "Begun",
+    "CopyBegun",
+    "CopyLease",
     "Heard",
     "HostJob",
     "HostTiming",
+    "Kept",
     "Lease",
     "LogLine",
     "Moved",

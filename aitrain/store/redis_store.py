@@ -6,6 +6,7 @@ the answer: moves carry an operation's id, everything else sets what it says rat
 
 from __future__ import annotations
 
+from aitrain.store.copies import Copies
 from aitrain.store.hosts import Hosts
 from aitrain.store.ledger import Ledger
 from aitrain.store.logs import Logs
@@ -13,5 +14,5 @@ from aitrain.store.orders import Orders
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Hosts, Ledger, Logs):
+class Store(Orders, Steps, Copies, Hosts, Ledger, Logs):
     """The job store of one site: all its verbs."""

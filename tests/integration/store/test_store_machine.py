@@ -23,19 +23,23 @@ from redis import Redis
 
 from aitrain.domain.admission import Site, admit
 from aitrain.domain.billing import Terms, rows_due
+from aitrain.domain.copying import CopyState
 from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
+from aitrain.domain.job import Direction
 from aitrain.domain.placement import Assignment, place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
-from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, state_of
-from aitrain.store import HostTiming, Lease, LogLine, Seen, Store
+from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, InfoCode, State, Step, sources, state_of
+from aitrain.store import CopyLease, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from workers.scratch.servers import RedisServer
 
 TIMING = HostTiming(60_000, 120_000)
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 LEGAL = {(move.source, move.target) for move in MOVES}
+# What of a job an order to push its results again, or to copy its data, must not change.
+STANDS = ("attempt", "fence", "end_cause", "exit_code", "started_ms", "finished_ms", "ran_ms", "billed_minutes", "host")
 PROJECTS, HOSTS, FLAVORS = ("red", "blue"), ("h1", "h2"), ("cpu", "v100s")
 LOST_MS = 120_000
 MAIN_ROAD = {
@@ -226,6 +230,111 @@ class StoreMachine(RuleBasedStateMachine):
             assert (now.state, now.attempt) == (State.QUEUED, int(before["attempt"]) + 1)
             assert (now.platform_tries, now.own_tries, now.stop_asked, now.end_cause) == (0, 0, False, None)
 
+    @rule(which=pick, far=st.booleans(), keep_ms=st.integers(0, 90_000))
+    def results_are_not_pushed(self, which: int, far: bool, keep_ms: int) -> None:
+        """A job that is FINALIZING, or far enough for that, ends ERROR because its results could not be pushed."""
+        self.place()
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        fence = before["fence"]
+        for to in (State.PENDING, State.RUNNING, State.FINALIZING) if far else ():
+            self.store.transition(job_id, fence, to, cause=EndCause.COMPLETED, message=f"to {to}")
+            self.histories_only_grow_by_legal_moves()
+        moved = self.store.transition(
+            job_id, fence, State.ERROR, only_from=[State.FINALIZING], code=InfoCode.JOB_SYNC_FAILED, keep_ms=keep_ms,
+            cause=EndCause.DATA_FAULT, message="not pushed",
+        )  # fmt: skip
+        if moved.moved and before.get("delete_asked") != "1":
+            kept = self.store.get(job_id)
+            assert kept.kept_until_ms == (self.now_ms + keep_ms if keep_ms else 0)
+
+    @rule(which=pick)
+    def retry_push(self, which: int) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        rows = self.store.ledger(before["project"])
+        answer = self.store.retry_push(job_id, "pushed again")
+        after = self.redis.hgetall(self.keys("job", job_id))
+        ended = before["state"] in ENDED
+        lost = (before["state"], before["code"]) == (State.ERROR, InfoCode.JOB_SYNC_FAILED)
+        here = (self.redis.zscore(self.keys("hosts"), before.get("host", "")) or 0) > self.now_ms
+        assert answer.done == (lost and here and "expired_ms" not in before)
+        assert self.store.ledger(before["project"]) == rows, "nothing is billed"
+        if answer.done:
+            assert after["state"] == State.FINALIZING
+            assert "kept_until_ms" not in after
+            assert [after.get(name) for name in STANDS] == [before.get(name) for name in STANDS]
+            assert not self.store.transition(job_id, after["fence"], State.QUEUED).moved, "it does not run again"
+        else:
+            assert after == before
+            assert answer.why == ("alive" if not ended else "nothing" if not lost else answer.why)
+
+    @rule(which=pick, keep_ms=st.integers(0, 90_000), look=st.booleans())
+    def expire_results(self, which: int, keep_ms: int, look: bool) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        fence = self._fence(job_id, which)
+        kept = self.store.expire_results(job_id, fence, keep_ms, look=look)
+        assert kept.known
+        if kept.expired:
+            assert before["state"] in ENDED
+            assert kept.until_ms is not None
+            assert 0 < kept.until_ms <= self.now_ms
+        if look or not kept.expired or fence != before["fence"]:
+            assert self.redis.hgetall(self.keys("job", job_id)) == before
+
+    # ── copies while it runs ────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(which=pick, direction=st.sampled_from(Direction), dry_run=st.booleans())
+    def order_copy(self, which: int, direction: Direction, dry_run: bool) -> None:
+        job_id, before = self._job(which)
+        if not job_id:
+            return
+        open_before = self.store.last_copy(job_id)
+        answer = self.store.order_copy(job_id, direction, mount_path="", dry_run=dry_run, by="ann")
+        free = open_before is None or open_before.over
+        assert answer.done == (before["state"] == State.RUNNING and free)
+        after = self.redis.hgetall(self.keys("job", job_id))
+        if answer.done:
+            assert answer.copy is not None
+            assert (answer.copy.state, answer.copy.fence) == (CopyState.ASKED, before["fence"])
+            assert {name: after.get(name) for name in before} == before
+        else:
+            assert after == before
+
+    @rule(which=pick, holder=st.sampled_from(["w1", "w2"]), host=st.sampled_from(HOSTS), old=st.booleans())
+    def begin_copy(self, which: int, holder: str, host: str, old: bool) -> None:
+        job_id, before = self._job(which)
+        copy = self.store.last_copy(job_id)
+        if copy is None:
+            return
+        held = self.redis.hgetall(self.keys("copy", job_id))
+        lease = CopyLease(job_id, self._fence(job_id, which), "old" if old else copy.id, holder)
+        begun = self.store.begin_copy(lease, 3000, host, host)
+        free = held.get("holder") in (None, holder) or int(held.get("lease_ms", 0)) <= self.now_ms
+        right = lease.fence == before["fence"] == copy.fence and host == before.get("host") and not old
+        assert (begun is not None) == (right and free and not copy.over)
+        if begun is not None:
+            assert before["state"] == State.RUNNING
+
+    @rule(which=pick, holder=st.sampled_from(["w1", "w2"]), state=st.sampled_from([CopyState.DONE, CopyState.FAILED]))
+    def renew_and_end_copy(self, which: int, holder: str, state: CopyState) -> None:
+        job_id, before = self._job(which)
+        copy = self.store.last_copy(job_id)
+        if copy is None:
+            return
+        held = self.redis.hget(self.keys("copy", job_id), "holder") == holder
+        lease = CopyLease(job_id, copy.fence, copy.id, holder)
+        assert self.store.renew_copies([lease], 3000) == [held and copy.state is CopyState.WORKING]
+        ended = self.store.end_copy(lease, state, summary="s", lines=["a"])
+        assert ended == (held and (copy.state is CopyState.WORKING or copy.state is state))
+        after = self.redis.hgetall(self.keys("job", job_id))
+        left = {name for name in before if name not in ("copying", "copy_due_ms")}
+        assert {name: after.get(name) for name in left} == {name: before[name] for name in left}
+
     @rule(which=pick, force=st.booleans())
     def delete(self, which: int, force: bool) -> None:
         job_id, before = self._job(which)
@@ -287,7 +396,7 @@ class StoreMachine(RuleBasedStateMachine):
             again = self.store.heartbeat(host, instance=host, fit=True, seen=[], timing=TIMING, resend_ms=5000)
             assert again is not None
             assert not again.place, "said to one only"
-            assert not any(job.resend for job in again.jobs), "one call for each silence"
+            assert not any(job.resend or job.recopy for job in again.jobs), "one call for each silence"
 
     @rule()
     def sweep(self) -> None:
@@ -334,7 +443,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.now_ms = arguments["now_ms"]
             answer = self._run(name, arguments)
             self.now_ms = now_ms
-            if name in ("transition", "assign", "stop", "start", "delete"):
+            if name in ("transition", "assign", "stop", "start", "delete", "retry_push", "order_copy", "end_copy"):
                 assert answer == self.answer, f"{name} answers otherwise when it is sent again"
             # What marks the passing of time only: a sweep's notes, a lease of a host.
             if name not in ("placement_view", "lost_hosts"):
@@ -385,6 +494,15 @@ class StoreMachine(RuleBasedStateMachine):
         running = {job_id for job_id, job in jobs.items() if job["state"] in (State.RUNNING, State.TIMEOUT)}
         stopping = {job_id for job_id, job in jobs.items() if job["state"] == State.INTERRUPTING}
         assert running <= billing <= running | stopping
+
+    @invariant()
+    def an_open_copy_is_of_a_running_job(self) -> None:
+        for job_id, job in self._jobs().items():
+            copy = self.store.last_copy(job_id)
+            is_open = copy is not None and not copy.over
+            assert is_open == ("copying" in job) == ("copy_due_ms" in job)
+            if copy is not None and is_open:
+                assert (job["state"], job["fence"], job["copying"]) == (State.RUNNING, copy.fence, copy.direction)
 
     @invariant()
     def counters_agree(self) -> None:
@@ -461,10 +579,12 @@ class StoreMachine(RuleBasedStateMachine):
             fields=fields, rows=rows, again=again, pause_ms=ran_ms % 3 * 1000,
         )  # fmt: skip
         after = self.redis.hgetall(self.keys("job", job_id))
-        legal = (State(before["state"]), to) in LEGAL and believed in (None, before["state"])
+        legal = State(before["state"]) in sources(to) and believed in (None, before["state"])
         if (before["state"], to) == (State.FINALIZING, State.QUEUED):
             legal = (
-                legal and before.get("stop_asked") != "1" and (again is Again.PLATFORM or before["auto_restart"] == "1")
+                legal
+                and "1" not in (before.get("stop_asked"), before.get("push_asked"))
+                and (again is Again.PLATFORM or before["auto_restart"] == "1")
             )
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours)
