@@ -230,15 +230,14 @@ class StoreMachine(RuleBasedStateMachine):
             assert (now.state, now.attempt) == (State.QUEUED, int(before["attempt"]) + 1)
             assert (now.platform_tries, now.own_tries, now.stop_asked, now.end_cause) == (0, 0, False, None)
 
-    @rule(which=pick, far=st.booleans(), keep_ms=st.integers(0, 90_000))
-    def results_are_not_pushed(self, which: int, far: bool, keep_ms: int) -> None:
-        """A job that is FINALIZING, or far enough for that, ends ERROR because its results could not be pushed."""
-        self.place()
-        job_id, before = self._job(which)
+    @rule(which=pick, keep_ms=st.integers(0, 90_000), then=st.lists(st.sampled_from(["again", "late", "gone"])))
+    def results_are_not_pushed(self, which: int, keep_ms: int, then: list[str]) -> None:
+        """A job ends ERROR because its results could not be pushed, and what may follow."""
+        job_id, before = self._placed(which)
         if not job_id:
             return
         fence = before["fence"]
-        for to in (State.PENDING, State.RUNNING, State.FINALIZING) if far else ():
+        for to in (State.PENDING, State.RUNNING, State.FINALIZING):
             self.store.transition(job_id, fence, to, cause=EndCause.COMPLETED, message=f"to {to}")
             self.histories_only_grow_by_legal_moves()
         moved = self.store.transition(
@@ -248,12 +247,24 @@ class StoreMachine(RuleBasedStateMachine):
         if moved.moved and before.get("delete_asked") != "1":
             kept = self.store.get(job_id)
             assert kept.kept_until_ms == (self.now_ms + keep_ms if keep_ms else 0)
+            for what in then:
+                match what:
+                    case "again":
+                        self._retry_push(job_id)
+                    case "late":
+                        self.now_ms += 30_000
+                    case "gone":
+                        self._expire(job_id, fence, keep_ms, look=False)
+                self.histories_only_grow_by_legal_moves()
 
     @rule(which=pick)
     def retry_push(self, which: int) -> None:
-        job_id, before = self._job(which)
-        if not job_id:
-            return
+        job_id, _ = self._job(which)
+        if job_id:
+            self._retry_push(job_id)
+
+    def _retry_push(self, job_id: str) -> None:
+        before = self.redis.hgetall(self.keys("job", job_id))
         rows = self.store.ledger(before["project"])
         answer = self.store.retry_push(job_id, "pushed again")
         after = self.redis.hgetall(self.keys("job", job_id))
@@ -273,26 +284,56 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(which=pick, keep_ms=st.integers(0, 90_000), look=st.booleans())
     def expire_results(self, which: int, keep_ms: int, look: bool) -> None:
-        job_id, before = self._job(which)
-        if not job_id:
-            return
-        fence = self._fence(job_id, which)
+        job_id, _ = self._job(which)
+        if job_id:
+            self._expire(job_id, self._fence(job_id, which), keep_ms, look=look)
+
+    def _expire(self, job_id: str, fence: str, keep_ms: int, *, look: bool) -> None:
+        before = self.redis.hgetall(self.keys("job", job_id))
         kept = self.store.expire_results(job_id, fence, keep_ms, look=look)
         assert kept.known
         if kept.expired:
             assert before["state"] in ENDED
             assert kept.until_ms is not None
             assert 0 < kept.until_ms <= self.now_ms
+            if "kept_until_ms" in before and fence == before["fence"] and not look:
+                assert self.store.retry_push(job_id, "late").why == "expired"
         if look or not kept.expired or fence != before["fence"]:
             assert self.redis.hgetall(self.keys("job", job_id)) == before
 
     # ── copies while it runs ────────────────────────────────────────────────────────────────────────────────────
 
+    @rule(
+        which=pick, story=st.lists(st.tuples(st.sampled_from("order begin end lapse leave".split()), pick), max_size=8)
+    )
+    def copies(self, which: int, story: list[tuple[str, int]]) -> None:
+        """A job that runs is given orders to copy; workers take them up, die at them, come late; the job ends."""
+        job_id, fields = self._placed(which)
+        for to in (State.PENDING, State.RUNNING) if job_id else ():
+            self.store.transition(job_id, fields["fence"], to)
+        for what, choice in [("order", which), ("begin", 2), *story] if job_id else ():
+            direction, holder = list(Direction)[choice % 2], ("w1", "w2")[choice % 2]
+            match what:
+                case "order":
+                    self._order_copy(job_id, direction, dry_run=choice % 3 == 0)
+                case "begin":
+                    self._begin_copy(job_id, choice, holder, fields["host"], old=choice % 11 == 0)
+                case "end":
+                    self._end_copy(job_id, holder, (CopyState.DONE, CopyState.FAILED)[choice % 2])
+                case "lapse":
+                    self.now_ms += 3000
+                case "leave" if choice % 3 == 0:
+                    self.store.transition(job_id, fields["fence"], State.FINALIZING)
+            self.an_open_copy_is_of_a_running_job()
+
     @rule(which=pick, direction=st.sampled_from(Direction), dry_run=st.booleans())
     def order_copy(self, which: int, direction: Direction, dry_run: bool) -> None:
-        job_id, before = self._job(which)
-        if not job_id:
-            return
+        job_id, _ = self._job(which)
+        if job_id:
+            self._order_copy(job_id, direction, dry_run=dry_run)
+
+    def _order_copy(self, job_id: str, direction: Direction, *, dry_run: bool) -> None:
+        before = self.redis.hgetall(self.keys("job", job_id))
         open_before = self.store.last_copy(job_id)
         answer = self.store.order_copy(job_id, direction, mount_path="", dry_run=dry_run, by="ann")
         free = open_before is None or open_before.over
@@ -307,7 +348,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(which=pick, holder=st.sampled_from(["w1", "w2"]), host=st.sampled_from(HOSTS), old=st.booleans())
     def begin_copy(self, which: int, holder: str, host: str, old: bool) -> None:
-        job_id, before = self._job(which)
+        job_id, _ = self._job(which)
+        if job_id:
+            self._begin_copy(job_id, which, holder, host, old=old)
+
+    def _begin_copy(self, job_id: str, which: int, holder: str, host: str, *, old: bool) -> None:
+        before = self.redis.hgetall(self.keys("job", job_id))
         copy = self.store.last_copy(job_id)
         if copy is None:
             return
@@ -322,7 +368,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(which=pick, holder=st.sampled_from(["w1", "w2"]), state=st.sampled_from([CopyState.DONE, CopyState.FAILED]))
     def renew_and_end_copy(self, which: int, holder: str, state: CopyState) -> None:
-        job_id, before = self._job(which)
+        job_id, _ = self._job(which)
+        if job_id:
+            self._end_copy(job_id, holder, state)
+
+    def _end_copy(self, job_id: str, holder: str, state: CopyState) -> None:
+        before = self.redis.hgetall(self.keys("job", job_id))
         copy = self.store.last_copy(job_id)
         if copy is None:
             return
@@ -605,6 +656,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _job(self, which: int) -> tuple[str, dict[str, str]]:
         jobs = sorted(self._jobs().items(), key=lambda item: (item[1]["created_ms"], item[0]))
+        return jobs[which % len(jobs)] if jobs else ("", {})
+
+    def _placed(self, which: int) -> tuple[str, dict[str, str]]:
+        """One of the jobs that are on a host, after a pass of placement; one that waits is as good as none."""
+        self.place()
+        jobs = [item for item in sorted(self._jobs().items()) if STATES[State(item[1]["state"])].on_host]
         return jobs[which % len(jobs)] if jobs else ("", {})
 
     def _fence(self, job_id: str, which: int) -> str:
