@@ -19,6 +19,7 @@ from aitrain.domain.states import Step
 from aitrain.settings import Settings
 
 CONTROL_QUEUE = "control"
+COPY_TASK = "copy_data"
 # No worker consumes it: whatever lands there was sent without a queue, and that is a defect.
 UNROUTED_QUEUE = "unrouted"
 # Whoever only asks whether the broker answers wants to know soon.
@@ -108,11 +109,15 @@ class Broker:
         links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
 
-    def _link(self, step: Step, job_id: str, fence: str, queue: str) -> Signature:
+    def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
+        """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
+        self._send(self._link(COPY_TASK, job_id, fence, queue, copy_id))
+
+    def _link(self, duty: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
         return self.app.signature(
-            task_name(step),
-            args=(job_id, fence),
+            task_name(duty),
+            args=(job_id, fence, *more),
             immutable=True,
             queue=queue,
             argsrepr=f"job={job_id}",

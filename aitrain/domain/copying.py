@@ -61,7 +61,7 @@ def copied_volumes(job: Job, direction: Direction, mount_path: str) -> list[int]
 
     mount_path: of one volume, "" for every one that can be copied so. Raises InvalidInput if there is none.
     """
-    volumes = job.spec.volumes
+    volumes, mount_path = job.spec.volumes, mount_path.rstrip("/") or mount_path
     if not mount_path:
         if found := [number for number, volume in enumerate(volumes) if fits(volume, direction)]:
             return found

@@ -1,0 +1,74 @@
+"""Bars of the copies of a job, one for each volume, on a terminal. Elsewhere nothing is drawn."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from aitrain.domain.job import Direction, Job, VolumeProgress
+from aitrain.domain.states import State
+
+# What a state copies; a RUNNING job says itself what an order has it copy.
+COPIES = {State.INITIALIZING: Direction.PULL, State.FINALIZING: Direction.PUSH}
+
+
+def copies(job: Job) -> dict[str, VolumeProgress]:
+    """The copies that are under way, by mount path. Those of an earlier step are over."""
+    direction = COPIES.get(job.state, job.copying)
+    return {path: now for path, now in job.progress.items() if now.direction is direction}
+
+
+class Bars:
+    """Draws what it is shown, while it is a context."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[files]}"),
+            TextColumn("{task.fields[size]}"),
+            TransferSpeedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._draws = console.is_terminal
+        self._tasks: dict[tuple[str, Direction], TaskID] = {}
+
+    def show(self, job: Job) -> None:
+        """Draws how the copies of a job stand; nothing while there are none."""
+        now = copies(job) if self._draws else {}
+        if not now:
+            self._clear()
+            return
+        self._progress.start()
+        for path, one in now.items():
+            task = self._tasks.get((path, one.direction))
+            if task is None:
+                task = self._progress.add_task(f"{one.direction} {path}", total=None, files="", size="")
+                self._tasks[path, one.direction] = task
+            # Where there are no bytes to copy, the files that were looked at are what moves.
+            total, done = (one.bytes_total, one.bytes) if one.bytes_total else (one.total, one.processed + one.skipped)
+            self._progress.update(
+                task,
+                total=total or 1,
+                completed=done if total else 1,
+                files=f"{one.processed + one.skipped}/{one.total} files"
+                + (f", {one.failed} failed" * bool(one.failed)),
+                size=f"{decimal(one.bytes)} of {decimal(one.bytes_total)}",
+            )
+
+    def _clear(self) -> None:
+        for task in self._tasks.values():
+            self._progress.remove_task(task)
+        self._tasks.clear()
+        self._progress.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._clear()
