@@ -113,10 +113,10 @@ class Broker:
         """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
         self._send(self._link(COPY_TASK, job_id, fence, queue, copy_id))
 
-    def _link(self, duty: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
+    def _link(self, step: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
         return self.app.signature(
-            task_name(duty),
+            task_name(step),
             args=(job_id, fence, *more),
             immutable=True,
             queue=queue,

@@ -62,6 +62,8 @@ class Bars:
             )
 
     def _clear(self) -> None:
+        if not self._tasks:
+            return
         for task in self._tasks.values():
             self._progress.remove_task(task)
         self._tasks.clear()
