@@ -10,6 +10,8 @@ from workers.workspace import Workspace
 
 # A restart of the agent forgets no more than this of the time for which nobody has claimed a workspace.
 NOTE_SECONDS = 60.0
+# The store is asked no more often than this about a workspace whose time is not past: there may be many.
+ASK_SECONDS = 600.0
 
 
 @dataclass
@@ -50,12 +52,17 @@ class Retention:
     store: Store
     keep_s: int
     _unclaimed: Unclaimed = field(default_factory=Unclaimed)
+    _not_before: dict[str, float] = field(default_factory=dict)
 
     def is_past(self, workspace: Workspace) -> bool:
         """Whether it may be removed. If so, the store has noted that its results are gone. Raises StoreUnavailable."""
+        if clock.elapsed() < self._not_before.get(workspace.fence, 0.0):
+            return False
         kept = self.ask(workspace, look=False)
         if kept.known:
             self._unclaimed.claimed(workspace)
+            left_s = ASK_SECONDS if kept.left_ms is None else kept.left_ms / 1000
+            self._not_before[workspace.fence] = clock.elapsed() + min(left_s, ASK_SECONDS)
             return kept.expired
         return self._unclaimed.seconds(workspace) >= self.keep_s > 0
 

@@ -74,12 +74,14 @@ class CopyBegun:
 class Kept:
     """How what an attempt left on its host is kept. known: there is such a job.
 
-    until_ms: Unix time, ms, 0 for ever, None if the job is unknown or has not ended; expired: that time is past.
+    until_ms: Unix time, ms, 0 for ever, None if the job is unknown or has not ended; expired: that time is past;
+    left_ms: how long it is until then, None if it is no time.
     """
 
     known: bool
     until_ms: int | None
     expired: bool
+    left_ms: int | None = None
 
 
 @dataclass(frozen=True)

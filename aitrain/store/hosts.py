@@ -66,8 +66,8 @@ class Hosts(Connection):
         keep_ms: how long what no time was noted for is kept after the job's end, 0 for ever; look: only ask.
         """
         answer = self._run("expire_results", {"id": job_id, "fence": fence, "keep_ms": keep_ms, "look": look})
-        until_ms = answer["until_ms"]
-        return Kept(bool(answer["known"]), None if until_ms is None else int(until_ms), bool(answer["expired"]))
+        until_ms, left_ms = (None if ms is None else int(ms) for ms in (answer["until_ms"], answer.get("left_ms")))
+        return Kept(bool(answer["known"]), until_ms, bool(answer["expired"]), left_ms)
 
     def jobs_of_lost_hosts(self, *, finalizing_ms: int, gap_ms: int, limit: int) -> list[str]:
         """Ids of up to `limit` jobs of hosts that are lost.

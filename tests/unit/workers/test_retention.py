@@ -11,7 +11,7 @@ import pytest
 from aitrain.store import Kept
 from tests.unit.workers.test_workspace import filled
 from workers import clock
-from workers.retention import NOTE_SECONDS, Retention
+from workers.retention import ASK_SECONDS, NOTE_SECONDS, Retention
 
 
 class Asked:
@@ -81,8 +81,20 @@ def test_a_job_that_is_known_again_is_counted_anew(tmp_path: Path, machine_clock
     watch.store = Asked(Kept(known=True, until_ms=None, expired=False))  # type: ignore[assignment]
     assert not watch.is_past(workspace)
     watch.store = UNKNOWN  # type: ignore[assignment]
+    machine_clock[0] += ASK_SECONDS
+    assert not watch.is_past(workspace)
     machine_clock[0] += 20
     assert not watch.is_past(workspace)
+
+
+def test_the_store_is_not_asked_before_the_time(tmp_path: Path, machine_clock: list[float]) -> None:
+    workspace, watch = filled(tmp_path), retention(Asked(Kept(known=True, until_ms=9, expired=False, left_ms=5000)))
+    assert not watch.is_past(workspace)
+    watch.store = Asked(Kept(known=True, until_ms=9, expired=True))  # type: ignore[assignment]
+    machine_clock[0] += 4.9
+    assert not watch.is_past(workspace)
+    machine_clock[0] += 0.2
+    assert watch.is_past(workspace)
 
 
 def test_for_ever(tmp_path: Path, machine_clock: list[float]) -> None:
