@@ -36,30 +36,31 @@ class Bars:
             transient=True,
         )
         self._draws = console.is_terminal
-        self._tasks: dict[tuple[str, Direction], TaskID] = {}
+        self._tasks: dict[str, TaskID] = {}
+        # The copies of one state are not those of the next, though their volumes are.
+        self._of: State | None = None
 
     def show(self, job: Job) -> None:
         """Draws how the copies of a job stand; nothing while there are none."""
         now = copies(job) if self._draws else {}
-        if not now:
+        if self._of is not job.state or not now:
             self._clear()
-            return
-        self._progress.start()
+            self._of = job.state
         for path, one in now.items():
-            task = self._tasks.get((path, one.direction))
-            if task is None:
-                task = self._progress.add_task(f"{one.direction} {path}", total=None, files="", size="")
-                self._tasks[path, one.direction] = task
             # Where there are no bytes to copy, the files that were looked at are what moves.
-            total, done = (one.bytes_total, one.bytes) if one.bytes_total else (one.total, one.processed + one.skipped)
+            looked_at = one.processed + one.skipped
+            total, done = (one.bytes_total, one.bytes) if one.bytes_total else (one.total, looked_at)
+            files = f"{looked_at}/{one.total} files" + f", {one.failed} failed" * bool(one.failed)
+            size = f"{decimal(one.bytes)} of {decimal(one.bytes_total)}"
+            if path not in self._tasks:
+                self._tasks[path] = self._progress.add_task(
+                    f"{one.direction} {path}", total=None, files=files, size=size
+                )
             self._progress.update(
-                task,
-                total=total or 1,
-                completed=done if total else 1,
-                files=f"{one.processed + one.skipped}/{one.total} files"
-                + (f", {one.failed} failed" * bool(one.failed)),
-                size=f"{decimal(one.bytes)} of {decimal(one.bytes_total)}",
+                self._tasks[path], total=total or 1, completed=done if total else 1, files=files, size=size
             )
+        if now:
+            self._progress.start()
 
     def _clear(self) -> None:
         if not self._tasks:
