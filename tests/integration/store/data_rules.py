@@ -26,12 +26,20 @@ class DataRules(RuleBasedStateMachine):
     keys: Keys
     now_ms: int
 
+    def submit(self, project: str, flavor: str, units: int, again: bool) -> None:
+        """Submits a job, if its project's quota allows."""
+        raise NotImplementedError
+
     def place(self) -> None:
         """Places what waits."""
         raise NotImplementedError
 
     def histories_only_grow_by_legal_moves(self) -> None:
         """Checks it, and learns the fences."""
+        raise NotImplementedError
+
+    def the_last_call_is_sent_again(self) -> None:
+        """Checks that it changes nothing more, and is answered as before."""
         raise NotImplementedError
 
     def _jobs(self) -> dict[str, dict[str, str]]:
@@ -43,7 +51,11 @@ class DataRules(RuleBasedStateMachine):
     def _fence(self, job_id: str, which: int) -> str:
         raise NotImplementedError
 
-    @rule(which=pick, keep_ms=st.integers(0, 90_000), then=st.lists(st.sampled_from(["again", "late", "gone"])))
+    @rule(
+        which=pick,
+        keep_ms=st.integers(0, 90_000),
+        then=st.lists(st.sampled_from(["again", "late", "gone"]), max_size=3),
+    )
     def results_are_not_pushed(self, which: int, keep_ms: int, then: list[str]) -> None:
         """A job ends ERROR because its results could not be pushed, and what may follow."""
         job_id, before = self._placed(which)
@@ -60,7 +72,7 @@ class DataRules(RuleBasedStateMachine):
         if moved.moved and before.get("delete_asked") != "1":
             kept = self.store.get(job_id)
             assert kept.kept_until_ms == (self.now_ms + keep_ms if keep_ms else 0)
-            for what in then:
+            for what in [*then, "again"]:
                 match what:
                     case "again":
                         self._retry_push(job_id)
@@ -80,6 +92,7 @@ class DataRules(RuleBasedStateMachine):
         before = self.redis.hgetall(self.keys("job", job_id))
         rows = self.store.ledger(before["project"])
         answer = self.store.retry_push(job_id, "pushed again")
+        self.the_last_call_is_sent_again()
         after = self.redis.hgetall(self.keys("job", job_id))
         ended = before["state"] in ENDED
         lost = (before["state"], before["code"]) == (State.ERROR, InfoCode.JOB_SYNC_FAILED)
@@ -117,7 +130,7 @@ class DataRules(RuleBasedStateMachine):
     # ── copies while it runs ────────────────────────────────────────────────────────────────────────────────────
 
     @rule(
-        which=pick, story=st.lists(st.tuples(st.sampled_from("order begin end lapse leave".split()), pick), max_size=8)
+        which=pick, story=st.lists(st.tuples(st.sampled_from("order begin end lapse leave".split()), pick), max_size=4)
     )
     def copies(self, which: int, story: list[tuple[str, int]]) -> None:
         """A job that runs is given orders to copy; workers take them up, die at them, come late; the job ends."""
@@ -149,6 +162,7 @@ class DataRules(RuleBasedStateMachine):
         before = self.redis.hgetall(self.keys("job", job_id))
         open_before = self.store.last_copy(job_id)
         answer = self.store.order_copy(job_id, direction, mount_path="", dry_run=dry_run, by="ann")
+        self.the_last_call_is_sent_again()
         free = open_before is None or open_before.over
         assert answer.done == (before["state"] == State.RUNNING and free)
         after = self.redis.hgetall(self.keys("job", job_id))
@@ -194,6 +208,7 @@ class DataRules(RuleBasedStateMachine):
         lease = CopyLease(job_id, copy.fence, copy.id, holder)
         assert self.store.renew_copies([lease], 3000) == [held and copy.state is CopyState.WORKING]
         ended = self.store.end_copy(lease, state, summary="s", lines=["a"])
+        self.the_last_call_is_sent_again()
         assert ended == (held and (copy.state is CopyState.WORKING or copy.state is state))
         after = self.redis.hgetall(self.keys("job", job_id))
         left = {name for name in before if name not in ("copying", "copy_due_ms")}
@@ -209,7 +224,11 @@ class DataRules(RuleBasedStateMachine):
                 assert (job["state"], job["fence"], job["copying"]) == (State.RUNNING, copy.fence, copy.direction)
 
     def _placed(self, which: int) -> tuple[str, dict[str, str]]:
-        """One of the jobs that are on a host, after a pass of placement; one that waits is as good as none."""
-        self.place()
-        jobs = [item for item in sorted(self._jobs().items()) if STATES[State(item[1]["state"])].on_host]
-        return jobs[which % len(jobs)] if jobs else ("", {})
+        """One of the jobs that are on a host, a new one if there is none yet; nothing if none can be placed now."""
+        for _ in range(2):
+            self.place()
+            jobs = [item for item in sorted(self._jobs().items()) if STATES[State(item[1]["state"])].on_host]
+            if jobs:
+                return jobs[which % len(jobs)]
+            self.submit("red", "cpu", 1, again=False)
+        return "", {}
