@@ -19,6 +19,7 @@ from aitrain.domain.states import Step
 from aitrain.settings import Settings
 
 CONTROL_QUEUE = "control"
+COPY_TASK = "copy_data"
 # No worker consumes it: whatever lands there was sent without a queue, and that is a defect.
 UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
@@ -126,11 +127,15 @@ class Broker:
             )
         )
 
-    def _link(self, step: Step, job_id: str, fence: str, queue: str) -> Signature:
+    def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
+        """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
+        self._send(self._link(COPY_TASK, job_id, fence, queue, copy_id))
+
+    def _link(self, step: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
         return self.app.signature(
             task_name(step),
-            args=(job_id, fence),
+            args=(job_id, fence, *more),
             immutable=True,
             queue=queue,
             argsrepr=f"job={job_id}",

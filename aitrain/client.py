@@ -11,13 +11,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from aitrain.broker import Broker
+from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import admit, default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerRow
+from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
-from aitrain.domain.job import HistoryEntry, Job
+from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import MAX_TIMEOUT_S, JobSpec
 from aitrain.domain.states import State
@@ -26,8 +28,6 @@ from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = 0.2
 
 
 def open_store(settings: Settings) -> Store:
@@ -54,6 +54,7 @@ class Client:
         broker = Broker(self.settings)
         self._dispatcher = Dispatcher(self.settings, self._store, broker)
         self.data_stores = DataStores(self.settings, self._store, broker)
+        self._data_orders = DataOrders(self._store, broker)
         self._site = self.settings.site
 
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
@@ -132,21 +133,82 @@ class Client:
             drop_labels=edit.drop_labels,
         )
 
+    def retry_push(self, job_id: str, *, by: str = "") -> Ordered:
+        """Has results that could not be pushed (ERROR, JOB_SYNC_FAILED) pushed again from their host.
+
+        The job is FINALIZING again and then ends as its first cause says; nothing is billed, and it does not run again.
+        done=False in the answer: it is "alive"; there is "nothing" to push; they are "expired", that is, removed after
+        their time; its host is "away", or "replaced" by another machine of its name. Raises JobNotFound.
+        """
+        return self._data_orders.retry_push(job_id, by)
+
+    def push_data(
+        self,
+        job_id: str,
+        mount_path: str | None = None,
+        *,
+        dry_run: bool = False,
+        wait: float | None = None,
+        by: str = "",
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> Ordered:
+        """Copies what a RUNNING job has written so far to its data store. Nothing is deleted there.
+
+        mount_path: of one writable volume, every one if not given; dry_run: only tell what would be copied; wait: at
+        most so many seconds for its end, for ever if not given, 0 not at all; on_progress: as of wait(). The answer's
+        `copy` says what was done, or why it failed; the job goes on either way. done=False: the job is "not_running",
+        or another copy is open, the job is "busy". Raises InvalidInput for a volume that is not written to, JobNotFound
+        and WaitTimeout.
+        """
+        order = CopyOrder(Direction.PUSH, mount_path or "", dry_run, by)
+        return self._data_orders.copy(job_id, order, wait, on_progress)
+
+    def pull_data(
+        self,
+        job_id: str,
+        mount_path: str | None = None,
+        *,
+        dry_run: bool = False,
+        wait: float | None = None,
+        by: str = "",
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> Ordered:
+        """Copies what is new in the data store into the volumes of a RUNNING job.
+
+        What the job itself changed is kept, and nothing is deleted. All else as in push_data, but that ro volumes are
+        pulled, too.
+        """
+        order = CopyOrder(Direction.PULL, mount_path or "", dry_run, by)
+        return self._data_orders.copy(job_id, order, wait, on_progress)
+
+    def last_copy(self, job_id: str) -> DataCopy | None:
+        """The order to push or pull data that was given to a job last, open or over; None if there was none."""
+        return self._store.last_copy(job_id)
+
     def wait(
-        self, job_id: str, *, timeout: float | None = None, on_change: Callable[[HistoryEntry], None] | None = None
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        on_change: Callable[[HistoryEntry], None] | None = None,
+        on_progress: Callable[[Job], None] | None = None,
     ) -> Job:
         """Waits until the job has ended, and returns it.
 
-        timeout: seconds; on_change: called for every state, from the first on. Raises JobNotFound and WaitTimeout.
+        timeout: seconds; on_change: called for every state, from the first on; on_progress: called with the job
+        whenever its state or the progress of its copies has changed. Raises JobNotFound and WaitTimeout.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        told = 0
+        told, shown = 0, None
         while True:
             job = self.get(job_id)
             for entry in job.history[told:]:
                 if on_change is not None:
                     on_change(entry)
             told = len(job.history)
+            if on_progress is not None and shown != (job.state, job.copying, job.progress):
+                shown = (job.state, job.copying, job.progress)
+                on_progress(job)
             if job.ended:
                 return job
             if deadline is not None and time.monotonic() >= deadline:

@@ -179,6 +179,9 @@ class Limits(_Section):
     platform_retries: int = Field(default=5, ge=0)
     # How often results that could not be pushed are tried again: with the pauses of Timing, some twelve hours.
     push_retries: int = Field(default=75, ge=0)
+    # Results that could not be pushed stay on their host for so long after the job ended, so that the push can be tried
+    # again once somebody is back from leave; 0: for ever.
+    results_retention_seconds: int = Field(default=30 * DAY_SECONDS, ge=0)
     # Kept in the job store, in memory: enough for a long training log, not for a job that dumps its data.
     log_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
 

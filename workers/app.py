@@ -9,12 +9,13 @@ from typing import Any
 
 from celery.signals import celeryd_after_setup, worker_init
 
-from aitrain.broker import CONTROL_QUEUE, celery_app, task_name
+from aitrain.broker import CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
 from workers import clock
 from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
+from workers.copying import Copies
 from workers.machine import Machine
 from workers.step import Run, Steps
 
@@ -27,9 +28,15 @@ def _steps() -> Steps:
     return Steps(machine)
 
 
+@cache
+def _copies() -> Copies:
+    return Copies(machine)
+
+
 @worker_init.connect
 def _ready_before_the_first_message(**_: Any) -> None:
     _steps()
+    _copies()
 
 
 @celeryd_after_setup.connect
@@ -72,6 +79,12 @@ def step(link: Step) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]
         return work
 
     return register
+
+
+@app.task(name=task_name(COPY_TASK))
+def copy_data(job_id: str, fence: str, copy_id: str) -> str:
+    """Copies data of a job while it runs, as somebody ordered."""
+    return _copies().run(job_id, fence, copy_id)
 
 
 def sweep(duty: Callable[[Machine], None]) -> Callable[[Machine], None]:

@@ -7,21 +7,31 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
 
 from aitrain.domain.errors import StepCancelled, StoreUnavailable
 from aitrain.settings import Timing
-from aitrain.store import Lease, Store
 from workers import clock
 
 log = logging.getLogger(__name__)
 
 
-class Claim:
-    """A step's claim on its work, as long as it holds."""
+class Held(Protocol):
+    """A lease of the store. holder: names one delivery of one message."""
 
-    def __init__(self, lease: Lease, until: float) -> None:
+    @property
+    def holder(self) -> str: ...
+
+
+L = TypeVar("L", bound=Held)
+
+
+class Claim(Generic[L]):
+    """A step's or a copy's claim on its work, as long as it holds."""
+
+    def __init__(self, lease: L, until: float) -> None:
         """until: up to when the lease is known to be ours, by this machine's clock (clock.elapsed)."""
         self.lease = lease
         self.until = until
@@ -37,14 +47,15 @@ class Claim:
             raise StepCancelled("the job moved on, or the lease on its step lapsed")
 
 
-class LeaseKeeper:
+class LeaseKeeper(Generic[L]):
     """Renews the leases of one worker, all in one call."""
 
-    def __init__(self, store: Store, timing: Timing) -> None:
-        self._store = store
+    def __init__(self, renew: Callable[[Sequence[L], int], list[bool]], timing: Timing) -> None:
+        """renew: the store's verb, given the leases and how many ms they are to last; False for each that is lost."""
+        self._renewed = renew
         self._ttl_s, self._period_s = timing.step_lease_seconds, timing.step_renew_seconds
         self._worker = f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
-        self._claims: dict[str, Claim] = {}
+        self._claims: dict[str, Claim[L]] = {}
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         threading.Thread(target=self._keep, name="leases", daemon=True).start()
@@ -59,7 +70,7 @@ class LeaseKeeper:
         return f"{self._worker}.{uuid.uuid4().hex[:8]}"
 
     @contextmanager
-    def holding(self, lease: Lease, asked: float) -> Iterator[Claim]:
+    def holding(self, lease: L, asked: float) -> Iterator[Claim[L]]:
         """Keeps a lease that was just taken; after that it lapses, or went with the move that ended the step.
 
         asked: when it was asked for, by this machine's clock: a worker that was frozen since has lost it.
@@ -84,10 +95,10 @@ class LeaseKeeper:
             if claims:
                 self._renew(claims)
 
-    def _renew(self, claims: list[Claim]) -> None:
+    def _renew(self, claims: list[Claim[L]]) -> None:
         asked = clock.elapsed()
         try:
-            kept = self._store.renew_leases([claim.lease for claim in claims], self.ttl_ms)
+            kept = self._renewed([claim.lease for claim in claims], self.ttl_ms)
         except StoreUnavailable as error:
             log.warning("leases could not be renewed: %s", error)
             return

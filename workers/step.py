@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
+from typing import Any
 
 from aitrain.domain.errors import JobFault, PlatformFault, StepCancelled, StoreUnavailable, Unavailable
 from aitrain.domain.flavor import Flavor
-from aitrain.domain.job import Job, VolumeProgress
+from aitrain.domain.job import Job, VolumeProgress, moment
 from aitrain.domain.retry import Again, Outcome, Pauses, outcome
 from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
@@ -30,18 +31,12 @@ ABANDON_POLL_SECONDS = 0.2
 PASSES_BY_ITSELF = frozenset({InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR})
 
 
-class Run:
-    """One delivery of one step, while it holds the lease on its work."""
+class Visit:
+    """A worker's time with a job: what a step and an ordered copy have in common."""
 
-    def __init__(self, machine: Machine, job: Job, claim: Claim, age_ms: int) -> None:
-        """age_ms: for how long the job has been in the step's state."""
-        self.machine, self.job, self.age_ms, self._claim = machine, job, age_ms, claim
-        self._starting = job.starting
-
-    @property
-    def lease(self) -> Lease:
-        """Its claim on the work."""
-        return self._claim.lease
+    def __init__(self, machine: Machine, job: Job, claim: Claim[Any]) -> None:
+        self.machine, self.job, self._claim = machine, job, claim
+        self.progress = dict(job.progress)
 
     @property
     def checkpoint(self) -> Callable[[], None]:
@@ -66,15 +61,16 @@ class Run:
 
     def volumes(self) -> list[tuple[Volume, VolumeSync | GitSync]]:
         """The job's volumes, each with what copies it."""
-        progress = dict(self.job.progress)
         machine = self.machine
         stores = ProjectDataStores(self.job.project, machine.store, machine.vault, machine.settings.data_stores)
 
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
             def report(now: VolumeProgress) -> None:
-                progress[mount_path] = now
-                with suppress(StoreUnavailable):  # the copy is worth more than news of it
-                    self.machine.store.set_progress(self.job.id, self.job.fence, progress)
+                self.progress[mount_path] = now
+                # The copy is worth more than news of it; and one that was given up has none to tell.
+                with suppress(StoreUnavailable, StepCancelled):
+                    self.checkpoint()
+                    self.machine.store.set_progress(self.job.id, self.job.fence, self.progress)
 
             return report
 
@@ -96,6 +92,50 @@ class Run:
             for number, volume in enumerate(self.job.spec.volumes)
         ]
 
+    def abandonable(self, work: Callable[[], None]) -> None:
+        """Runs work in a thread of its own, and leaves it alone if the job moves on: a copy may hang for minutes.
+
+        Work that is left so must reach a checkpoint before it changes anything. Raises what the work raises, and
+        StepCancelled.
+        """
+        failures: list[BaseException] = []
+        done = threading.Event()
+
+        def body() -> None:
+            try:
+                work()
+            except BaseException as failure:
+                failures.append(failure)
+            finally:
+                done.set()
+
+        threading.Thread(target=body, name="copy", daemon=True).start()
+        while not done.wait(ABANDON_POLL_SECONDS):
+            self.checkpoint()
+        if failures:
+            raise failures[0]
+
+
+class Run(Visit):
+    """One delivery of one step, while it holds the lease on its work."""
+
+    def __init__(self, machine: Machine, job: Job, claim: Claim[Lease], age_ms: int) -> None:
+        """age_ms: for how long the job has been in the step's state."""
+        super().__init__(machine, job, claim)
+        self.age_ms, self._began = age_ms, clock.elapsed()
+        self._starting = job.starting
+
+    @property
+    def lease(self) -> Lease:
+        """Its claim on the work."""
+        lease: Lease = self._claim.lease
+        return lease
+
+    @property
+    def now_ms(self) -> int:
+        """The time by the store's clock, Unix ms."""
+        return self.job.state_ms + self.age_ms + round(1000 * (clock.elapsed() - self._began))
+
     def move(
         self,
         to: State,
@@ -106,17 +146,20 @@ class Run:
         fields: Mapping[str, str | int] | None = None,
         again: Again | None = None,
         pause_ms: int = 0,
+        keep_ms: int | None = None,
         or_past: Collection[State] = (),
     ) -> None:
         """Moves the job on from this step's state.
 
-        or_past: states in which the agent may have put it already, which is as good. Raises StepCancelled if it has
+        or_past: states in which the agent may have put it already, which is as good; the others: see
+        Store.transition. Raises StepCancelled if it has
         moved elsewhere.
         """
         lease = self.lease
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
             code=code, message=message, cause=cause, fields=fields, again=again, pause_ms=pause_ms,
+            keep_ms=keep_ms,
         )  # fmt: skip
         if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")
@@ -152,29 +195,6 @@ class Run:
         self.machine.dispatcher.after(moved, State.INTERRUPTED)
         return True
 
-    def abandonable(self, work: Callable[[], None]) -> None:
-        """Runs work in a thread of its own, and leaves it alone if the job moves on: a copy may hang for minutes.
-
-        Work that is left so must reach a checkpoint before it changes anything. Raises what the work raises, and
-        StepCancelled.
-        """
-        failures: list[BaseException] = []
-        done = threading.Event()
-
-        def body() -> None:
-            try:
-                work()
-            except BaseException as failure:
-                failures.append(failure)
-            finally:
-                done.set()
-
-        threading.Thread(target=body, name="copy", daemon=True).start()
-        while not done.wait(ABANDON_POLL_SECONDS):
-            self.checkpoint()
-        if failures:
-            raise failures[0]
-
     def about_to_start(self) -> None:
         """Records that the container may come to life from here on, whatever happens to this worker or the engine.
 
@@ -206,7 +226,7 @@ class Steps:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._keeper = LeaseKeeper(machine.store, machine.settings.timing)
+        self._keeper = LeaseKeeper(machine.store.renew_leases, machine.settings.timing)
 
     def run(self, step: Step, work: Callable[[Run], None], job_id: str, fence: str) -> tuple[bool, str]:
         """Runs one step's work for one message.
@@ -278,9 +298,11 @@ class Steps:
             return False, f"put off for {pause_s:g} s: {fault.code}"
         log.warning("job %s ends ERROR: %s", run.job.id, fault)
         # After the run nothing may turn a platform's end into success, and results that could not be pushed are ours.
-        message = f"{fault}; its results stay on host {run.job.host}"
+        keep_ms = 1000 * self._machine.settings.limits.results_retention_seconds
+        until = f" until {moment(run.now_ms + keep_ms):%Y-%m-%d %H:%M} UTC" if keep_ms else ""
+        message = f"{fault}; its results stay on host {run.job.host}{until}"
         try:
-            run.move(State.ERROR, code=InfoCode.JOB_SYNC_FAILED, message=message, cause=fault.cause)
+            run.move(State.ERROR, code=InfoCode.JOB_SYNC_FAILED, message=message, cause=fault.cause, keep_ms=keep_ms)
         except StepCancelled as late:
             return self._give_up(run, str(late))
         return False, f"{State.ERROR}: {InfoCode.JOB_SYNC_FAILED}"

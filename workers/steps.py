@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from aitrain.domain.errors import PlatformFault, Unavailable
 from aitrain.domain.retry import outcome
-from aitrain.domain.states import EndCause, State, Step
+from aitrain.domain.states import EndCause, InfoCode, State, Step
 from workers.app import step
 from workers.containers import container_spec
 from workers.datasync import VolumeSync
@@ -73,6 +73,10 @@ def sync_out(run: Run) -> None:
 
     # A store that lost its last second may ask for what is done, and then nothing is left here to push.
     if not run.workspace.pushed:
+        if run.job.push_asked and volumes and not run.workspace.exists:
+            # An empty directory would be pushed as no results at all, and the job be DONE.
+            gone = f"host {run.job.host} does not have its results any more"
+            raise PlatformFault(EndCause.DATA_FAULT, InfoCode.JOB_SYNC_FAILED, gone)
         run.abandonable(push)
         run.workspace.mark_pushed()
     if not log_is_kept:

@@ -19,6 +19,7 @@ SETTLED = "settled"
 FENCED = "fenced"
 ORDERED = "ordered"
 RECEIPTS = "pushed"
+UNCLAIMED = "unclaimed"
 # Longer than any store takes to come back from a crash with its last second lost.
 RECEIPT_SECONDS = 86_400
 
@@ -40,6 +41,11 @@ class Workspace:
     def volume(self, number: int) -> Path:
         """The directory of a volume, by its place in the spec."""
         return self._path / "volumes" / str(number)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of it is on the disk."""
+        return self._path.exists()
 
     @property
     def control(self) -> Control:
@@ -68,6 +74,35 @@ class Workspace:
         with suppress(OSError):
             return (self._path / FENCED).stat().st_mtime_ns // 10**6
         return None
+
+    @property
+    def unclaimed_s(self) -> float:
+        """For how many seconds its job has been seen to be unknown to the store, as far as that was noted."""
+        with suppress(OSError, ValueError):
+            return float((self._path / UNCLAIMED).read_text())
+        return 0.0
+
+    def note_unclaimed(self, seconds: float) -> None:
+        """Notes that."""
+        try:
+            self._mark(UNCLAIMED, f"{seconds:.0f}")
+        except OSError as error:
+            # What is not noted is counted anew, and what lies here stays the longer.
+            log.warning("%s could not be noted: %s", self._path / UNCLAIMED, error)
+
+    def note_claimed(self) -> None:
+        """Takes that back: the store knows its job after all."""
+        (self._path / UNCLAIMED).unlink(missing_ok=True)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes on the disk."""
+        # du, for the reason that rm is used below: it copes with whatever a job leaves behind.
+        done = subprocess.run(
+            ["du", "-s", "--block-size=1", "--one-file-system", "--", str(self._path)], check=False,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        return int(done.stdout.split()[0]) if done.stdout else 0
 
     def mark_pushed(self) -> None:
         """Records that all its results are pushed. Outlives the workspace for a while."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from aitrain.cli.following import NOT_DONE, follow, out, tell_answer, user
 from aitrain.client import Client, submit_job
 from aitrain.domain.errors import InvalidInput
-from aitrain.domain.job import HistoryEntry, Job, moment
+from aitrain.domain.job import moment
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import State
-from aitrain.store import Ordered
 
 app = typer.Typer(no_args_is_help=True, help="Submit, watch and stop jobs.")
-out = Console(highlight=False)
 
 
 def _pairs(option: str, texts: list[str]) -> dict[str, str]:
@@ -28,13 +23,6 @@ def _pairs(option: str, texts: list[str]) -> dict[str, str]:
         if "=" not in text:
             raise InvalidInput.of(option, text, "is not NAME=VALUE", "write it as NAME=VALUE")
     return dict(text.split("=", 1) for text in texts)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without an entry, as containers have
-        return str(os.getuid())
 
 
 @app.command()
@@ -69,12 +57,12 @@ def run(
             image, command or (), gpu=gpu, cpu=cpu, flavor=flavor, env=_pairs("env", env or []), volumes=volume or (),
             client=client, labels=_pairs("label", label or []), project=project, timeout=timeout,
             auto_restart=auto_restart, max_retries=max_retries, retry_exit_codes=tuple(retry_exit_code or ()),
-            platform_retries=platform_retries, warning_seconds=warning, warning_signal=warning_signal, user=_user(),
+            platform_retries=platform_retries, warning_seconds=warning, warning_signal=warning_signal, user=user(),
             **named,
         )  # fmt: skip
         out.print(job.id)
         if watch:
-            raise typer.Exit(_follow(client, job.id))
+            raise typer.Exit(follow(client, job.id))
 
 
 @app.command("list")
@@ -115,42 +103,23 @@ def logs(
             typer.echo(f"{line.at} {line.text}" if timestamps else line.text)
 
 
-# What an order's `why` means to a person.
-WHY_NOT = {
-    "alive": "it has not ended; stop it first, or delete it with --force",
-    "ended": "nothing to do, it has ended",
-    "labels": f"it would have more than {MAX_LABELS} labels; drop some",
-    "ending": "it is ending already; it will not run again",
-    "stopping": "it is told to stop, and is deleted when it has",
-    "unknown": "there is no such job; was it deleted?",
-}
-
-
-def _tell_answer(job_id: str, answer: Ordered, done: str = "") -> None:
-    word = answer.state or ""
-    if answer.done:
-        out.print(f"{job_id} {done or word}".rstrip())
-    else:
-        out.print(f"{job_id} {word}: {WHY_NOT.get(answer.why or '', answer.why)}")
-
-
 @app.command()
 def stop(job_id: str) -> None:
     """Stop a job. Its data is pushed back, and it does not run again by itself."""
     with Client() as client:
-        _tell_answer(job_id, client.stop(job_id, by=_user()))
+        tell_answer(job_id, client.stop(job_id, by=user()))
 
 
 @app.command()
 def start(job_id: str, watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False) -> None:
     """Start an ended job again: the same id, its next attempt."""
     with Client() as client:
-        answer = client.start(job_id, by=_user())
-        _tell_answer(job_id, answer)
+        answer = client.start(job_id, by=user())
+        tell_answer(job_id, answer)
         if not answer.done:
             raise typer.Exit(NOT_DONE)
         if watch:
-            raise typer.Exit(_follow(client, job_id))
+            raise typer.Exit(follow(client, job_id))
 
 
 @app.command()
@@ -159,8 +128,8 @@ def delete(
 ) -> None:
     """Delete an ended job: its spec, history and logs. What it was billed stays on the bill."""
     with Client() as client:
-        answer = client.delete(job_id, force=force, by=_user())
-        _tell_answer(job_id, answer, "deleted")
+        answer = client.delete(job_id, force=force, by=user())
+        tell_answer(job_id, answer, "deleted")
         if not answer.done and answer.why == "alive":
             raise typer.Exit(NOT_DONE)
 
@@ -178,7 +147,7 @@ def edit(
     asked = {"timeout": timeout, "auto_restart": auto_restart, "labels": labels or None, "drop_labels": drop or None}
     with Client() as client:
         answer = client.edit(job_id, JobEdit.of(**{name: value for name, value in asked.items() if value is not None}))
-        _tell_answer(job_id, answer, "edited")
+        tell_answer(job_id, answer, "edited")
         if not answer.done:
             raise typer.Exit(NOT_DONE)
 
@@ -187,26 +156,4 @@ def edit(
 def wait(job_id: str) -> None:
     """Wait until a job has ended. Exit status: the job's own, 125 if it has none."""
     with Client() as client:
-        raise typer.Exit(_follow(client, job_id))
-
-
-NO_EXIT_CODE = 125
-NOT_DONE = 1
-
-
-def _follow(client: Client, job_id: str) -> int:
-    job = client.wait(job_id, on_change=_tell)
-    if job.message:
-        out.print(job.message, markup=False)
-    return _status(job)
-
-
-def _status(job: Job) -> int:
-    if job.state is State.DONE:
-        return 0
-    return job.exit_code or NO_EXIT_CODE
-
-
-def _tell(entry: HistoryEntry) -> None:
-    why = f"  {entry.message}" if entry.state is State.QUEUED and entry.message else ""
-    out.print(f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}{why}", markup=False, soft_wrap=True)
+        raise typer.Exit(follow(client, job_id))

@@ -94,7 +94,17 @@ def drill(
     _become("drill", json.dumps(order), extra="drill")
 
 
+data = typer.Typer(no_args_is_help=True, help="What lies on this host.")
+
+
+@data.command()
+def kept(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """List the results on this host that could not be pushed, how large they are, and until when they are kept."""
+    _become("kept", *(["--json"] if as_json else []))
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds these commands to the tree."""
     for command in (host, worker, agent, control, beat, flower, doctor, drill):
         app.command()(command)
+    app.add_typer(data, name="data")

@@ -93,7 +93,9 @@ class Job(BaseModel):
     seconds of RUNNING, 0 for none; deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it
     is not queued again; not_before_ms: a retry waits until then; platform_tries, own_tries: retries made of faults of
     the platform and of its own; push_tries: how often the push of its results was put off; note: what it waits for;
-    starting: its container may have been started.
+    starting: its container may have been started; kept_until_ms: its results could not be pushed, and are kept on its
+    host until then, 0 for ever; push_asked: somebody ordered to push them again, so it does not run again by itself;
+    copying: which way its data is being copied by an order while it runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -117,6 +119,9 @@ class Job(BaseModel):
     note: str = ""
     stop_asked: bool = False
     starting: bool = False
+    kept_until_ms: int | None = None
+    push_asked: bool = False
+    copying: Direction | None = None
     not_before_ms: int | None = None
     deadline_ms: int | None = None
     created_ms: int

@@ -67,11 +67,11 @@ def outcome(
     """Where an attempt of a job leads that ended by a cause.
 
     message, code: of the end, the cause's own code if none is given; exit_code: of the command, if it ran. A job that
-    somebody ordered to stop does not run again.
+    somebody ordered to stop does not run again, nor one whose results alone were ordered to be pushed again.
     """
     row = CAUSES[cause]
     end = Outcome(row.ends, code or row.code, message)
-    if job.stop_asked:
+    if job.stop_asked or job.push_asked:
         return end
     if cause is EndCause.TIMED_OUT and job.auto_restart:
         pause_s = max(0.0, pauses.restart_s - job.timeout_s)

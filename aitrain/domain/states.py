@@ -152,11 +152,15 @@ STATES: dict[State, StateRow] = {
 
 @dataclass(frozen=True)
 class Move:
-    """One allowed move. `when` completes the sentence "a job goes from SOURCE to TARGET when ..."."""
+    """One allowed move. `when` completes the sentence "a job goes from SOURCE to TARGET when ...".
+
+    ordered: made by the verb of an order only, which looks at more than the state.
+    """
 
     source: State
     target: State
     when: str
+    ordered: bool = False
 
 
 MOVES: tuple[Move, ...] = (
@@ -193,6 +197,7 @@ MOVES: tuple[Move, ...] = (
     Move(State.INTERRUPTED, State.QUEUED, "it was started again"),
     Move(State.FAILED, State.QUEUED, "it was started again"),
     Move(State.ERROR, State.QUEUED, "it was started again"),
+    Move(State.ERROR, State.FINALIZING, "its results could not be pushed, and are to be pushed again", ordered=True),
 )
 
 TARGETS: dict[State, frozenset[State]] = {
@@ -202,8 +207,8 @@ ENDED: frozenset[State] = frozenset(state for state, row in STATES.items() if ro
 
 
 def sources(target: State) -> frozenset[State]:
-    """The states from which a job may come to `target`."""
-    return frozenset(move.source for move in MOVES if move.target is target)
+    """The states from which whoever reports on a job may bring it to `target`: moves that need an order aside."""
+    return frozenset(move.source for move in MOVES if move.target is target and not move.ordered)
 
 
 def state_of(step: Step) -> State:

@@ -1,6 +1,20 @@
 """The job store. `Store` is its one class; the scripts in lua/ are its one way to write."""
 
-from aitrain.store.answers import Begun, Heard, HostJob, HostTiming, Lease, LogLine, Moved, Ordered, Seen, Submitted
+from aitrain.store.answers import (
+    Begun,
+    CopyBegun,
+    CopyLease,
+    Heard,
+    HostJob,
+    HostTiming,
+    Kept,
+    Lease,
+    LogLine,
+    Moved,
+    Ordered,
+    Seen,
+    Submitted,
+)
 from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
@@ -10,10 +24,13 @@ __all__ = [
     "Begun",
     "Check",
     "CheckAnswer",
+    "CopyBegun",
+    "CopyLease",
     "DataStoreRow",
     "Heard",
     "HostJob",
     "HostTiming",
+    "Kept",
     "Lease",
     "LogLine",
     "Moved",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aitrain.domain.copying import DataCopy
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Job
 from aitrain.domain.states import State
@@ -52,6 +53,38 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class CopyLease:
+    """A worker's claim on an ordered copy. copy_id: of the order."""
+
+    job_id: str
+    fence: str
+    copy_id: str
+    holder: str
+
+
+@dataclass(frozen=True)
+class CopyBegun:
+    """What a worker needs that takes up an ordered copy."""
+
+    job: Job
+    copy: DataCopy
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How what an attempt left on its host is kept. known: there is such a job.
+
+    until_ms: Unix time, ms, 0 for ever, None if the job is unknown or has not ended; expired: that time is past;
+    left_ms: how long it is until then, None if it is no time.
+    """
+
+    known: bool
+    until_ms: int | None
+    expired: bool
+    left_ms: int | None = None
+
+
+@dataclass(frozen=True)
 class LogLine:
     """One line that a container wrote. at: RFC 3339 time by the engine's clock, in nanoseconds."""
 
@@ -71,14 +104,17 @@ class Begun:
 @dataclass(frozen=True)
 class Ordered:
     """The answer to an order. done False: it changed nothing, and `why` says why not, in a word: "ended", "ending",
-    "alive", "stopping", "unknown", "labels", and for what a job asks itself "late", "asked", "shorter".
+    "alive", "stopping", "unknown", "labels"; of a push that is to be tried again "alive", "nothing", "expired", "away",
+    "replaced"; of a copy while the job runs "not_running", "busy"; and for what a job asks itself "late", "asked",
+    "shorter".
 
-    state: what stands then; None: there is no such job.
+    state: what stands then; None: there is no such job. copy: the order to copy, or the one that is open already.
     """
 
     done: bool
     state: State | None
     why: str | None = None
+    copy: DataCopy | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +142,8 @@ class HostJob:
     started: its container has run; starting: it may have been started; lease_live: a worker is at its step; resend:
     its step went silent and its message is to be sent again; left_ms: of its timeout, None if it has none or does not
     run; timeout_s: 0 for none; asked_s: the timeout that the job itself asked for and got, 0 if none; warning_s: so
-    long before its timeout it is warned, by a file and by warning_signal, if that is not empty.
+    long before its timeout it is warned, by a file and by warning_signal, if that is not empty; recopy: the id of an
+    order to copy its data that went silent, and whose message is to be sent again.
     """
 
     job_id: str
@@ -123,6 +160,7 @@ class HostJob:
     asked_s: int = 0
     warning_s: int = 0
     warning_signal: str = ""
+    recopy: str = ""
 
 
 def to_host_job(row: dict[str, Any]) -> HostJob:

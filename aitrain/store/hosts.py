@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.store.answers import Heard, HostJob, HostTiming, Seen, to_host_job
+from aitrain.store.answers import Heard, HostJob, HostTiming, Kept, Seen, to_host_job
 from aitrain.store.connection import Connection
 
 
@@ -59,6 +59,15 @@ class Hosts(Connection):
     def host_is_alive(self, host: str, instance: str) -> bool:
         """Whether this machine's agent renewed the host's lease lately."""
         return bool(self._run("host_is_alive", {"host": host, "instance": instance})["alive"])
+
+    def expire_results(self, job_id: str, fence: str, keep_ms: int, *, look: bool = False) -> Kept:
+        """Gives up what an attempt could not push, if the time for which it is kept is past.
+
+        keep_ms: how long what no time was noted for is kept after the job's end, 0 for ever; look: only ask.
+        """
+        answer = self._run("expire_results", {"id": job_id, "fence": fence, "keep_ms": keep_ms, "look": look})
+        until_ms, left_ms = (None if ms is None else int(ms) for ms in (answer["until_ms"], answer.get("left_ms")))
+        return Kept(bool(answer["known"]), until_ms, bool(answer["expired"]), left_ms)
 
     def jobs_of_lost_hosts(self, *, finalizing_ms: int, gap_ms: int, limit: int) -> list[str]:
         """Ids of up to `limit` jobs of hosts that are lost.

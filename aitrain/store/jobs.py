@@ -57,13 +57,15 @@ class Jobs(Connection):
         again: Again | None = None,
         pause_ms: int = 0,
         lost_ms: int | None = None,
+        keep_ms: int | None = None,
     ) -> Moved:
         """Moves a job, if its fence is this one and it stands in a state from which it may go there.
 
         only_from: narrower than the table; holder: and only while this worker holds the lease of its step; cause: why
         the attempt ended, kept unless one is known already; fields: facts of the attempt; rows: ledger rows that the
         move makes final; again, pause_ms: to QUEUED, why it runs again, and for how long it waits before; lost_ms:
-        only while its host is lost, and silent for at least so long. Answers moved=False when late. Raises
+        only while its host is lost, and silent for at least so long; keep_ms: its results could not be pushed, and are
+        kept on its host for so long, 0 for ever. Answers moved=False when late. Raises
         StoreUnavailable.
         """
         froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
@@ -76,9 +78,8 @@ class Jobs(Connection):
             arguments["written"] = rows[-1].minute + 1
         if to is State.QUEUED:
             arguments |= {"token": token(), "again": again or Again.PLATFORM, "pause_ms": pause_ms}
-        if lost_ms is not None:
-            arguments["lost_ms"] = lost_ms
-        arguments |= {k: v for k, v in {"holder": holder, "code": code, "cause": cause}.items() if v is not None}
+        given = {"holder": holder, "code": code, "cause": cause, "lost_ms": lost_ms, "keep_ms": keep_ms}
+        arguments |= {name: value for name, value in given.items() if value is not None}
         return to_moved(self._run("transition", arguments))
 
     def get(self, job_id: str) -> Job:

@@ -28,6 +28,7 @@ LEGEND: dict[str, Key] = {
     "history": Key("job:{id}:history", "list of JSON: every move, oldest first"),
     "attempts": Key("job:{id}:attempts", "list of JSON: how each earlier attempt ended"),
     "log": Key("job:{id}:log:{attempt}", "list of JSON [time, text]: what the container wrote, as far as it is kept"),
+    "copy": Key("job:{id}:copy", "hash: the last order to copy its data while it ran; its fields stand in records.py"),
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),

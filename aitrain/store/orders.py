@@ -1,4 +1,4 @@
-"""Orders to a job: stop, start, delete, edit. Each may be given twice, and answers with what it did or why not."""
+"""Orders to a job. Each may be given twice, and answers with what it did or why not."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ class Orders(Connection):
                 asked=answer["units"],
             )  # fmt: skip
         return _ordered(job_id, answer)
+
+    def retry_push(self, job_id: str, message: str) -> Ordered:
+        """Has results that could not be pushed pushed again: the job is FINALIZING once more.
+
+        Raises JobNotFound and StoreUnavailable.
+        """
+        arguments = {"id": job_id, "op": token(), "message": message, "grace_ms": self._grace_ms}
+        return _ordered(job_id, self._run("retry_push", arguments))
 
     def delete(self, job_id: str, *, force: bool, message: str) -> Ordered:
         """Deletes an ended job, all but its rows in the ledger; with force, one that has not ended is stopped first.

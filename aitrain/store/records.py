@@ -5,7 +5,7 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     running_ms      when it entered RUNNING, by the store's clock; its timeout counts from here
     deadline_ms     when its timeout is reached
     lease_holder    which worker is at its step; lease_ms: until when unless renewed
-    stop_op, start_op  the ids of the last orders that did something: one that is sent again finds itself here
+    stop_op, start_op, push_op  the ids of the last orders that did something: one that is sent again finds itself here
     avoid           the host where the platform failed it last
     stop_asked, delete_asked  whether somebody ordered it to stop, or to be gone when it has ended
     warning_s, warning_signal  when and how its container is warned of its timeout
@@ -13,7 +13,11 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     log_cursor      up to where its log was read from the engine; log_bytes: bytes kept, -1 once it was cut
     last_op         the id of the call that moved it last: a call that is sent again finds itself here
     resends         how often the message of its step was sent again
+    instance        which machine its host was when it was placed there: its data is on that one
+    expired_ms      when its host was allowed to remove the results that could not be pushed
+    copy_due_ms     when the message of the order to copy its data is sent again, unless a worker takes it up before
     hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
+Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
 Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
 word), lost_ms (so long after that it is lost).
@@ -27,6 +31,7 @@ from typing import Any
 
 from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import LedgerRow, Policy, Terms
+from aitrain.domain.copying import DataCopy
 from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
 
@@ -60,6 +65,11 @@ def to_job(job_id: str, fields: dict[str, str], history: list[str], attempts: li
     values["history"] = [json.loads(entry) for entry in history]
     values["earlier_attempts"] = [json.loads(entry) for entry in attempts]
     return Job.model_validate(values)
+
+
+def to_copy(fields: dict[str, str]) -> DataCopy:
+    """An ordered copy from its hash."""
+    return DataCopy.model_validate({**fields, "lines": json.loads(fields.get("lines", "[]"))})
 
 
 def ledger_fields(row: LedgerRow) -> dict[str, str]:

@@ -7,6 +7,7 @@ the answer: moves carry an operation's id, everything else sets what it says rat
 from __future__ import annotations
 
 from aitrain.store.checks import Checks
+from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
 from aitrain.store.hosts import Hosts
 from aitrain.store.ledger import Ledger
@@ -15,5 +16,5 @@ from aitrain.store.orders import Orders
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Hosts, Ledger, Logs, DataStoreRows, Checks):
+class Store(Orders, Steps, Copies, Hosts, Ledger, Logs, DataStoreRows, Checks):
     """The job store of one site: all its verbs."""

@@ -82,6 +82,11 @@ class Actor:
             log.info("job %s: %s went silent; its message is sent again", job.job_id, step)
             self._reports.send(step, job)
 
+    def resend_copy(self, job: HostJob) -> None:
+        """Sends the message of an order to copy a job's data again."""
+        log.info("job %s: the copy of its data went silent; its message is sent again", job.job_id)
+        self._reports.send_copy(job)
+
     def place_waiting(self) -> None:
         """Has waiting jobs placed soon."""
         self._errands.put("placement", self._machine.dispatcher.place_waiting)

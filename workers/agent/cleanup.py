@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from workers.agent.loop import Loop
 from workers.datasync import MIB
+from workers.machine import Machine
+from workers.retention import Retention
 from workers.workspace import remove_old_receipts, settled_workspaces, superseded, unsettled_attempts
 
 log = logging.getLogger(__name__)
@@ -15,17 +18,21 @@ EVICTION_SECONDS = 600
 
 
 class CleanUp(Loop):
-    """Removes workspaces that were to be removed and were not, and those of attempts that another one has made good.
+    """Removes workspaces that were to be removed and were not, those of attempts that another one has made good, and
+    those whose time is past.
 
     It may take long, so nothing waits for it.
     """
 
-    _evict_at = 0.0
+    def __init__(self, machine: Machine, stopping: threading.Event) -> None:
+        super().__init__(machine, stopping)
+        self._retention = Retention(machine.store, machine.settings.limits.results_retention_seconds)
+        self._evict_at = 0.0
 
     def run_once(self) -> None:
         """Removes what there is."""
         host = self.machine.settings.host
-        self._settle_superseded()
+        self._settle_what_is_over()
         for workspace in settled_workspaces(host.data_dir):
             # Asked anew for each: removing a large one takes minutes, and meanwhile another may be wanted again.
             if not self._is_wanted(workspace.job_id, workspace.fence):
@@ -51,11 +58,11 @@ class CleanUp(Loop):
         jobs = self.machine.store.host_jobs(self.machine.settings.host.name, job_id) or ()
         return any(job.fence == fence for job in jobs)
 
-    def _settle_superseded(self) -> None:
+    def _settle_what_is_over(self) -> None:
         """A host that was lost comes back with attempts that are over.
 
         What they had not pushed is needed no more once a later attempt has run to its end, or if nothing of them ever
-        ran. All else stays, and so does what is of a job that the store does not know.
+        ran. All else stays for the time of retention.
         """
         left = list(unsettled_attempts(self.machine.settings.host.data_dir))
         jobs = {job.id: job for job in self.machine.store.get_many(sorted({attempt.job_id for attempt in left}))}
@@ -63,4 +70,10 @@ class CleanUp(Loop):
             job = jobs.get(attempt.job_id)
             if job is not None and superseded(job, attempt.fence):
                 log.info("job %s: what attempt %s left here is needed no more", attempt.job_id, attempt.fence)
+                attempt.settle()
+            elif (job is None or job.ended) and self._retention.is_past(attempt):
+                log.warning(
+                    "job %s: what attempt %s could not push was kept for its time, and is removed now",
+                    attempt.job_id, attempt.fence,
+                )  # fmt: skip
                 attempt.settle()

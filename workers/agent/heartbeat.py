@@ -68,6 +68,8 @@ class Heartbeat(Loop):
         for job in heard.jobs:
             if job.resend:
                 self._actor.resend(job)
+            if job.recopy:
+                self._actor.resend_copy(job)
         watched = {container.fence for container in self._actor.watched()}
         if any(self._wants_a_look(job, watched) for job in heard.jobs):
             self._reconcile.wake()

@@ -77,12 +77,20 @@ class Reports:
 
     def send(self, step: Step, job: HostJob) -> None:
         """Has a step's message sent soon. If that fails the step stays due, and a later heartbeat sends it."""
+        broker, queue = self._machine.broker, self._queue(job)
+        self._errands.put(f"job {job.job_id}: {step}", lambda: broker.send_step(step, job.job_id, job.fence, queue))
+
+    def send_copy(self, job: HostJob) -> None:
+        """Has the message of an order to copy a job's data sent soon. If that fails, it comes due again."""
+        broker, queue = self._machine.broker, self._queue(job)
+        self._errands.put(f"job {job.job_id}: copy", lambda: broker.send_copy(job.job_id, job.fence, job.recopy, queue))
+
+    def _queue(self, job: HostJob) -> str:
+        """A queue that this host's worker reads."""
         host = self._machine.settings.host
         # A job may outlast its host's offer of its flavor, whose queue the worker then does not read any more.
         flavor = job.flavor if job.flavor in host.units else next(iter(host.units))
-        queue = host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
-        broker = self._machine.broker
-        self._errands.put(f"job {job.job_id}: {step}", lambda: broker.send_step(step, job.job_id, job.fence, queue))
+        return host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
 
     def _finalize(
         self, job: HostJob, cause: EndCause, why: str, fields: dict[str, str | int], ran_ms: int | None

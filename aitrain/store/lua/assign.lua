@@ -21,6 +21,10 @@ end
 reserve(job, host, ARG.units)
 job.fence = ARG.run_fence
 move(id, job, 'INITIALIZING', {
-  op = ARG.op, grace_ms = ARG.grace_ms, fields = {host = host, unit_ids = cjson.encode(ARG.units), fence = job.fence},
+  op = ARG.op, grace_ms = ARG.grace_ms, fields = {
+    host = host, unit_ids = cjson.encode(ARG.units), fence = job.fence,
+    -- Its data is on this machine, whoever may have the host's name later.
+    instance = redis.call('HGET', k_host(host), 'instance'),
+  },
 })
 return answer(true)

@@ -56,7 +56,7 @@ end
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
   'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
-  'starting', 'stop_asked', 'not_before_ms', 'asked_s',
+  'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
 }
 
 -- again: why it runs again, the name of the counter that this raises; 'restart' begins both anew.
@@ -89,6 +89,23 @@ local function tell(id, job, state, o)
   redis.call('RPUSH', k_history(id), cjson.encode(entry))
   redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
     'attempt', job.attempt, 'code', entry.code)
+end
+
+-- An order to copy data of a job while it runs, open or over; nil if there was none.
+local function read_copy(id)
+  local flat = redis.call('HGETALL', k_copy(id))
+  if #flat == 0 then return nil end
+  local copy = {}
+  for i = 1, #flat, 2 do copy[flat[i]] = flat[i + 1] end
+  return copy
+end
+
+-- Ends an order to copy. fields: state, and summary, lines, error, code as far as there are.
+local function close_copy(id, fields)
+  for name, value in pairs(fields) do redis.call('HSET', k_copy(id), name, value) end
+  redis.call('HSET', k_copy(id), 'ended_ms', int(NOW))
+  redis.call('HDEL', k_copy(id), 'lease_ms')
+  redis.call('HDEL', k_job(id), 'copying', 'copy_due_ms')
 end
 
 local function set_deadline(id, job, running_ms)
@@ -136,7 +153,7 @@ local function erase(id, job)
   redis.call('ZREM', k_state(job.state), id)
   redis.call('ZREM', k_jobs(), id)
   redis.call('ZREM', k_project_jobs(job.project), id)
-  redis.call('DEL', k_history(id), k_attempts(id))
+  redis.call('DEL', k_history(id), k_attempts(id), k_copy(id))
   for attempt = 1, tonumber(job.attempt) do redis.call('DEL', k_log(id, attempt)) end
   local op = redis.call('HGET', k_job(id), 'last_op')
   redis.call('DEL', k_job(id))
@@ -159,7 +176,8 @@ end
 
 -- Moves a job. The caller has compared state and fence.
 -- o: code, message, op, cause, fields (to set), rows and written (ledger), grace_ms; to QUEUED: token (of the next
--- attempt), again (see next_attempt), pause_ms.
+-- attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so long, 0 for
+-- ever.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
@@ -170,9 +188,15 @@ local function move(id, job, to, o)
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   if o.rows then bill(id, job, o.rows, o.written) end
   reindex(id, job, from, to, o.pause_ms)
+  if from == 'RUNNING' and job.copying then
+    close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})
+  end
   if to == 'QUEUED' then next_attempt(id, job, o) end
   if to == 'RUNNING' then redis.call('HSET', k_job(id), 'running_ms', int(NOW)) end
-  redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note')
+  redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
+  if o.keep_ms then
+    redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
+  end
   -- A start that is told to stop keeps its lease until it has: meanwhile its container may still come to life. A copy may
   -- hang for minutes, and nothing comes of it.
   if to ~= 'INTERRUPTING' or from == 'INITIALIZING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
@@ -218,12 +242,12 @@ local function time_out(id, job)
 end
 
 -- What a host's agent needs to know of one of its jobs; fields as in answers.HostJob.
-local function host_row(id, job, resend)
+local function host_row(id, job, resend, recopy)
   return {
     job_id = id, fence = job.fence, kind = job.kind, flavor = job.flavor, state = job.state,
     started = job.started_ms ~= nil, starting = job.starting == '1', lease_live = lease_is_live(job), resend = resend and true or false,
     left_ms = job.deadline_ms and job.state == 'RUNNING' and job.deadline_ms - NOW or cjson.null,
     timeout_s = tonumber(job.timeout_s), asked_s = tonumber(job.asked_s or '0'), warning_s = tonumber(job.warning_s or '0'),
-    warning_signal = job.warning_signal or '',
+    warning_signal = job.warning_signal or '', recopy = recopy or '',
   }
 end

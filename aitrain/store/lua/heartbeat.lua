@@ -5,6 +5,7 @@
 -- known = false: join again; the store does not know the host, or another machine has its name.
 -- place: a retry's pause is over, run a placement pass (said to one host only; beat's sweep is there for the rest).
 -- resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
+-- recopy: the same of an order to copy its data.
 local host = ARG.host
 if redis.call('HGET', k_host(host), 'instance') ~= ARG.instance then
   return reply({known = false, place = false, jobs = {}})
@@ -22,18 +23,25 @@ for _, seen in ipairs(ARG.seen) do
   end
 end
 
+-- Growing pauses: a worker that is away for days must not find a message for every ten seconds of them.
+local function send_again(id, counted, due)
+  local sent = redis.call('HINCRBY', counted, 'resends', 1)
+  redis.call('HSET', k_job(id), due, int(NOW + ARG.resend_ms * 2 ^ math.min(sent - 1, 6)))
+end
+
 local jobs = {}
 for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
   local job = read_job(id)
   if job then -- one job that is spoilt must not cost the others their heartbeat
     if job.state == 'RUNNING' and job.deadline_ms and tonumber(job.deadline_ms) <= NOW then time_out(id, job) end
     local resend = job.due_ms ~= nil and STATES[job.state].step and tonumber(job.due_ms) <= NOW
-    if resend then
-      -- Growing pauses: a worker that is away for days must not find a message for every ten seconds of them.
-      local sent = redis.call('HINCRBY', k_job(id), 'resends', 1)
-      redis.call('HSET', k_job(id), 'due_ms', int(NOW + ARG.resend_ms * 2 ^ math.min(sent - 1, 6)))
+    if resend then send_again(id, k_job(id), 'due_ms') end
+    local recopy = nil
+    if job.state == 'RUNNING' and job.copy_due_ms and tonumber(job.copy_due_ms) <= NOW then
+      send_again(id, k_copy(id), 'copy_due_ms')
+      recopy = redis.call('HGET', k_copy(id), 'id')
     end
-    jobs[#jobs + 1] = host_row(id, job, resend)
+    jobs[#jobs + 1] = host_row(id, job, resend, recopy)
   end
 end
 

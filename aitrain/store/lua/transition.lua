@@ -1,7 +1,7 @@
 -- The one door for change: moves a job if it is where the caller believes.
 -- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), lost_ms (only while its host is
 --      lost, and silent for at least so long), code, message, cause, fields, rows, written, token, again, pause_ms,
---      grace_ms (see move in common.lua).
+--      keep_ms, grace_ms (see move in common.lua).
 -- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands.
 local job = read_job(ARG.id)
 if not job then
@@ -17,9 +17,10 @@ if job.last_op == ARG.op then return answer(true) end -- the same call, sent aga
 if job.fence ~= ARG.fence then return answer(false) end
 if ARG.holder and job.lease_holder ~= ARG.holder then return answer(false) end
 if ARG.lost_ms and not is_lost(job.host, ARG.lost_ms) then return answer(false) end
--- Somebody stopped it, or took its auto-restart back, while its data was pushed: it must not run again.
+-- Somebody stopped it, or took its auto-restart back, while its data was pushed, or only had that pushed: it must not run
+-- again.
 if job.state == 'FINALIZING' and ARG.to == 'QUEUED' then
-  if job.stop_asked == '1' or (ARG.again == 'restart' and job.auto_restart ~= '1') then return answer(false) end
+  if job.stop_asked == '1' or job.push_asked == '1' or (ARG.again == 'restart' and job.auto_restart ~= '1') then return answer(false) end
 end
 for _, state in ipairs(ARG.from) do
   if state == job.state then

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from redis import Redis
 
 from aitrain.domain.admission import Site, admit
@@ -29,9 +29,10 @@ from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.placement import Assignment, place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
-from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, state_of
+from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
+from tests.integration.store.data_rules import DataRules
 from workers.scratch.servers import RedisServer
 
 TIMING = HostTiming(60_000, 120_000)
@@ -50,7 +51,14 @@ MAIN_ROAD = {
 pick = st.integers(0, 10**6)
 
 
-class StoreMachine(RuleBasedStateMachine):
+# Verbs whose call, sent again after a broken connection, answers as it did.
+ANSWER_AGAIN = (
+    "transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store",
+    "retry_push", "order_copy", "end_copy",
+)  # fmt: skip
+
+
+class StoreMachine(DataRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -314,7 +322,7 @@ class StoreMachine(RuleBasedStateMachine):
             again = self.store.heartbeat(host, instance=host, fit=True, seen=[], timing=TIMING, resend_ms=5000)
             assert again is not None
             assert not again.place, "said to one only"
-            assert not any(job.resend for job in again.jobs), "one call for each silence"
+            assert not any(job.resend or job.recopy for job in again.jobs), "one call for each silence"
 
     @rule()
     def sweep(self) -> None:
@@ -361,7 +369,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.now_ms = arguments["now_ms"]
             answer = self._run(name, arguments)
             self.now_ms = now_ms
-            if name in ("transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store"):
+            if name in ANSWER_AGAIN:
                 assert answer == self.answer, f"{name} answers otherwise when it is sent again"
             # What marks the passing of time only: a sweep's notes, a lease of a host.
             if name not in ("placement_view", "lost_hosts"):
@@ -493,10 +501,12 @@ class StoreMachine(RuleBasedStateMachine):
             fields=fields, rows=rows, again=again, pause_ms=ran_ms % 3 * 1000,
         )  # fmt: skip
         after = self.redis.hgetall(self.keys("job", job_id))
-        legal = (State(before["state"]), to) in LEGAL and believed in (None, before["state"])
+        legal = State(before["state"]) in sources(to) and believed in (None, before["state"])
         if (before["state"], to) == (State.FINALIZING, State.QUEUED):
             legal = (
-                legal and before.get("stop_asked") != "1" and (again is Again.PLATFORM or before["auto_restart"] == "1")
+                legal
+                and "1" not in (before.get("stop_asked"), before.get("push_asked"))
+                and (again is Again.PLATFORM or before["auto_restart"] == "1")
             )
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours)

@@ -19,7 +19,7 @@ DESIGN = {
     "DONE": "QUEUED",
     "INTERRUPTED": "QUEUED",
     "FAILED": "QUEUED",
-    "ERROR": "QUEUED",
+    "ERROR": "QUEUED FINALIZING",
 }
 
 
@@ -55,6 +55,11 @@ def test_every_step_is_the_work_of_one_state(step: Step) -> None:
 
 def test_sources_and_targets_agree() -> None:
     assert all((state in TARGETS[source]) for state in State for source in sources(state))
+
+
+def test_a_late_report_cannot_bring_an_ended_job_back() -> None:
+    assert State.FINALIZING in TARGETS[State.ERROR]
+    assert State.ERROR not in sources(State.FINALIZING), "only an order may"
 
 
 def test_the_page_in_docs_is_drawn_from_the_table() -> None:
