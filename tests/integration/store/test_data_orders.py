@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from aitrain.domain.billing import Terms, rows_due
@@ -10,8 +13,10 @@ from aitrain.domain.errors import JobNotFound
 from aitrain.domain.flavor import BUILT_IN
 from aitrain.domain.job import Direction, Job
 from aitrain.domain.states import EndCause, InfoCode, State
-from aitrain.store import CopyLease, Seen, Store
+from aitrain.settings import load_settings
+from aitrain.store import CopyLease, HostTiming, Seen, Store
 from tests.integration.store.test_verbs import TIMING, placed
+from workers.recovery import recover
 
 PUSH = Direction.PUSH
 
@@ -226,3 +231,21 @@ def test_a_deleted_job_leaves_no_order(store: Store) -> None:
     assert store.last_copy(job.id) is None
     with pytest.raises(JobNotFound):
         store.order_copy(job.id, PUSH, mount_path="", dry_run=False, by="")
+
+
+def test_what_a_lost_host_could_not_push_may_be_pushed_when_it_is_back(store: Store) -> None:
+    job = running(store)
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, timing=HostTiming(0, 0))
+    store.transition(job.id, job.fence, State.FINALIZING, cause=EndCause.COMPLETED, message="exited with 0")
+    settings = load_settings(timing={"finalizing_patience_seconds": 0.001}, limits={"results_retention_seconds": 60})
+    dispatcher = SimpleNamespace(after=lambda *_: None)
+    machine: Any = SimpleNamespace(settings=settings, store=store, dispatcher=dispatcher)
+    while not store.get(job.id).ended:
+        recover(machine, store.get(job.id))
+    lost = store.get(job.id)
+    assert (lost.state, lost.code, lost.end_cause) == (State.ERROR, InfoCode.JOB_SYNC_FAILED, EndCause.COMPLETED)
+    assert lost.kept_until_ms == lost.state_ms + 60_000
+    assert store.retry_push(job.id, "again").why == "away"
+    store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
+    assert store.retry_push(job.id, "again").done
+    assert store.get(job.id).message == "exited with 0"
