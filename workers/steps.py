@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
 
 from aitrain.domain.errors import PlatformFault, Unavailable
 from aitrain.domain.retry import outcome
 from aitrain.domain.states import EndCause, InfoCode, State, Step
 from workers.app import step
 from workers.containers import container_spec
-from workers.datasync import VolumeSync
+from workers.datasync import VolumeSync, push_all
 from workers.joblog import keep_log
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
@@ -67,17 +68,13 @@ def sync_out(run: Run) -> None:
         container, log_is_kept = keep_rest_of_log(run), True
     volumes = [sync for volume, sync in run.volumes() if isinstance(sync, VolumeSync) and volume.permission.writable]
 
-    def push() -> None:
-        for sync in volumes:
-            sync.push()
-
     # A store that lost its last second may ask for what is done, and then nothing is left here to push.
     if not run.workspace.pushed:
         if run.job.push_asked and volumes and not run.workspace.exists:
             # An empty directory would be pushed as no results at all, and the job be DONE.
             gone = f"host {run.job.host} does not have its results any more"
             raise PlatformFault(EndCause.DATA_FAULT, InfoCode.JOB_SYNC_FAILED, gone)
-        run.abandonable(push)
+        run.abandonable(partial(push_all, volumes))
         run.workspace.mark_pushed()
     if not log_is_kept:
         container = keep_rest_of_log(run)

@@ -46,9 +46,10 @@ class VolumeProgress(BaseModel):
     """How far the copy of one volume is.
 
     direction: of the copy; total: files it has to do with; processed of them so far: completed (copied), skipped
-    (nothing had to be done, or not a file that is copied) or failed; deleted: objects; bytes: copied so far, of
-    bytes_total; cached, cached_bytes: of the completed, what came from the host's cache instead of the data store;
-    commit: of a git volume, the one that was fetched.
+    (nothing had to be done, or not a file that is copied) or failed; deleted: objects; withheld: objects that were not
+    deleted because the host may have lost files of the job; bytes: copied so far, of bytes_total; cached, cached_bytes:
+    of the completed, what came from the host's cache instead of the data store; commit: of a git volume, the one that
+    was fetched.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -60,6 +61,7 @@ class VolumeProgress(BaseModel):
     skipped: int = 0
     failed: int = 0
     deleted: int = 0
+    withheld: int = 0
     bytes: int = 0
     bytes_total: int = 0
     cached: int = 0

@@ -11,9 +11,9 @@ from aitrain.settings import DataStore, HostSettings
 from workers.datasync.cache import Cache
 from workers.datasync.git import GitSync
 from workers.datasync.room import MIB, Room
-from workers.datasync.sync import Disk, Preview, VolumeSync
+from workers.datasync.sync import Disk, Preview, VolumeSync, push_all
 
-__all__ = ["MIB", "Cache", "Disk", "GitSync", "Preview", "Room", "VolumeSync", "copier"]
+__all__ = ["MIB", "Cache", "Disk", "GitSync", "Preview", "Room", "VolumeSync", "copier", "push_all"]
 
 
 def copier(

@@ -9,14 +9,13 @@ registered, and nothing can be forgotten. Each project has a pool of its own.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
 import os
-import shutil
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -29,8 +28,10 @@ from workers.datasync.plan import RemoteObject
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
-# What a killed worker was filling; no copy of one object takes this long.
+# What a killed worker was filling is kept so long for the next one to go on with.
 LEFT_BEHIND_SECONDS = 86_400
+# What was used just now is about to be linked, or was counted on when a copy was found to fit.
+FRESH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,21 +44,25 @@ class CacheUse:
 
 
 class Pool:
-    """The cached objects of one source: a container and prefix of a data store, as one project reads it."""
+    """The cached objects of one container of a data store, as one project reads it."""
 
-    def __init__(self, cache: Cache, project: str, identity: str) -> None:
-        self._cache, self.project, self._identity = cache, project, identity
+    def __init__(self, cache: Cache, project: str, identity: str, prefix: str) -> None:
+        """identity: of the container; prefix: of the volume's keys."""
+        self._cache, self.project, self._identity, self._prefix = cache, project, identity, prefix
         self._directory = cache.directory / project
 
     def path(self, source: RemoteObject) -> Path:
         """Where an object's file is, or would be."""
-        identity = f"{self._identity}\0{source.path}\0{source.etag}\0{source.size}"
+        identity = f"{self._identity}\0{self._prefix}{source.path}\0{source.etag}\0{source.size}"
         name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
         return self._directory / name[:2] / name
 
     def holds(self, source: RemoteObject) -> bool:
-        """Whether an object is there."""
-        return self.path(source).exists()
+        """Whether an object is there. One that a crash of the machine has cut is not."""
+        try:
+            return self.path(source).stat().st_size == source.size
+        except OSError:
+            return False
 
     @contextmanager
     def filling(self, source: RemoteObject, checkpoint: Callable[[], None]) -> Iterator[Path | None]:
@@ -67,23 +72,27 @@ class Pool:
         """
         path = self.path(source)
         with self._cache.alone(path, checkpoint):
-            if path.exists():
+            if self.touch(source):
                 yield None
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = self._cache.parts / uuid.uuid4().hex
+            # What a killed worker has fetched of a large object is found again by this name.
+            part = self._cache.parts / f"{self.project}-{path.name}"
             part.parent.mkdir(exist_ok=True)
-            try:
-                yield part
-                part.rename(path)
-            finally:
-                part.unlink(missing_ok=True)
+            yield part
+            part.rename(path)
 
-    def touch(self, source: RemoteObject) -> None:
-        """Notes that an object is used. The time of access says so, which file systems do not keep by themselves."""
+    def touch(self, source: RemoteObject) -> bool:
+        """Notes that an object is used; whether it is there.
+
+        The time of access says so, which file systems do not keep by themselves.
+        """
+        if not self.holds(source):
+            return False
         with suppress(OSError):
             path = self.path(source)
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        return True
 
 
 class Cache:
@@ -97,7 +106,7 @@ class Cache:
 
     def pool(self, project: str, volume: Volume, store: DataStore) -> Pool:
         """The pool of a volume's source. An alias may be given to another data store, so it is not what counts."""
-        return Pool(self, project, f"{store.endpoint_url}\0{store.region}\0{volume.container}\0{volume.prefix}")
+        return Pool(self, project, f"{store.endpoint_url}\0{store.region}\0{volume.container}", volume.prefix)
 
     @contextmanager
     def alone(self, path: Path, checkpoint: Callable[[], None]) -> Iterator[None]:
@@ -145,27 +154,32 @@ class Cache:
 
     def evict_idle(self, idle_seconds: float) -> int:
         """Removes what nobody has used for so long and no job holds; the bytes that were freed."""
-        limit_ns = time.time_ns() - int(idle_seconds * 1e9)
+        now_ns = time.time_ns()
         freed = 0
         for path, info in self._files(self.directory):
-            if info.st_nlink == 1 and info.st_atime_ns < limit_ns:
+            if info.st_nlink > 1:  # in use until now, however long ago it was linked
+                with suppress(OSError):
+                    os.utime(path, ns=(now_ns, info.st_mtime_ns))
+            elif info.st_atime_ns < now_ns - int(idle_seconds * 1e9):
                 freed += self._remove(path, info.st_size)
-        self._remove_left_behind()
-        return freed
+        return freed + self._remove_left_behind(LEFT_BEHIND_SECONDS)
 
     def make_room(self, size: int) -> None:
         """Removes what has not been used for longest and no job holds, until so many bytes of it are gone."""
+        fresh_ns = time.time_ns() - int(FRESH_SECONDS * 1e9)
         spare = [
-            (info.st_atime_ns, path, info.st_size) for path, info in self._files(self.directory) if info.st_nlink == 1
+            (info.st_atime_ns, path, info.st_size)
+            for path, info in self._files(self.directory)
+            if info.st_nlink == 1 and info.st_atime_ns < fresh_ns
         ]
-        freed = 0
+        freed = self._remove_left_behind(FRESH_SECONDS)
         for _, path, bytes_ in sorted(spare):
             if freed >= size:
                 break
             freed += self._remove(path, bytes_)
 
     def _remove(self, path: Path, size: int) -> int:
-        # A job that links it at this very moment either finds it gone and fetches it, or keeps what it has linked.
+        # A job that links it at this very moment keeps what it has linked, or finds it gone and fetches it (pull.py).
         with suppress(OSError):
             path.unlink()
             return size
@@ -179,14 +193,13 @@ class Cache:
                     if len(name) == 64:
                         yield path, path.stat()
 
-    def _remove_left_behind(self) -> None:
+    def _remove_left_behind(self, seconds: float) -> int:
+        """Parts of objects that a killed worker left, and that nobody has gone on with for so long."""
+        freed = 0
         for part in self.parts.glob("*"):
-            with suppress(OSError):
-                if time.time() - part.stat().st_mtime > LEFT_BEHIND_SECONDS:
-                    part.unlink()
-
-
-def copy_file(source: Path, to: Path, checkpoint: Callable[[], None]) -> None:
-    """Copies a cached file for a job that may write to it."""
-    checkpoint()
-    shutil.copyfile(source, to)
+            with suppress(OSError), part.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where somebody is at work
+                info = part.stat()
+                if time.time() - info.st_mtime > seconds:
+                    freed += self._remove(part, info.st_size)
+        return freed

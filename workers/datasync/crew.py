@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from aitrain.domain.errors import StepCancelled
+from workers.datasync.faults import passes_by_itself
 
 Work = Callable[[], None]
 # Enough to hide the latency of small objects, and few enough for the memory that each one's part takes.
 THREADS = 16
+# So many failures one after another that may pass, and the rest would fail, too: it is worth a pause, not more waiting.
+OUTAGE_FAILURES = 2 * THREADS
 
 
 class Crew:
@@ -21,15 +23,23 @@ class Crew:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._failure: BaseException | None = None
+        self._in_a_row = 0
 
     def run(self, works: Iterator[Work]) -> None:
-        """Runs all of them, and raises the first failure when no work is under way any more.
+        """Runs all of them, and raises a failure when no work is under way any more.
 
-        After a failure the others are still done, unless the first is to end it; a StepCancelled always does.
+        After a failure the others are still done, unless the first is to end it, or the data store is away for good. A
+        StepCancelled always ends it. Of several failures one that may pass is raised: then all are tried again.
         """
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="copy") as pool:
-            for _ in range(self._threads):
-                pool.submit(self._take_turns, works)
+        # Not a pool: its threads would keep a worker from ending while a request hangs.
+        threads = [
+            threading.Thread(target=self._take_turns, args=(works,), name="copy", daemon=True)
+            for _ in range(self._threads)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         if self._failure is not None:
             raise self._failure
 
@@ -47,11 +57,18 @@ class Crew:
                 work()
             except BaseException as failure:
                 self._failed(failure, ends=self._first_failure_ends or isinstance(failure, StepCancelled))
+            else:
+                self._in_a_row = 0
 
     def _failed(self, failure: BaseException, *, ends: bool) -> None:
         with self._lock:
-            # That the copy was given up says more than what else went wrong.
-            if self._failure is None or (isinstance(failure, StepCancelled) and ends):
+            self._in_a_row = self._in_a_row + 1 if passes_by_itself(failure) else 0
+            if self._failure is None or _rank(failure) > _rank(self._failure):
                 self._failure = failure
-            if ends:
+            if ends or self._in_a_row >= OUTAGE_FAILURES:
                 self._over.set()
+
+
+def _rank(failure: BaseException) -> int:
+    """Which of two failures says more: that the copy was given up, that it may pass, any other."""
+    return 2 if isinstance(failure, StepCancelled) else int(passes_by_itself(failure))

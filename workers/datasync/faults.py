@@ -29,8 +29,17 @@ NO_OBJECT = {"NoSuchKey", "404"}
 # The object is not the one that was listed.
 REPLACED = {"PreconditionFailed", "412"}
 # Refusals that are no fault of the request: it took too long, or came too often.
-PASSING = {"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
+PASSING = {
+    "RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "OperationAborted",
+    "ConditionalRequestConflict", "RequestTimeTooSkewed", "NoSuchUpload",
+}  # fmt: skip
+PASSING_STATUS = {408, 429}
 FIRST_SERVER_ERROR = 500
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether an outage explains a fault: then the same copy may succeed later."""
+    return isinstance(error, PlatformFault) and error.code is InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
 
 
 def _refused(code: InfoCode, message: str) -> UserFault:
@@ -99,10 +108,15 @@ def _client_fault(subject: str, error: ClientError) -> JobFault:
             InfoCode.DATASYNC_INVALID_CONTAINER, f"{subject}: there is no such container; create it or correct its name"
         )
     if code in NO_OBJECT:
-        return _refused(InfoCode.DATASYNC_PROGRESS_FAILED_NOT_FOUND, f"{subject}: not found; was it deleted meanwhile?")
+        # It was listed a moment before: the next attempt lists anew.
+        return PlatformFault(
+            EndCause.DATA_FAULT,
+            InfoCode.DATASYNC_PROGRESS_FAILED_NOT_FOUND,
+            f"{subject}: an object was deleted while it was copied",
+        )
     known = (
         InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
-        if status >= FIRST_SERVER_ERROR or code in PASSING
+        if status >= FIRST_SERVER_ERROR or status in PASSING_STATUS or code in PASSING
         else InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR
     )
     return PlatformFault(EndCause.DATA_FAULT, known, f"{subject}: {error}")

@@ -24,6 +24,8 @@ class Index:
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         self._db.execute("PRAGMA journal_mode=OFF")
+        # One transaction for all of it: nothing of it needs to last.
+        self._db.execute("BEGIN")
         self._db.execute("CREATE TABLE remote (path BLOB PRIMARY KEY, size INT, etag TEXT) WITHOUT ROWID")
         self._db.execute(
             "CREATE TABLE seen (path BLOB PRIMARY KEY, size INT, mtime_ns INT, ctime_ns INT, etag TEXT) WITHOUT ROWID"

@@ -4,6 +4,7 @@ cut off.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,12 +16,15 @@ from botocore.exceptions import ClientError
 
 from workers.datasync import digests
 from workers.datasync.digests import READ_BYTES, etag_of_parts, is_digest, md5_of_range
+from workers.datasync.faults import FORBIDDEN, NO_OBJECT
 from workers.datasync.plan import LocalFile, RemoteObject
 from workers.datasync.s3 import S3Container, altered
 
 MIB = 1024**2
 # S3's own limits: no more parts of an object, and no smaller ones but for the last.
 MOST_PARTS = 10_000
+# What a store says of an upload that is over, or was given up.
+GONE = {"NoSuchUpload", "404"}
 
 
 def part_bytes(size: int, least: int) -> int:
@@ -38,12 +42,24 @@ class LargeDownload:
     """One object on its way into a file. Its parts may be fetched by several threads."""
 
     def __init__(
-        self, container: S3Container, prefix: str, source: RemoteObject, part: Path, checkpoint: Callable[[], None]
+        self,
+        container: S3Container,
+        prefix: str,
+        source: RemoteObject,
+        file: Path,
+        *,
+        keep: bool,
+        checkpoint: Callable[[], None],
     ) -> None:
-        """part: the file, which may hold parts of an earlier try."""
+        """file: to write to; keep: it holds parts of an earlier try."""
         self._container, self._key, self._source = container, prefix + source.path, source
-        self.path, self._checkpoint = part, checkpoint
-        self._descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        self.path, self._checkpoint = file, checkpoint
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        # Tells whoever clears up after killed workers that somebody is at work here.
+        with suppress(BlockingIOError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not keep:
+            os.ftruncate(self._descriptor, 0)
 
     def fetch(self, start: int, size: int) -> None:
         """Fetches one part."""
@@ -75,7 +91,6 @@ class LargeDownload:
         if digest.hex() != self._source.etag:
             held = self._container.client.head_object(Bucket=self._container.name, Key=self._key)
             if is_digest(self._source.etag, held):
-                self.path.unlink(missing_ok=True)  # whichever part is wrong, it must not be kept
                 raise altered(self._key, "its checksum is not that of the listing")
 
     def close(self) -> None:
@@ -115,9 +130,14 @@ class LargeUpload:
             for page in pages.paginate(Bucket=self._container.name, Key=self._key, UploadId=upload_id):
                 for held in page.get("Parts", ()):
                     self._there[held["PartNumber"]] = held["ETag"].strip('"'), held["Size"]
-        except ClientError:
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in GONE:
+                return False
+            if code not in FORBIDDEN:
+                raise
+            # It may be written to, though not be looked at: what was sent is sent again.
             self._there.clear()
-            return False
         return True
 
     def send(self, number: int, start: int, size: int) -> None:
@@ -142,10 +162,20 @@ class LargeUpload:
         client, name = self._container.client, self._container.name
         self._checkpoint()
         listed = [{"PartNumber": number, "ETag": f'"{etag}"'} for number, (_, etag) in sorted(self._sent.items())]
-        client.complete_multipart_upload(
-            Bucket=name, Key=self._key, UploadId=self.upload_id, MultipartUpload={"Parts": listed}
-        )
-        held = client.head_object(Bucket=name, Key=self._key)
+        try:
+            self._container.slow_client.complete_multipart_upload(
+                Bucket=name, Key=self._key, UploadId=self.upload_id, MultipartUpload={"Parts": listed}
+            )
+        except ClientError as error:
+            # The answer to the first request may have been lost, and the second found it done.
+            if error.response["Error"]["Code"] not in GONE:
+                raise
+        try:
+            held = client.head_object(Bucket=name, Key=self._key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in NO_OBJECT:
+                raise altered(self._key, "the store has given its upload up") from None
+            raise
         etag: str = held["ETag"].strip('"')
         if held["ContentLength"] != self._file.size:
             raise altered(self._key, f"the store holds {held['ContentLength']} bytes, {self._file.size} were sent")

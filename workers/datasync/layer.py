@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import shutil
 import threading
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -17,9 +20,11 @@ from workers.datasync.plan import Kind, LocalFile
 class Layer:
     """One volume's files. Safe to share between threads."""
 
-    def __init__(self, root: Path, parts: Path, owner: tuple[int, int]) -> None:
-        """parts: a directory on the same file system, for files that are not whole yet; owner: uid, gid."""
-        self.root, self.parts, self.owner = root, parts, owner
+    def __init__(self, root: Path, parts: Path, owner: tuple[int, int], *, running: bool = False) -> None:
+        """parts: a directory on the same file system, for files that are not whole yet; owner: uid, gid; running: the
+        job is at work there, and what it changes is left alone.
+        """
+        self.root, self.parts, self.owner, self._running = root, parts, owner, running
         for directory in (root, parts):
             directory.mkdir(parents=True, exist_ok=True)
         own(root, owner)
@@ -33,12 +38,23 @@ class Layer:
         """A path for a file that is not whole yet."""
         return self.parts / f"{self._name}-{next(self._numbers)}"
 
+    def clear_parts(self, keep: Collection[str]) -> None:
+        """Removes parts that an earlier try left, but for those of large files that are gone on with."""
+        for part in self.parts.iterdir():
+            if part.name not in keep:
+                part.unlink()
+
+    @property
+    def bytes_of_parts(self) -> int:
+        """What the parts of an earlier try take on the disk."""
+        return sum(part.stat().st_blocks * 512 for part in self.parts.iterdir())
+
     def make_directory(self, path: str) -> None:
         """Makes a directory of the volume, and its parents."""
         os.close(open_directory(self.root, path, self.owner))
 
-    def lay(self, path: str, content: bytes) -> LocalFile:
-        """Writes a file of the volume."""
+    def lay(self, path: str, content: bytes, before: LocalFile | None = None) -> LocalFile:
+        """Writes a file of the volume. before, and errors: as for move_in."""
         part = self.new_part()
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -47,38 +63,48 @@ class Layer:
                 own(descriptor, self.owner)
             finally:
                 os.close(descriptor)
-            return self.move_in(part, path)
+            return self.move_in(part, path, before)
         except BaseException:
             with suppress(FileNotFoundError):
                 part.unlink()
             raise
 
-    def move_in(self, part: Path, path: str) -> LocalFile:
-        """Puts a whole file in its place in the volume, in place of what stands there."""
+    def move_in(self, part: Path, path: str, before: LocalFile | None = None) -> LocalFile:
+        """Puts a whole file in its place in the volume.
+
+        before: what the plan saw there. It is replaced; but if the job is at work and has put anything else there
+        since, FileExistsError is raised.
+        """
         directory, name = self._parent(path)
-        os.rename(part, name, dst_dir_fd=directory)
+        if not self._running:
+            _replace(part, directory, name)
+        elif before is None:
+            os.link(part, name, dst_dir_fd=directory)  # fails where anything stands by now
+            part.unlink()
+        else:
+            if _stat(directory, name, path) != before:
+                raise FileExistsError(errno.EEXIST, "was written to by the job meanwhile", path)
+            os.rename(part, name, dst_dir_fd=directory)
         return _stat(directory, name, path)
 
-    def link(self, source: Path, path: str) -> LocalFile:
-        """Puts another name of a file in the volume, in place of what stands there."""
-        directory, name = self._parent(path)
+    def link(self, source: Path, path: str, before: LocalFile | None = None) -> LocalFile:
+        """Puts another name of a file in the volume. before, and errors: as for move_in."""
+        part = self.new_part()
+        os.link(source, part)
         try:
-            os.link(source, name, dst_dir_fd=directory)
-        except FileExistsError:
-            part = self.new_part()
-            os.link(source, part)
-            os.rename(part, name, dst_dir_fd=directory)
+            return self.move_in(part, path, before)
+        finally:
             # Where both were links to one file already, the rename leaves both of them.
             part.unlink(missing_ok=True)
-        return _stat(directory, name, path)
 
     def _parent(self, path: str) -> tuple[int, str]:
         """A descriptor of the directory of a path, and the name in it.
 
-        Each thread keeps its last one: files come sorted, and most lie beside the one before.
+        Each thread keeps its last one: files come sorted, and most lie beside the one before. Where the job is at work
+        it may have moved that directory away, so that it is looked up anew.
         """
         parent, _, name = path.rpartition("/")
-        if getattr(self._last, "path", None) != parent:
+        if self._running or getattr(self._last, "path", None) != parent:
             descriptor = open_directory(self.root, parent, self.owner)
             self._forget()
             self._last.path, self._last.descriptor = parent, descriptor
@@ -101,6 +127,15 @@ class Layer:
         with self._lock:
             while self._held:
                 os.close(self._held.pop())
+
+
+def _replace(part: Path, directory: int, name: str) -> None:
+    try:
+        os.rename(part, name, dst_dir_fd=directory)
+    except IsADirectoryError:
+        # An earlier try laid files beneath what is a file by now. Nothing of a job is there yet.
+        shutil.rmtree(name, dir_fd=directory)
+        os.rename(part, name, dst_dir_fd=directory)
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -51,6 +51,9 @@ def _scan(directory: int, base: str, levels: int) -> Iterator[LocalFile]:
             inner = os.open(name, DIRECTORY, dir_fd=directory)
         except FileNotFoundError:
             continue
+        except PermissionError:
+            yield LocalFile(base + name, 0, 0, 0, Kind.CLOSED)
+            continue
         except OSError as error:
             if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                 raise
@@ -86,16 +89,28 @@ def open_inside(root: Path, path: str) -> Iterator[int]:
 
 
 def is_gone(root: Path, path: str) -> bool:
-    """Whether nothing stands at a path of a volume, nor anything but directories on the way to it."""
-    parent, _, name = path.removesuffix("/").rpartition("/")
+    """Whether a file of a volume, or a directory (with a slash at its end), is not there any more.
+
+    A link or a special file in its place, or on the way to it, is no answer: what lies beyond was not seen.
+    """
+    *parents, name = path.removesuffix("/").split("/")
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with directory_inside(root, parent) as directory:
-            os.stat(name, dir_fd=directory, follow_symlinks=False)
+        for part in parents:
+            mode = os.stat(part, dir_fd=directory, follow_symlinks=False).st_mode
+            if not stat.S_ISDIR(mode):
+                return stat.S_ISREG(mode)
+            inner = os.open(part, DIRECTORY, dir_fd=directory)
+            os.close(directory)
+            directory = inner
+        mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+        return stat.S_ISREG(mode) if path.endswith("/") else stat.S_ISDIR(mode)
     except FileNotFoundError:
         return True
     except OSError:
         return False
-    return False
+    finally:
+        os.close(directory)
 
 
 @contextmanager
@@ -113,24 +128,19 @@ def open_directory(root: Path, path: str, owner: tuple[int, int] | None = None) 
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in [part for part in path.split("/") if part]:
-            made = owner is not None and _make(part, descriptor)
+            if owner is not None:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=descriptor)
             inner = os.open(part, DIRECTORY, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner
-            if made and owner is not None:
+            # Also what a worker made that was killed before it could give it away; the job makes none like that.
+            if owner is not None and os.fstat(descriptor).st_uid == os.geteuid() != owner[0]:
                 own(descriptor, owner)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _make(name: str, directory: int) -> bool:
-    try:
-        os.mkdir(name, dir_fd=directory)
-    except FileExistsError:
-        return False
-    return True
 
 
 def own(path: Path | int, owner: tuple[int, int]) -> None:
@@ -143,5 +153,5 @@ def own(path: Path | int, owner: tuple[int, int]) -> None:
 def unlink_inside(root: Path, path: str) -> None:
     """Removes a file of a volume. Does nothing if it is gone."""
     parent, _, name = path.rpartition("/")
-    with suppress(FileNotFoundError), directory_inside(root, parent) as directory:
+    with suppress(FileNotFoundError, NotADirectoryError), directory_inside(root, parent) as directory:
         os.unlink(name, dir_fd=directory)

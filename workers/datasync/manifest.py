@@ -35,16 +35,19 @@ class Manifest:
     """Remembers files as they are laid down or pushed. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        """Opens it, or begins a new one where there is none that can be read. Raises OSError for the disk's faults."""
+        """Opens it, or begins a new one where there is none that can be read.
+
+        Raises sqlite3.Error and OSError for the disk's faults.
+        """
         self._path = path
         self._lock = threading.RLock()
         self._waiting: list[tuple[bytes, int, int, int, str]] = []
         self._written = time.monotonic()
         try:
             self._db = self._open()
+        except sqlite3.OperationalError:
+            raise  # it cannot be opened now: what it knows is still there
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not path.exists():
-                raise OSError(f"the manifest {path} cannot be made: {error}") from error
             log.warning("the manifest %s cannot be read, and is begun anew: %s", path, error)
             path.unlink()
             self._db = self._open()
@@ -94,8 +97,8 @@ class Manifest:
         """Called before files are laid down. What is known from before the machine started last is forgotten."""
         with self._lock:
             if not self.same_boot:
-                self._write("DELETE FROM seen", [()])
-                self._write("DELETE FROM unfinished", [()])
+                self._write("DELETE FROM seen", [()], needed=True)
+                self._write("DELETE FROM unfinished", [()], needed=True)
             self._set("boot_id", _boot_id())
             self._set("complete", "")
             self.same_boot = True
@@ -118,6 +121,11 @@ class Manifest:
             return dict(json.loads(row[0])) if row else {}
         return {}
 
+    def all_unfinished(self) -> list[dict[str, str]]:
+        """What is known of every large copy that was cut off."""
+        with self._lock:
+            return [dict(json.loads(value)) for (value,) in self._db.execute("SELECT value FROM unfinished")]
+
     def set_unfinished(self, path: str, facts: dict[str, str]) -> None:
         """Remembers a large copy that has begun; {}: it is over."""
         if facts:
@@ -132,18 +140,20 @@ class Manifest:
         return str(row[0]) if row else ""
 
     def _set(self, name: str, value: str) -> None:
-        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
+        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)], needed=True)
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]], *, needed: bool = False) -> None:
         with self._lock:
             try:
                 self._db.execute("BEGIN")
                 self._db.executemany(statement, rows)
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
-                log.warning("the manifest %s was not written: %s", self._path, error)
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
+                if needed:
+                    raise
+                log.warning("the manifest %s was not written: %s", self._path, error)
 
     def __enter__(self) -> Self:
         return self

@@ -18,6 +18,8 @@ MAX_NAME_BYTES = 255
 # The longest key of S3. Directories deeper than this are not walked: each level costs the walk a descriptor.
 MAX_KEY_BYTES = 1024
 MAX_DEPTH = 100
+# The largest object of S3; a sparse file may claim to be larger.
+MAX_OBJECT_BYTES = 5 * 1024**4
 # Names of each kind that a tally keeps for people; the rest is counted.
 NAMES_KEPT = 10
 
@@ -32,12 +34,13 @@ class RemoteObject:
 
 
 class Kind(StrEnum):
-    """What an entry of a volume is."""
+    """What an entry of a volume is. TOO_DEEP, CLOSED: a directory that was not walked."""
 
     FILE = "file"
     DIRECTORY = "directory"
     OTHER = "other"
     TOO_DEEP = "too deep"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,16 @@ class LocalFile:
     kind: Kind = Kind.FILE
 
 
+# Of a file that was pushed while the job was at work: a page that the job has mapped and written to may be written to
+# again, and no time of the file tells. Such a file is compared by its content.
+RECORDED_WHILE_RUNNING = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the manifest remembers of a file that equals its object: the file's stat, the object's ETag.
 
-    ctime_ns 0: not compared, for files that others have links to.
+    ctime_ns 0: not compared, for files that others have links to; RECORDED_WHILE_RUNNING: the file's times say nothing.
     """
 
     path: str
@@ -76,6 +84,12 @@ class Record:
         same = (file.size, file.mtime_ns) == (self.size, self.mtime_ns)
         return same and self.ctime_ns in (0, file.ctime_ns)
 
+    def was_damaged(self, file: LocalFile) -> bool:
+        """The file changed and its time did not: so a file looks whose content was not on the disk yet when the machine
+        went down.
+        """
+        return file.size != self.size and file.mtime_ns <= self.mtime_ns
+
 
 class Do(StrEnum):
     """One thing that a copy does. The value is the word that people read."""
@@ -92,13 +106,19 @@ class Do(StrEnum):
     CLASH = "clash"
 
 
-# What a copy has nothing to do for. DROP and DELETE come beside the files that the volume has.
+# What comes beside the files that a copy is about.
+BESIDE = frozenset({Do.DROP, Do.DELETE, Do.MAKE_DIRECTORY, Do.CLASH})
+# What a copy has nothing to do for.
 PASSIVE = frozenset({Do.KEEP, Do.LEAVE, Do.SKIP})
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action on one path. why: of what is not copied; CLASH: the other path."""
+    """One action on one path.
+
+    why: of what is not copied; CLASH: the other path; DOWNLOAD: file is what stands there now; UPLOAD: record is what
+    is known of it.
+    """
 
     do: Do
     path: str
@@ -128,7 +148,7 @@ def refusal(path: str) -> str | None:
         return "it would leave the volume, or is ambiguous"
     if any(len(part.encode(errors="surrogatepass")) > MAX_NAME_BYTES for part in parts):
         return f"it has a name of more than {MAX_NAME_BYTES} bytes"
-    if len(parts) > MAX_DEPTH:
+    if len(parts) + path.endswith("/") > MAX_DEPTH:
         return f"it lies more than {MAX_DEPTH} directories deep"
     return None
 
@@ -192,34 +212,66 @@ def _pull(held: RemoteObject, record: Record | None, file: LocalFile | None, *, 
         return Action(Do.LEAVE, held.path, "the job removed it")
     if running and file is not None and (record is None or not record.describes(file)):
         return Action(Do.LEAVE, held.path, "the job wrote it")
-    return Action(Do.DOWNLOAD, held.path, remote=held)
+    return Action(Do.DOWNLOAD, held.path, remote=held, file=file)
 
 
 def plan_push(
-    seen: Iterable[Record], local: Iterable[LocalFile], *, prefix: str = "", deletes: bool = False
+    seen: Iterable[Record],
+    local: Iterable[LocalFile],
+    *,
+    prefix: str = "",
+    deletes: bool = False,
+    same_boot: bool = True,
 ) -> Iterator[Action]:
     """What has to be done so that a data store holds what a volume does.
 
     seen, local: as for plan_pull; prefix: of the volume's keys; deletes: objects go that the manifest knows and whose
     files the job removed. What is left of a path that became a link or a special file is not taken for removed.
+    same_boot: the machine has run since seen was written; if not, files may have been damaged.
+
+    A CLASH comes after the UPLOAD of its path, which must then not be made: no later job could read such a store.
     """
-    others = _Clashes()
+    unseen, uploads, objects = _Clashes(), _Clashes(), _Clashes()
     for path, (_, record, file) in _joined((), seen, local):
-        beneath = others.parent_of(path, keep=file is not None and file.kind in (Kind.OTHER, Kind.TOO_DEEP))
-        if file is None:
-            if record is not None and deletes and beneath is None:
-                yield Action(Do.DELETE, path, record=record)
-        elif file.kind is Kind.OTHER:
-            yield Action(Do.SKIP, path, "it is a link or a special file")
-        elif file.kind is Kind.TOO_DEEP:
-            yield Action(Do.UNFIT, path, "it lies too many directories deep")
-        elif file.kind is Kind.FILE:
-            if (why := unfit_as_key(prefix + path)) is not None:
-                yield Action(Do.UNFIT, path, why)
-            elif record is not None and record.describes(file):
-                yield Action(Do.KEEP, path)
-            else:
-                yield Action(Do.UPLOAD, path, file=file)
+        beneath = unseen.parent_of(path, keep=file is not None and file.kind not in (Kind.FILE, Kind.DIRECTORY))
+        stays = record is not None and file is None and not deletes
+        object_above = objects.parent_of(path, keep=stays)
+        upload_above = uploads.parent_of(path, keep=file is not None and file.kind is Kind.FILE)
+        if file is not None:
+            action = _push(path, record, file, prefix, same_boot=same_boot)
+            if action is not None and action.do is Do.UPLOAD and object_above is not None:
+                action = Action(Do.UNFIT, path, f"the data store has an object {prefix + object_above!r} there")
+            if action is not None:
+                yield action
+        elif record is not None and deletes and beneath is None:
+            yield Action(Do.DELETE, path, record=record)
+        elif stays and upload_above is not None:
+            yield Action(Do.CLASH, upload_above, path)
+
+
+# Why an entry is not pushed: what it is.
+NOT_PUSHED = {
+    Kind.OTHER: (Do.SKIP, "it is a link or a special file"),
+    Kind.TOO_DEEP: (Do.UNFIT, "it lies too many directories deep"),
+    Kind.CLOSED: (Do.UNFIT, "it is a directory that this host may not read"),
+}
+
+
+def _push(path: str, record: Record | None, file: LocalFile, prefix: str, *, same_boot: bool) -> Action | None:
+    if file.kind in NOT_PUSHED:
+        return Action(NOT_PUSHED[file.kind][0], path, NOT_PUSHED[file.kind][1])
+    if file.kind is Kind.DIRECTORY:
+        return None
+    why = unfit_as_key(prefix + path)
+    if why is None and file.size > MAX_OBJECT_BYTES:
+        why = f"it is larger than an object may be ({MAX_OBJECT_BYTES} bytes)"
+    if why is not None:
+        return Action(Do.UNFIT, path, why)
+    if record is not None and record.describes(file):
+        return Action(Do.KEEP, path)
+    if record is not None and not same_boot and record.was_damaged(file):
+        return Action(Do.SKIP, path, "it was damaged when the host went down")
+    return Action(Do.UPLOAD, path, file=file, record=record)
 
 
 class _Clashes:
@@ -269,13 +321,13 @@ class Tally:
     """A plan in numbers.
 
     counts: of each kind; bytes: to be copied; names: the first of each kind that is not copied, with the reason;
-    clash: two paths of which one would have to be a file and a directory at once.
+    clashes: pairs of paths of which one would have to be a file and a directory at once.
     """
 
     counts: dict[Do, int] = field(default_factory=dict)
     bytes: int = 0
     names: dict[Do, list[str]] = field(default_factory=dict)
-    clash: tuple[str, str] | None = None
+    clashes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Iterable[Action]) -> Tally:
@@ -285,7 +337,7 @@ class Tally:
             tally.counts[action.do] = tally.counts.get(action.do, 0) + 1
             tally.bytes += action.size
             if action.do is Do.CLASH:
-                tally.clash = tally.clash or (action.path, action.why)
+                tally.clashes.setdefault(action.path, action.why)
             elif action.why and tally[action.do] <= NAMES_KEPT:
                 tally.names.setdefault(action.do, []).append(f"{action.path!r} ({action.why})")
         return tally
@@ -299,9 +351,14 @@ class Tally:
         return sum(self[do] for do in PASSIVE)
 
     @property
+    def unfit(self) -> int:
+        """Files that cannot be pushed: as they are, or because of what the data store has there."""
+        return self[Do.UNFIT] + len(self.clashes)
+
+    @property
     def files(self) -> int:
         """Paths that the plan is about, but for what it removes."""
-        return sum(self.counts.values()) - self[Do.DROP] - self[Do.DELETE] - self[Do.MAKE_DIRECTORY]
+        return sum(self.counts.values()) - sum(self[do] for do in BESIDE)
 
     def __str__(self) -> str:
         parts = [f"{count} x {do}" for do, count in self.counts.items()]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from aitrain.domain.job import Direction, VolumeProgress
-from workers.datasync.plan import Do, Tally
+from workers.datasync.plan import Tally
 
 REPORT_SECONDS = 1.0
 
@@ -15,15 +15,20 @@ REPORT_SECONDS = 1.0
 class Progress:
     """The counters of one copy of one volume. Safe to share between threads."""
 
-    def __init__(self, direction: Direction, tally: Tally, report: Callable[[VolumeProgress], None]) -> None:
-        """tally: of the plan; report: called with the counters, now and at most once a second from here on."""
+    def __init__(
+        self, direction: Direction, tally: Tally, report: Callable[[VolumeProgress], None], *, withheld: int = 0
+    ) -> None:
+        """tally: of the plan; report: called with the counters, now and at most once a second from here on; withheld:
+        objects that are not deleted.
+        """
         self._report = report
         self._lock = threading.Lock()
         self._counts = {
             "total": tally.files,
-            "processed": tally.passive + tally[Do.UNFIT],
+            "processed": tally.passive + tally.unfit,
             "skipped": tally.passive,
-            "failed": tally[Do.UNFIT],
+            "failed": tally.unfit,
+            "withheld": withheld,
             "bytes_total": tally.bytes,
         }
         self._direction = direction

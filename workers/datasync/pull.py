@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from aitrain.domain.errors import StepCancelled
-from workers.datasync.cache import Pool, copy_file
+from aitrain.domain.errors import PlatformFault, StepCancelled
+from workers.datasync.cache import Pool
 from workers.datasync.crew import Crew, Work
 from workers.datasync.faults import data_errors
-from workers.datasync.large import LargeDownload, part_bytes, ranges
+from workers.datasync.large import LargeDownload
 from workers.datasync.layer import Layer
 from workers.datasync.local import SWAPPED, own, unlink_inside
 from workers.datasync.manifest import Manifest
+from workers.datasync.parts import Parts
 from workers.datasync.plan import Action, Do, LocalFile, Record, RemoteObject
 from workers.datasync.progress import Progress
 from workers.datasync.retries import patiently
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # For one large object on its way to the cache; several may be.
 POOL_THREADS = 4
+# The cache may lose a file to a neighbour that needs room before it is linked.
+POOL_TRIES = 5
 
 
 class Pull:
@@ -57,7 +62,7 @@ class Pull:
         self._pool, self._shared, self._running = pool, shared, running
         self._part, self._checkpoint = part, checkpoint
         self.blocked: list[str] = []
-        self._small = SmallObjects(container, prefix)
+        self._small = SmallObjects(container, prefix, checkpoint)
         self._open: set[LargeDownload] = set()
         self._lock = threading.Lock()
 
@@ -73,141 +78,182 @@ class Pull:
     def _works(self, plan: Iterator[Action]) -> Iterator[Work]:
         for action in plan:
             if action.do is Do.DROP:
+                self._checkpoint()
                 unlink_inside(self._layer.root, action.path)
                 self._manifest.forget(action.path)
             elif action.remote is None:
                 continue
             elif action.do is Do.MAKE_DIRECTORY:
-                self._layer.make_directory(action.path)
-                self._manifest.record(Record(action.path, 0, 0, 0, action.remote.etag))
+                self._checkpoint()
+                self._make_directory(action.remote)
             elif action.do is Do.DOWNLOAD and self._pool is not None:
-                yield self._guarded(action.path, partial(self._from_pool, self._pool, action.remote))
+                yield self._guarded(action.path, partial(self._from_pool, self._pool, action.remote, action.file))
             elif action.do is Do.DOWNLOAD and action.remote.size > self._part:
-                yield from self._in_parts(action.remote)
+                yield from self._in_parts(action.remote, action.file)
             elif action.do is Do.DOWNLOAD:
-                yield self._guarded(action.path, partial(self._whole, action.remote))
+                yield self._guarded(action.path, partial(self._whole, action.remote, action.file))
 
-    def _guarded(self, path: str, copy: Work) -> Work:
-        def wrapped() -> None:
-            with data_errors(self._subject):
-                try:
-                    copy()
-                except OSError as error:
-                    if not (self._running and error.errno in SWAPPED):
-                        raise
-                    # The job put something else there, or on the way: its own doing stands.
-                    self.blocked.append(path)
-                    self._progress.skipped()
+    def _make_directory(self, source: RemoteObject) -> None:
+        try:
+            self._layer.make_directory(source.path)
+        except OSError as error:
+            if not (self._running and error.errno in SWAPPED):
+                raise
+            self.blocked.append(source.path)
+            return
+        self._manifest.record(Record(source.path, 0, 0, 0, source.etag))
+
+    def _guarded(self, path: str, copy: Work, *, counts: set[str] | None = None) -> Work:
+        """The work of one file, or of one part of it. counts: of files of which a part has failed; they fail once."""
 
         def work() -> None:
             self._checkpoint()
             try:
-                patiently(wrapped, self._checkpoint)
+                patiently(lambda: self._unless_blocked(path, copy), self._checkpoint)
             except StepCancelled:
                 raise
             except Exception:
-                self._progress.failed()
+                if counts is None or path not in counts:
+                    self._progress.failed()
+                if counts is not None:
+                    counts.add(path)
                 raise
 
         return work
 
-    def _whole(self, source: RemoteObject) -> None:
+    def _unless_blocked(self, path: str, copy: Work) -> None:
+        with data_errors(self._subject):
+            try:
+                copy()
+            except OSError as error:
+                if not (self._running and error.errno in SWAPPED | {errno.EEXIST, errno.ENOENT}):
+                    raise
+                # The job put something else there, or on the way: its own doing stands.
+                self.blocked.append(path)
+                self._progress.skipped()
+
+    def _whole(self, source: RemoteObject, before: LocalFile | None) -> None:
         content = self._small.get(source)
         # The last point at which a copy that was given up may notice it, before the file stands in the volume.
         self._checkpoint()
-        self._laid(source, self._layer.lay(source.path, content))
+        self._laid(source, self._layer.lay(source.path, content, before))
+        self._room.taken(source.size)
         self._progress.copied(size=source.size)
 
-    def _laid(self, source: RemoteObject, file: LocalFile, *, linked: bool = False, taken: bool = False) -> None:
+    def _laid(self, source: RemoteObject, file: LocalFile, *, linked: bool = False) -> None:
         # A link's ctime changes with every other link that is made to the file.
         ctime_ns = 0 if linked else file.ctime_ns
         self._manifest.record(Record(source.path, file.size, file.mtime_ns, ctime_ns, source.etag))
-        if not taken:
-            self._room.taken(source.size)
 
-    def _in_parts(self, source: RemoteObject) -> Iterator[Work]:
-        known = self._manifest.unfinished(source.path)
-        part = part_bytes(source.size, self._part)
-        facts = {
-            "etag": source.etag,
-            "part": str(part),
-            "name": known.get("name") or self._layer.new_part().name,
-            "done": "0",
-        }
-        file = self._layer.parts / facts["name"]
-        if known.get("etag") == source.etag and known.get("part") == str(part) and file.exists():
-            facts["done"] = known["done"]
-        download = LargeDownload(self._container, self._prefix, source, file, self._checkpoint)
+    def _in_parts(self, source: RemoteObject, before: LocalFile | None) -> Iterator[Work]:
+        parts = Parts(self._manifest, source, self._part, self._layer.new_part().name)
+        file = self._layer.parts / parts.name
+        if parts.begun and not file.exists():
+            parts.forget()
+        download = self._download(source, file, keep=parts.begun)
         self._open.add(download)
-        self._manifest.set_unfinished(source.path, facts)
-        done = int(facts["done"], 16)
-        todo = [piece for piece in ranges(source.size, part) if not done >> piece[0] & 1]
-        pending = {number for number, _, _ in todo}
+        parts.begin()
+        failed: set[str] = set()
 
         def fetch(number: int, start: int, size: int) -> None:
-            nonlocal done
             download.fetch(start, size)
-            with self._lock:
-                done |= 1 << number
-                self._manifest.set_unfinished(source.path, facts | {"done": f"{done:x}"})
-                pending.discard(number)
-                last = not pending
             self._progress.moved(size)
             self._room.taken(size)
-            if last:
-                self._finish(source, download, told=True)
 
-        for piece in todo:
-            yield self._guarded(source.path, partial(fetch, *piece))
-        if not todo:
-            yield self._guarded(source.path, partial(self._finish, source, download, told=False))
+        def fetch_and_finish(number: int, start: int, size: int) -> None:
+            self._guarded(source.path, partial(fetch, number, start, size), counts=failed)()
+            if parts.arrived(number):
+                self._guarded(source.path, finish, counts=failed)()
 
-    def _finish(self, source: RemoteObject, download: LargeDownload, *, told: bool) -> None:
-        try:
-            download.verify()
-            own(download.path, self._layer.owner)
-        except BaseException:
-            self._manifest.set_unfinished(source.path, {})
-            raise
+        def finish() -> None:
+            self._finish(source, download, parts, before)
+
+        for piece in parts.left:
+            yield partial(fetch_and_finish, *piece)
+        if not parts.left:
+            yield self._guarded(source.path, finish)
+
+    def _download(self, source: RemoteObject, file: Path, *, keep: bool) -> LargeDownload:
+        return LargeDownload(self._container, self._prefix, source, file, keep=keep, checkpoint=self._checkpoint)
+
+    def _finish(self, source: RemoteObject, download: LargeDownload, parts: Parts, before: LocalFile | None) -> None:
+        self._verify(download, parts)
+        own(download.path, self._layer.owner)
         self._checkpoint()
-        file = self._layer.move_in(download.path, source.path)
-        self._laid(source, file, taken=True)
-        self._manifest.set_unfinished(source.path, {})
+        self._laid(source, self._layer.move_in(download.path, source.path, before))
+        parts.forget()
         with self._lock:
             self._open.discard(download)
         download.close()
-        self._progress.copied(size=0 if told else source.size)
+        self._progress.copied()
 
-    def _from_pool(self, pool: Pool, source: RemoteObject) -> None:
-        with pool.filling(source, self._checkpoint) as part:
-            cached = part is None
-            if part is not None:
-                self._fill(source, part)
-        self._checkpoint()
-        if self._shared:
-            file = self._layer.link(pool.path(source), source.path)
-        else:
-            own_copy = self._layer.new_part()
+    @staticmethod
+    def _verify(download: LargeDownload, parts: Parts) -> None:
+        """Whichever part is wrong: all are fetched once more before the object is given up."""
+        try:
+            download.verify()
+        except PlatformFault as fault:
+            log.warning("%s; it is fetched once more", fault)
+            parts.forget()
+            for _, start, size in parts.left:
+                download.fetch(start, size)
+            download.verify()
+
+    def _from_pool(self, pool: Pool, source: RemoteObject, before: LocalFile | None) -> None:
+        for last in [False] * (POOL_TRIES - 1) + [True]:
+            with pool.filling(source, self._checkpoint) as part:
+                cached = part is None
+                if part is not None:
+                    self._fill(source, part)
+            self._checkpoint()
             try:
-                copy_file(pool.path(source), own_copy, self._checkpoint)
-                own(own_copy, self._layer.owner)
-                file = self._layer.move_in(own_copy, source.path)
-            finally:
-                own_copy.unlink(missing_ok=True)
+                file = self._take(pool.path(source), source, before)
+            except FileNotFoundError:
+                if last or self._running:
+                    raise
+                continue
+            break
         pool.touch(source)
         self._laid(source, file, linked=self._shared)
+        if not (cached and self._shared):  # a link takes no room
+            self._room.taken(source.size)
         self._progress.copied(size=source.size, cached=cached)
+
+    def _take(self, held: Path, source: RemoteObject, before: LocalFile | None) -> LocalFile:
+        if self._shared:
+            return self._layer.link(held, source.path, before)
+        own_copy = self._layer.new_part()
+        try:
+            shutil.copyfile(held, own_copy)
+            own(own_copy, self._layer.owner)
+            self._checkpoint()
+            return self._layer.move_in(own_copy, source.path, before)
+        finally:
+            own_copy.unlink(missing_ok=True)
 
     def _fill(self, source: RemoteObject, part: Path) -> None:
         if source.size <= self._part:
             part.write_bytes(self._small.get(source))
         else:
-            download = LargeDownload(self._container, self._prefix, source, part, self._checkpoint)
+            parts = Parts(self._manifest, source, self._part, part.name)
+            if parts.begun and (parts.name != part.name or not part.exists()):
+                parts.forget()
+            parts.begin()
+            download = self._download(source, part, keep=parts.begun)
+
+            def fetch(number: int, start: int, size: int) -> None:
+                def one() -> None:
+                    with data_errors(self._subject):
+                        download.fetch(start, size)
+
+                patiently(one, self._checkpoint)
+                parts.arrived(number)
+
             try:
-                pieces = ranges(source.size, part_bytes(source.size, self._part))
-                fetches = (partial(download.fetch, start, size) for _, start, size in pieces)
+                fetches = (partial(fetch, *piece) for piece in parts.left)
                 Crew(first_failure_ends=True, threads=POOL_THREADS).run(fetches)
-                download.verify()
+                self._verify(download, parts)
+                parts.forget()
             finally:
                 download.close()
         part.chmod(0o644)

@@ -8,18 +8,21 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from aitrain.domain.errors import StepCancelled
+from botocore.exceptions import ClientError
+
+from aitrain.domain.errors import PlatformFault, StepCancelled
 from workers.datasync.crew import Crew, Work
+from workers.datasync.digests import OF_CONTENT, etag_of_parts, md5_of_range
 from workers.datasync.faults import data_errors
 from workers.datasync.large import LargeUpload, part_bytes, ranges
 from workers.datasync.local import SWAPPED, is_gone, open_inside
 from workers.datasync.manifest import Manifest
-from workers.datasync.plan import Action, Do, Kind, LocalFile, Record
+from workers.datasync.plan import RECORDED_WHILE_RUNNING, Action, Do, Kind, LocalFile, Record
 from workers.datasync.progress import Progress
 from workers.datasync.retries import patiently
 from workers.datasync.s3 import S3Container
@@ -44,14 +47,18 @@ class Push:
         progress: Progress,
         *,
         running: bool,
+        clashes: Collection[str],
         part: int,
         checkpoint: Callable[[], None],
     ) -> None:
-        """running: the job is at work there, and files may come, change and go; others as for Pull."""
+        """running: the job is at work there, and files may come, change and go; clashes: paths that are not to be
+        uploaded; others as for Pull.
+        """
         self._subject, self._container, self._prefix, self._root = subject, container, prefix, root
         self._manifest, self._progress = manifest, progress
-        self._running, self._part, self._checkpoint = running, part, checkpoint
-        self._small = SmallObjects(container, prefix)
+        self._running, self._clashes = running, clashes
+        self._part, self._checkpoint = part, checkpoint
+        self._small = SmallObjects(container, prefix, checkpoint)
         self._open: set[ExitStack] = set()
         self._lock = threading.Lock()
         self.unsettled: list[str] = []
@@ -69,7 +76,7 @@ class Push:
     def delete(self, plan: Iterator[Action]) -> None:
         """Deletes the objects of files that are gone, and raises the first failure. Only after upload() ended well."""
         works = (
-            self._guarded(partial(self._delete, action.record))
+            self._guarded(action.path, partial(self._delete, action.record))
             for action in plan
             if action.do is Do.DELETE and action.record is not None
         )
@@ -80,14 +87,17 @@ class Push:
 
     def _uploads(self, plan: Iterator[Action]) -> Iterator[Work]:
         for action in plan:
-            if action.do is not Do.UPLOAD or action.file is None:
+            if action.do is not Do.UPLOAD or action.file is None or action.path in self._clashes:
                 continue
-            if action.file.size > self._part and not self._running:
+            known = action.record if action.record and action.record.ctime_ns == RECORDED_WHILE_RUNNING else None
+            if action.file.size > self._part and not self._running and known is None:
                 yield from self._in_parts(action.file.path)
             else:
-                yield self._guarded(partial(self._upload, action.path))
+                yield self._guarded(action.path, partial(self._upload, action.path, known))
 
-    def _guarded(self, copy: Work) -> Work:
+    def _guarded(self, path: str, copy: Work, *, counts: set[str] | None = None) -> Work:
+        """The work of one file, or of one part of it. counts: of files of which a part has failed; they fail once."""
+
         def wrapped() -> None:
             with data_errors(self._subject):
                 copy()
@@ -99,17 +109,23 @@ class Push:
             except StepCancelled:
                 raise
             except Exception:
-                self._progress.failed()
+                if counts is None or path not in counts:
+                    self._progress.failed()
+                if counts is not None:
+                    counts.add(path)
                 raise
 
         return work
 
-    def _upload(self, path: str) -> None:
+    def _upload(self, path: str, known: Record | None = None) -> None:
         for last in [False] * (READS - 1) + [True]:
             try:
                 with open_inside(self._root, path) as descriptor:
                     file = _as_opened(descriptor, path)
-                    etag = self._send(descriptor, file)
+                    if known is not None and self._is_pushed(descriptor, file, known):
+                        etag = known.etag
+                    else:
+                        etag = self._send(descriptor, file)
                     settled = _as_opened(descriptor, path) == file
             except OSError as error:
                 if not self._is_none(path, error):
@@ -120,6 +136,17 @@ class Push:
                 break
         self._pushed(file, etag, settled=settled)
         self._progress.copied(size=file.size)
+
+    def _is_pushed(self, descriptor: int, file: LocalFile, known: Record) -> bool:
+        """Whether the content is what was pushed while the job ran: read, and not sent again."""
+        if file.size != known.size:
+            return False
+        if OF_CONTENT.fullmatch(known.etag):
+            return md5_of_range(descriptor, 0, file.size, self._checkpoint)[0].hex() == known.etag
+        pieces = ranges(file.size, part_bytes(file.size, self._part))
+        return (
+            etag_of_parts([md5_of_range(descriptor, *piece[1:], self._checkpoint)[0] for piece in pieces]) == known.etag
+        )
 
     def _send(self, descriptor: int, file: LocalFile) -> str:
         if file.size <= self._part:
@@ -143,7 +170,6 @@ class Push:
 
     def _in_parts(self, path: str) -> Iterator[Work]:
         held = ExitStack()
-        self._open.add(held)
         upload = None
         # Whatever fails here, the way of small files meets it too, and tells it.
         with suppress(Exception), data_errors(self._subject):
@@ -152,28 +178,42 @@ class Push:
             part = part_bytes(file.size, self._part)
             upload = self._resume(descriptor, file, part) if file.size > self._part else None
         if upload is None:
-            yield self._guarded(partial(self._upload, path))
+            held.close()
+            yield self._guarded(path, partial(self._upload, path))
             return
+        self._open.add(held)
         pieces = ranges(file.size, part)
         pending = {number for number, _, _ in pieces}
+        failed: set[str] = set()
 
         def send(number: int, start: int, size: int) -> None:
             upload.send(number, start, size)
             self._progress.moved(size)
+
+        def finish() -> None:
+            try:
+                etag = upload.complete()
+            except (PlatformFault, ClientError):
+                # Not to be gone on with: the store may not know it any more, and the next try begins anew.
+                self._manifest.set_unfinished(path, {})
+                raise
+            self._manifest.set_unfinished(path, {})
+            self._pushed(file, etag, settled=_as_opened(descriptor, path) == file)
+            self._progress.copied()
+            with self._lock:
+                self._open.discard(held)
+            held.close()
+
+        def send_and_finish(number: int, start: int, size: int) -> None:
+            self._guarded(path, partial(send, number, start, size), counts=failed)()
             with self._lock:
                 pending.discard(number)
                 last = not pending
             if last:
-                etag = upload.complete()
-                self._manifest.set_unfinished(path, {})
-                self._pushed(file, etag, settled=_as_opened(descriptor, path) == file)
-                self._progress.copied()
-                with self._lock:
-                    self._open.discard(held)
-                held.close()
+                self._guarded(path, finish, counts=failed)()
 
         for piece in pieces:
-            yield self._guarded(partial(send, *piece))
+            yield partial(send_and_finish, *piece)
 
     def _resume(self, descriptor: int, file: LocalFile, part: int) -> LargeUpload:
         known = self._manifest.unfinished(file.path)
@@ -185,7 +225,8 @@ class Push:
 
     def _pushed(self, file: LocalFile, etag: str, *, settled: bool) -> None:
         if settled:
-            self._manifest.record(Record(file.path, file.size, file.mtime_ns, file.ctime_ns, etag))
+            ctime_ns = RECORDED_WHILE_RUNNING if self._running else file.ctime_ns
+            self._manifest.record(Record(file.path, file.size, file.mtime_ns, ctime_ns, etag))
         else:
             with self._lock:
                 self.unsettled.append(file.path)

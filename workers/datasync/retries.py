@@ -6,18 +6,18 @@ import random
 import time
 from collections.abc import Callable
 
-from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from aitrain.domain.errors import PlatformFault
-from aitrain.domain.states import InfoCode
+from workers.datasync.faults import passes_by_itself
 
 TRIES = 4
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10
 POLL_SECONDS = 0.2
 # A request that failed was sent again by the SDK; it does nothing for an answer that breaks off in the middle.
-BROKEN_OFF = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+BROKEN_OFF = (IncompleteReadError, ResponseStreamingError)
 
 
 def patiently(copy: Callable[[], None], checkpoint: Callable[[], None]) -> None:
@@ -57,6 +57,4 @@ def _succeeds(copy: Callable[[], None]) -> bool:
 
 
 def _is_worth_it(error: BaseException) -> bool:
-    if not isinstance(error, PlatformFault) or error.code is not InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR:
-        return False
-    return error.__cause__ is None or isinstance(error.__cause__, BROKEN_OFF)
+    return passes_by_itself(error) and (error.__cause__ is None or isinstance(error.__cause__, BROKEN_OFF))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -24,13 +25,15 @@ EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 CONNECTIONS = 64
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
+# Some stores copy all parts of an object together before they answer.
+COMPLETE_SECONDS = 900
 ATTEMPTS = 5
 
 
 @lru_cache(maxsize=64)
-def _client(store: DataStore) -> Any:
+def _client(store: DataStore, read_seconds: float) -> Any:
     """One client a data store for the whole process: making one takes 0.2 s, and they are safe to share."""
-    return connect(store, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, attempts=ATTEMPTS)
+    return connect(store, connect_seconds=CONNECT_SECONDS, read_seconds=read_seconds, attempts=ATTEMPTS)
 
 
 def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, attempts: int) -> Any:
@@ -88,7 +91,8 @@ def _quick(store: DataStore, container: str) -> S3Store | None:
     where only boto3 can find the keys.
     """
     key_id, secret = store.access_key_id.get_secret_value(), store.secret_access_key.get_secret_value()
-    if not (key_id and secret):
+    # It knows nothing of the authorities that boto3 is told to trust by this variable.
+    if not (key_id and secret) or "AWS_CA_BUNDLE" in os.environ:
         return None
     return S3Store(
         container,
@@ -111,28 +115,35 @@ class S3Container:
     """A bucket, as one data store's keys see it. Raises botocore's errors; callers wrap them (faults.data_errors)."""
 
     def __init__(self, store: DataStore, container: str) -> None:
-        self.name, self.client = container, _client(store)
+        self.name, self._store = container, store
+        self.client = _client(store, READ_SECONDS)
         self.quick = _quick(store, container)
 
-    def check(self, *, may_be_missing: bool) -> None:
+    @property
+    def slow_client(self) -> Any:
+        """For the one request that may take long."""
+        return _client(self._store, COMPLETE_SECONDS)
+
+    def check(self, prefix: str, *, may_be_missing: bool) -> None:
         """Checks that the container answers; that it is not there is an error unless it may be."""
         try:
             # A listing of one key: needs the same right as the copy, and its errors carry a code, unlike HEAD's.
-            self.client.list_objects_v2(Bucket=self.name, MaxKeys=1)
+            self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
         except ClientError as error:
             if not (may_be_missing and error.response["Error"]["Code"] == "NoSuchBucket"):
                 raise
 
-    def ensure(self) -> None:
+    def ensure(self, prefix: str, checkpoint: Callable[[], None]) -> None:
         """Makes the container if it is not there."""
         try:
-            self.check(may_be_missing=False)
+            self.check(prefix, may_be_missing=False)
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchBucket":
                 raise
-            self._create()
+            checkpoint()
+            self._create(prefix)
 
-    def _create(self) -> None:
+    def _create(self, prefix: str) -> None:
         region, endpoint = self.client.meta.region_name, self.client.meta.endpoint_url
         # Amazon's own stores want the region of a container said, but for the first one.
         where: dict[str, Any] = {}
@@ -144,20 +155,30 @@ class S3Container:
             if error.response["Error"]["Code"] not in EXISTS:
                 raise
             # Another job made it at the same moment; were it somebody else's, this is refused.
-            self.check(may_be_missing=False)
+            self.check(prefix, may_be_missing=False)
 
     def listing(self, prefix: str) -> Iterator[list[RemoteObject]]:
         """Every object under the prefix, a page at a time."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        for page in pages:
-            items = page.get("Contents", ())
-            if any(not item["Key"].startswith(prefix) for item in items):
-                raise altered(prefix, "the data store lists keys that do not begin with it")
-            yield [
-                RemoteObject(item["Key"][len(prefix) :], item["Size"], item["ETag"].strip('"'))
-                for item in items
-                if item["Key"] != prefix
-            ]
+        try:
+            for page in pages:
+                yield [_remote(item, prefix) for item in page.get("Contents", ()) if item["Key"] != prefix]
+                if page.get("IsTruncated") and not page.get("NextContinuationToken"):
+                    raise unusable(f"the listing of {self.name!r} breaks off without a token to go on")
+        except (KeyError, ValueError, TypeError) as error:
+            raise unusable(f"the listing of {self.name!r} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _remote(item: dict[str, Any], prefix: str) -> RemoteObject:
+    key, etag = item["Key"], item["ETag"].strip('"')
+    if not key.startswith(prefix) or not etag:
+        raise ValueError(f"{key!r} does not begin with {prefix!r}" if etag else f"{key!r} has no ETag")
+    return RemoteObject(key[len(prefix) :], int(item["Size"]), etag)
+
+
+def unusable(what: str) -> PlatformFault:
+    """The data store answers as none may."""
+    return PlatformFault(EndCause.DATA_FAULT, InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR, what)
 
 
 def altered(key: str, what: str) -> PlatformFault:

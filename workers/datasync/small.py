@@ -7,12 +7,17 @@ control characters, so whatever it fails at is done again by boto3, and what tha
 
 from __future__ import annotations
 
+import io
 import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import obstore
 from botocore.exceptions import ClientError
 from obstore.exceptions import BaseError
 
+from aitrain.domain.errors import PlatformFault
 from workers.datasync import digests
 from workers.datasync.faults import NO_OBJECT
 from workers.datasync.plan import RemoteObject
@@ -24,11 +29,29 @@ log = logging.getLogger(__name__)
 NOT_QUICK = (BaseError, ValueError, OSError)
 
 
+class Watched(io.BytesIO):
+    """A request's body. Each read is a point at which the copy may end: the SDK sends a request again for minutes, and
+    a worker that has lost its job meanwhile must not overwrite what a newer attempt has written.
+    """
+
+    def __init__(self, content: bytes, checkpoint: Callable[[], None]) -> None:
+        super().__init__(content)
+        self._checkpoint = checkpoint
+
+    def read(self, *arguments: Any) -> bytes:
+        """Reads on."""
+        self._checkpoint()
+        return super().read(*arguments)
+
+
 class SmallObjects:
     """Copies of a container's small objects, verified."""
 
-    def __init__(self, container: S3Container, prefix: str) -> None:
-        self._container, self._prefix = container, prefix
+    def __init__(self, container: S3Container, prefix: str, checkpoint: Callable[[], None]) -> None:
+        """checkpoint: called before each request that changes something there; what it raises ends the copy."""
+        self._container, self._prefix, self._checkpoint = container, prefix, checkpoint
+        # Whether ETags turned out to look like MD5 and to be none: then sizes are all that can be compared.
+        self._opaque = False
 
     def get(self, source: RemoteObject) -> bytes:
         """An object's content: of the listed size, and with the listed checksum where the ETag is one."""
@@ -42,28 +65,32 @@ class SmallObjects:
             return None
         try:
             answer = obstore.get(self._container.quick, self._prefix + source.path)
-            if (answer.meta["e_tag"] or "").strip('"') != source.etag:
+            if (answer.meta["e_tag"] or "").strip('"') != source.etag or answer.meta["size"] != source.size:
                 return None
             return answer.bytes().to_bytes()
         except NOT_QUICK as error:
             log.debug("%r by boto3: %s", source.path, error)
             return None
 
-    @staticmethod
-    def _is_as_listed(source: RemoteObject, content: bytes) -> bool:
+    def _is_as_listed(self, source: RemoteObject, content: bytes) -> bool:
         if len(content) != source.size:
             return False
-        return not digests.OF_CONTENT.fullmatch(source.etag) or digests.md5(content).hex() == source.etag
+        return (
+            self._opaque or not digests.OF_CONTENT.fullmatch(source.etag) or digests.md5(content).hex() == source.etag
+        )
 
     def _get(self, source: RemoteObject) -> bytes:
         key = self._prefix + source.path
         answer = self._container.client.get_object(Bucket=self._container.name, Key=key, IfMatch=f'"{source.etag}"')
         if (etag := answer["ETag"].strip('"')) != source.etag:
             raise altered(key, f"its ETag is {etag}, the listing said {source.etag}: it was replaced meanwhile")
-        content: bytes = answer["Body"].read()
-        if len(content) != source.size:
-            raise altered(key, f"{len(content)} bytes arrived, the listing said {source.size}")
-        if digests.is_digest(source.etag, answer) and digests.md5(content).hex() != source.etag:
+        # No more than was listed, and one byte to notice that there is more.
+        content: bytes = answer["Body"].read(source.size + 1)
+        if len(content) != source.size or answer.get("ContentLength", source.size) != source.size:
+            raise altered(key, f"{len(content)} bytes or more arrived, the listing said {source.size}")
+        if not digests.is_digest(source.etag, answer):
+            self._opaque = True
+        elif digests.md5(content).hex() != source.etag:
             raise altered(key, "its checksum is not that of the listing")
         return content
 
@@ -76,14 +103,21 @@ class SmallObjects:
             except NOT_QUICK as error:
                 log.debug("%r by boto3: %s", path, error)
             else:
-                # Any other ETag may be that of an encrypted object, or of another content: boto3 can tell.
                 if (answer["e_tag"] or "").strip('"') == digest.hex():
                     return digest.hex()
+                # Any other ETag may be that of an encrypted object, or of another content: boto3 can tell.
+                with suppress(PlatformFault, ClientError):
+                    return self._verified(key, content, digest)
         return self._put(key, content, digest)
 
     def _put(self, key: str, content: bytes, digest: bytes) -> str:
         client, name = self._container.client, self._container.name
-        client.put_object(Bucket=name, Key=key, Body=content, ContentMD5=digests.header(digest))
+        body = Watched(content, self._checkpoint)
+        client.put_object(Bucket=name, Key=key, Body=body, ContentMD5=digests.header(digest))
+        return self._verified(key, content, digest)
+
+    def _verified(self, key: str, content: bytes, digest: bytes) -> str:
+        client, name = self._container.client, self._container.name
         held = client.head_object(Bucket=name, Key=key)
         etag: str = held["ETag"].strip('"')
         if held["ContentLength"] != len(content):
@@ -103,5 +137,6 @@ class SmallObjects:
             raise
         if held["ETag"].strip('"') != etag:
             return False
+        self._checkpoint()
         client.delete_object(Bucket=name, Key=key)
         return True

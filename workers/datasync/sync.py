@@ -6,19 +6,19 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from aitrain.domain.errors import PlatformFault, UserFault
+from aitrain.domain.errors import JobFault, PlatformFault, UserFault
 from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.volume import Permission, Volume
 from aitrain.settings import DataStore
 from workers.datasync.cache import Cache, Pool
-from workers.datasync.faults import data_errors
+from workers.datasync.faults import data_errors, passes_by_itself
 from workers.datasync.index import Index
 from workers.datasync.layer import Layer
 from workers.datasync.local import scan
@@ -90,7 +90,7 @@ class VolumeSync:
         Raises UserFault and PlatformFault. Run for every volume before anything is copied or made.
         """
         with data_errors(str(self._volume)):
-            self._container().check(may_be_missing=self._volume.permission.writable)
+            self._container().check(self._volume.prefix, may_be_missing=self._volume.permission.writable)
 
     def pull(self, *, running: bool = False) -> None:
         """Copies what the store holds under the prefix into the volume.
@@ -101,18 +101,20 @@ class VolumeSync:
         with self._alone(), self._manifest() as manifest, Index() as index:
             container = self._container()
             if self._volume.permission.writable:
-                container.ensure()
-            with Layer(self.mounted, self._directory / "parts", self._owner) as layer:
-                if not running:
-                    manifest.begin()
+                container.ensure(self._volume.prefix, self._checkpoint)
+            if not running:
+                manifest.begin()
+            with Layer(self.mounted, self._directory / "parts", self._owner, running=running) as layer:
+                layer.clear_parts(keep={facts.get("name", "") for facts in manifest.all_unfinished()})
                 self._look(index, manifest, container)
 
                 def plan() -> Iterator[Action]:
                     return plan_pull(index.remote(), index.seen(), index.local(), running=running)
 
                 tally = self._tally(plan())
+                self._refuse_clashes(tally)
                 pool = self._pool()
-                with self._room(plan, tally, pool) as room:
+                with self._room(plan, tally, pool, layer) as room:
                     progress = Progress(Direction.PULL, tally, self._report)
                     pull = Pull(
                         str(self._volume), container, self._volume.prefix, layer, manifest, progress, room=room,
@@ -137,31 +139,42 @@ class VolumeSync:
         volume = self._volume
         with self._alone(), self._manifest() as manifest, Index() as index:
             self._look(index, manifest, None)
-            deletes = volume.permission is Permission.RWD and not running and manifest.complete
+            rwd = volume.permission is Permission.RWD and not running
 
-            def plan() -> Iterator[Action]:
-                return plan_push(index.seen(), index.local(), prefix=volume.prefix, deletes=deletes)
+            def plan(deletes: bool = rwd and manifest.complete) -> Iterator[Action]:
+                return plan_push(
+                    index.seen(), index.local(), prefix=volume.prefix, deletes=deletes, same_boot=manifest.same_boot
+                )
 
             tally = self._tally(plan())
-            progress = Progress(Direction.PUSH, tally, self._report)
+            withheld = Tally.of(plan(rwd))[Do.DELETE] if rwd and not manifest.complete else 0
+            progress = Progress(Direction.PUSH, tally, self._report, withheld=withheld)
+            if withheld:
+                log.warning("%s: %d objects are not deleted: the host may have lost files of the job", volume, withheld)
             if tally[Do.UPLOAD] or tally[Do.DELETE]:
                 push = Push(
                     str(volume), self._container(), volume.prefix, self.mounted, manifest, progress, running=running,
-                    part=self._part, checkpoint=self._checkpoint,
+                    clashes=tally.clashes, part=self._part, checkpoint=self._checkpoint,
                 )  # fmt: skip
                 push.upload(plan())
                 self._check_complete(progress)
                 self._tell("became links or special files", push.swapped)
                 self._tell("were written to while they were copied", push.unsettled)
-                if not tally[Do.UNFIT] and not push.swapped:
+                if not tally.unfit and not push.swapped:
                     push.delete(plan())
-        if tally[Do.UNFIT]:
+        if tally.unfit:
             raise PlatformFault(
                 EndCause.DATA_FAULT,
                 InfoCode.JOB_SYNC_FAILED,
-                f"{volume}: {tally[Do.UNFIT]} files cannot be pushed, among them {tally.names[Do.UNFIT][0]}. The "
-                "others are pushed; these stay on the host",
+                f"{volume}: {tally.unfit} files cannot be pushed, among them {self._unfit(tally)}. The others "
+                "are pushed; these stay on the host",
             )
+
+    def _unfit(self, tally: Tally) -> str:
+        if tally[Do.UNFIT]:
+            return tally.names[Do.UNFIT][0]
+        path, beneath = next(iter(tally.clashes.items()))
+        return f"{path!r} (the data store has an object {self._volume.prefix + beneath!r} beneath it)"
 
     def preview(self, direction: Direction, *, running: bool = False) -> Preview:
         """What pull or push would do now. Changes nothing.
@@ -177,7 +190,9 @@ class VolumeSync:
             def plan() -> Iterator[Action]:
                 if direction is Direction.PULL:
                     return plan_pull(index.remote(), index.seen(), index.local(), running=running)
-                return plan_push(index.seen(), index.local(), prefix=volume.prefix, deletes=deletes)
+                return plan_push(
+                    index.seen(), index.local(), prefix=volume.prefix, deletes=deletes, same_boot=manifest.same_boot
+                )
 
             shown = (str(action) for action in plan() if action.do is not Do.KEEP)
             return Preview(str(Tally.of(plan())), tuple(islice(shown, PREVIEW_LINES)))
@@ -222,18 +237,20 @@ class VolumeSync:
 
     def _tally(self, plan: Iterator[Action]) -> Tally:
         tally = Tally.of(plan)
-        if tally.clash is not None:
-            one, other = (self._volume.prefix + path for path in tally.clash)
-            raise UserFault(
-                EndCause.DATA_REFUSED,
-                InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
-                f"{self._volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
-            )
         for do in PASSIVE | {Do.UNFIT}:
             if do in tally.names:
                 log.warning("%s: %d paths are %s: %s", self._volume, tally[do], do, ", ".join(tally.names[do]))
         self._checkpoint()
         return tally
+
+    def _refuse_clashes(self, tally: Tally) -> None:
+        for pair in tally.clashes.items():
+            one, other = (self._volume.prefix + path for path in pair)
+            raise UserFault(
+                EndCause.DATA_REFUSED,
+                InfoCode.DATASYNC_PROGRESS_FAILED_UNKNOWN_ERROR,
+                f"{self._volume}: {one!r} is both an object and the parent of {other!r}; rename one of them",
+            )
 
     def _check_complete(self, progress: Progress) -> None:
         if not progress.complete:
@@ -244,17 +261,23 @@ class VolumeSync:
             log.warning("%s: %d files %s: %s", self._volume, len(paths), what, paths[:10])
 
     @contextmanager
-    def _room(self, plan: Callable[[], Iterator[Action]], tally: Tally, pool: Pool | None) -> Iterator[Promise]:
-        """Room for what will be copied; what the cache holds already takes none, if the job may only read it."""
+    def _room(
+        self, plan: Callable[[], Iterator[Action]], tally: Tally, pool: Pool | None, layer: Layer
+    ) -> Iterator[Promise]:
+        """Room for what will be copied; what the cache holds already takes none, if the job may only read it, nor do
+        parts that are there.
+        """
         if self._disk is None:
             yield Promise(0)
             return
         needed = tally.bytes + tally[Do.DOWNLOAD] * OVERHEAD_BYTES
         if pool is not None:
             downloads = (one.remote for one in plan() if one.do is Do.DOWNLOAD and one.remote is not None)
-            held = sum(remote.size + OVERHEAD_BYTES for remote in downloads if pool.holds(remote))
+            # Touched, so that making room for this copy does not take what it counts on.
+            held = sum(remote.size + OVERHEAD_BYTES for remote in downloads if pool.touch(remote))
             # A job that may write gets a copy of its own, beside the cache's.
             needed = needed - held if self._volume.permission is Permission.RO else 2 * needed - held
+        needed = max(0, needed - layer.bytes_of_parts)
         with self._disk.room.promise(needed, str(self._volume)) as promise:
             yield promise
 
@@ -285,6 +308,21 @@ class VolumeSync:
                 InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
                 f"{self._volume}: the data store {self._volume.alias!r} cannot be used: {error}; correct its endpoint",
             ) from error
+
+
+def push_all(volumes: Sequence[VolumeSync]) -> None:
+    """Pushes volumes one after another. One that fails does not keep the others from it.
+
+    Of several faults one that may pass is raised: then all are tried again. Raises as push does.
+    """
+    faults: list[JobFault] = []
+    for volume in volumes:
+        try:
+            volume.push()
+        except JobFault as fault:
+            faults.append(fault)
+    if faults:
+        raise max(faults, key=passes_by_itself)
 
 
 def _lock(descriptor: int) -> bool:

@@ -128,15 +128,23 @@ def test_only_what_is_idle_and_not_read_leaves_the_cache(
     put(s3_client, bucket, {"a": b"1", "b": b"2"})
     volume = make(f"{bucket}@s3:/in:ro:cache", 1)
     volume.sync.pull()
-    for path in (tmp_path / "cache").rglob("*"):
-        if path.is_file() and path.stat().st_size == 1:
-            os.utime(path, (0, path.stat().st_mtime))
+    age(tmp_path)
     disk.cache.evict_idle(60)
     assert disk.cache.size("p")[0] == 2
     (volume.data / "a").unlink()
     disk.cache.evict_idle(60)
+    assert disk.cache.size("p")[0] == 2, "it was read until just now"
+    age(tmp_path)
+    disk.cache.evict_idle(60)
     assert disk.cache.size("p")[0] == 1
     assert (volume.data / "b").read_bytes() == b"2"
+
+
+def age(data_dir: Path) -> None:
+    """What is cached was used a while ago."""
+    for path in (data_dir / "cache").rglob("*"):
+        if path.is_file():
+            os.utime(path, (time.time() - 3600, path.stat().st_mtime))
 
 
 @pytest.fixture
@@ -180,6 +188,9 @@ def test_the_cache_makes_room(s3: S3Server, s3_client: Any, bucket: str, small: 
         second.sync.pull()
     assert first.files() == {"a": bytes(12 * MIB)}, "a job still reads it"
     (first.data / "a").unlink()
+    with pytest.raises(PlatformFault, match="No space left"):
+        second.sync.pull()
+    age(small)
     second.sync.pull()
     assert second.files() == {"b": bytes(20 * MIB)}
     assert cache.size("p")[0] == 1

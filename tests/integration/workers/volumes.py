@@ -12,6 +12,7 @@ from aitrain.domain.job import VolumeProgress
 from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore
 from workers.datasync import VolumeSync
+from workers.scratch.moto import MotoServer
 from workers.scratch.servers import S3Server
 
 OWNER = (42420, 42420)
@@ -20,7 +21,9 @@ OWNER = (42420, 42420)
 class Sync:
     """A volume over a real S3 server."""
 
-    def __init__(self, text: str, s3: S3Server, directory: Path, *, sync: dict[str, Any] | None = None, **store: Any):
+    def __init__(
+        self, text: str, s3: S3Server | MotoServer, directory: Path, *, sync: dict[str, Any] | None = None, **store: Any
+    ) -> None:
         values = {
             "endpoint_url": s3.url,
             "access_key_id": s3.access_key_id,
