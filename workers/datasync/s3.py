@@ -92,7 +92,8 @@ def _quick(store: DataStore, container: str) -> S3Store | None:
     """
     key_id, secret = store.access_key_id.get_secret_value(), store.secret_access_key.get_secret_value()
     # It knows nothing of the authorities that boto3 is told to trust by this variable.
-    if not (key_id and secret) or "AWS_CA_BUNDLE" in os.environ:
+    private = "AWS_CA_BUNDLE" in os.environ and not (store.endpoint_url or "").startswith("http://")
+    if not (key_id and secret) or private:
         return None
     return S3Store(
         container,
