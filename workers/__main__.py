@@ -8,7 +8,7 @@ import sys
 
 from aitrain.domain.errors import AitrainError
 from aitrain.settings import load_settings
-from workers import commands, doctor, host, kept
+from workers import cached, commands, doctor, host, kept
 from workers.agent import agent
 from workers.agent.inventory import check_inventory
 
@@ -35,6 +35,8 @@ def main(role: str, arguments: list[str]) -> int:
                 return doctor.run(settings, arguments)
             case "kept":
                 return kept.run(settings, arguments)
+            case "cache":
+                return cached.run(settings, arguments)
             case "worker":
                 command = commands.worker(settings)
             case "control":

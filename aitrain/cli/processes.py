@@ -103,6 +103,12 @@ def kept(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.
     _become("kept", *(["--json"] if as_json else []))
 
 
+@data.command()
+def cache(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """List what this host caches for each project, and what that saved."""
+    _become("cache", *(["--json"] if as_json else []))
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds these commands to the tree."""
     for command in (host, worker, agent, control, beat, flower, doctor, drill):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +15,7 @@ from aitrain import JobState
 from aitrain.domain.states import InfoCode
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine, S3Server, frozen
+from workers.scratch.site import CLI
 
 MIB = 1024**2
 
@@ -59,6 +63,12 @@ def test_jobs_of_a_project_share_the_cache(fleet: Fleet, bucket: str) -> None:
         assert fleet.log(ended) == [str(1000 + 9 * MIB)]
         cached.append((ended.progress["/data"].cached, ended.progress["/data"].cached_bytes))
     assert cached == [(0, 0), (2, 1000 + 9 * MIB), (0, 0)]
+    listed = subprocess.run(
+        [CLI, "data", "cache", "--json"], env={**os.environ, **fleet.site.environment(host={"data_dir": str(fleet.site.directory / "h1")})},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    by_project = {one["project"]: one for one in json.loads(listed.stdout)}
+    assert (by_project["one"]["hits"], by_project["one"]["misses"], by_project["two"]["hits"]) == (2, 2, 0)
 
 
 def test_a_job_cannot_change_what_is_cached(fleet: Fleet, bucket: str) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore
-from workers.datasync.plan import RemoteObject
+from workers.datasync.entries import RemoteObject
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Self
 
-from workers.datasync.plan import Kind, LocalFile, Record, RemoteObject, in_bytes
+from workers.datasync.entries import Kind, LocalFile, Record, RemoteObject, in_bytes
 
 BATCH = 1000
 CACHE_KIB = 64 * 1024

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from workers.datasync import digests
 from workers.datasync.digests import READ_BYTES, etag_of_parts, is_digest, md5_of_range
+from workers.datasync.entries import LocalFile, RemoteObject
 from workers.datasync.faults import FORBIDDEN, NO_OBJECT
-from workers.datasync.plan import LocalFile, RemoteObject
 from workers.datasync.s3 import S3Container, altered
 
 MIB = 1024**2

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from workers.datasync.entries import Kind, LocalFile
 from workers.datasync.local import open_directory, own
-from workers.datasync.plan import Kind, LocalFile
 
 
 class Layer:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from workers.datasync.plan import MAX_DEPTH, Kind, LocalFile
+from workers.datasync.entries import Kind, LocalFile
+from workers.datasync.plan import MAX_DEPTH
 
 # What a path has become that was a file or directory: a link, something beneath a link, a FIFO, a device.
 SWAPPED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.ENODEV})

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
 
-from workers.datasync.plan import Record, in_bytes
+from workers.datasync.entries import Record, in_bytes
 
 log = logging.getLogger(__name__)
 

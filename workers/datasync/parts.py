@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from workers.datasync.entries import RemoteObject
 from workers.datasync.large import part_bytes, ranges
 from workers.datasync.manifest import Manifest
-from workers.datasync.plan import RemoteObject
 
 Piece = tuple[int, int, int]
 

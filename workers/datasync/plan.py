@@ -7,11 +7,12 @@ in the memory of one. A directory is a path that ends with a slash, as the keys 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
+
+from workers.datasync.actions import Action, Do
+from workers.datasync.entries import Kind, LocalFile, Record, RemoteObject, in_bytes
 
 # A directory entry of Linux file systems; a longer key cannot be a file.
 MAX_NAME_BYTES = 255
@@ -20,123 +21,6 @@ MAX_KEY_BYTES = 1024
 MAX_DEPTH = 100
 # The largest object of S3; a sparse file may claim to be larger.
 MAX_OBJECT_BYTES = 5 * 1024**4
-# Names of each kind that a tally keeps for people; the rest is counted.
-NAMES_KEPT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
-    """An object of a listing. path: its key without the volume's prefix; size in bytes; etag without quotes."""
-
-    path: str
-    size: int
-    etag: str
-
-
-class Kind(StrEnum):
-    """What an entry of a volume is. TOO_DEEP, CLOSED: a directory that was not walked."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    OTHER = "other"
-    TOO_DEEP = "too deep"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """An entry of a volume. path: relative to it, of a directory with a slash at its end; size in bytes; mtime_ns,
-    ctime_ns: Unix time, ns.
-    """
-
-    path: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    kind: Kind = Kind.FILE
-
-
-# Of a file that was pushed while the job was at work: a page that the job has mapped and written to may be written to
-# again, and no time of the file tells. Such a file is compared by its content.
-RECORDED_WHILE_RUNNING = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What the manifest remembers of a file that equals its object: the file's stat, the object's ETag.
-
-    ctime_ns 0: not compared, for files that others have links to; RECORDED_WHILE_RUNNING: the file's times say nothing.
-    """
-
-    path: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    etag: str
-
-    def describes(self, file: LocalFile | None) -> bool:
-        """The file has not been written to since. Costs its stat, not a read.
-
-        A program can set a file's mtime back, but not its ctime.
-        """
-        if file is None or file.kind is not Kind.FILE:
-            return False
-        same = (file.size, file.mtime_ns) == (self.size, self.mtime_ns)
-        return same and self.ctime_ns in (0, file.ctime_ns)
-
-    def was_damaged(self, file: LocalFile) -> bool:
-        """The file changed and its time did not: so a file looks whose content was not on the disk yet when the machine
-        went down.
-        """
-        return file.size != self.size and file.mtime_ns <= self.mtime_ns
-
-
-class Do(StrEnum):
-    """One thing that a copy does. The value is the word that people read."""
-
-    DOWNLOAD = "download"
-    MAKE_DIRECTORY = "make directory"
-    UPLOAD = "upload"
-    DELETE = "delete object"
-    DROP = "remove file"
-    KEEP = "unchanged"
-    LEAVE = "left alone"
-    SKIP = "skipped"
-    UNFIT = "cannot be pushed"
-    CLASH = "clash"
-
-
-# What comes beside the files that a copy is about.
-BESIDE = frozenset({Do.DROP, Do.DELETE, Do.MAKE_DIRECTORY, Do.CLASH})
-# What a copy has nothing to do for.
-PASSIVE = frozenset({Do.KEEP, Do.LEAVE, Do.SKIP})
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One action on one path.
-
-    why: of what is not copied; CLASH: the other path; DOWNLOAD: file is what stands there now; UPLOAD: record is what
-    is known of it.
-    """
-
-    do: Do
-    path: str
-    why: str = ""
-    remote: RemoteObject | None = None
-    file: LocalFile | None = None
-    record: Record | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes that it copies."""
-        if self.do is Do.DOWNLOAD and self.remote is not None:
-            return self.remote.size
-        return self.file.size if self.do is Do.UPLOAD and self.file is not None else 0
-
-    def __str__(self) -> str:
-        size = f" ({self.size} bytes)" if self.do in (Do.DOWNLOAD, Do.UPLOAD) else ""
-        return f"{self.do}: {self.path!r}{size}" + (f": {self.why}" if self.why else "")
 
 
 def refusal(path: str) -> str | None:
@@ -160,11 +44,6 @@ def unfit_as_key(key: str) -> str | None:
     except UnicodeEncodeError:
         return "its name is not UTF-8"
     return f"its key would be longer than {MAX_KEY_BYTES} bytes" if size > MAX_KEY_BYTES else None
-
-
-def in_bytes(path: str) -> bytes:
-    """The order of all streams: that of the bytes of their paths."""
-    return path.encode("utf-8", "surrogateescape")
 
 
 def plan_pull(
@@ -314,52 +193,3 @@ def _joined(
             if item is not None:
                 heads[number] = head = next(streams[number], None)
                 keys[number] = None if head is None else in_bytes(head.path)
-
-
-@dataclass
-class Tally:
-    """A plan in numbers.
-
-    counts: of each kind; bytes: to be copied; names: the first of each kind that is not copied, with the reason;
-    clashes: pairs of paths of which one would have to be a file and a directory at once.
-    """
-
-    counts: dict[Do, int] = field(default_factory=dict)
-    bytes: int = 0
-    names: dict[Do, list[str]] = field(default_factory=dict)
-    clashes: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, plan: Iterable[Action]) -> Tally:
-        """Counts a plan."""
-        tally = cls()
-        for action in plan:
-            tally.counts[action.do] = tally.counts.get(action.do, 0) + 1
-            tally.bytes += action.size
-            if action.do is Do.CLASH:
-                tally.clashes.setdefault(action.path, action.why)
-            elif action.why and tally[action.do] <= NAMES_KEPT:
-                tally.names.setdefault(action.do, []).append(f"{action.path!r} ({action.why})")
-        return tally
-
-    def __getitem__(self, do: Do) -> int:
-        return self.counts.get(do, 0)
-
-    @property
-    def passive(self) -> int:
-        """Paths for which nothing has to be done."""
-        return sum(self[do] for do in PASSIVE)
-
-    @property
-    def unfit(self) -> int:
-        """Files that cannot be pushed: as they are, or because of what the data store has there."""
-        return self[Do.UNFIT] + len(self.clashes)
-
-    @property
-    def files(self) -> int:
-        """Paths that the plan is about, but for what it removes."""
-        return sum(self.counts.values()) - sum(self[do] for do in BESIDE)
-
-    def __str__(self) -> str:
-        parts = [f"{count} x {do}" for do, count in self.counts.items()]
-        return f"{', '.join(parts) or 'nothing to do'}; {self.bytes} bytes to copy"

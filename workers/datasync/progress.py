@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from aitrain.domain.job import Direction, VolumeProgress
-from workers.datasync.plan import Tally
+from workers.datasync.actions import Tally
 
 REPORT_SECONDS = 1.0
 

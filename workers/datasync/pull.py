@@ -11,15 +11,16 @@ from functools import partial
 from pathlib import Path
 
 from aitrain.domain.errors import PlatformFault, StepCancelled
+from workers.datasync.actions import Action, Do
 from workers.datasync.cache import Pool
 from workers.datasync.crew import Crew, Work
+from workers.datasync.entries import LocalFile, Record, RemoteObject
 from workers.datasync.faults import data_errors
 from workers.datasync.large import LargeDownload
 from workers.datasync.layer import Layer
 from workers.datasync.local import SWAPPED, own, unlink_inside
 from workers.datasync.manifest import Manifest
 from workers.datasync.parts import Parts
-from workers.datasync.plan import Action, Do, LocalFile, Record, RemoteObject
 from workers.datasync.progress import Progress
 from workers.datasync.retries import patiently
 from workers.datasync.room import Promise

@@ -16,13 +16,14 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from aitrain.domain.errors import PlatformFault, StepCancelled
+from workers.datasync.actions import Action, Do
 from workers.datasync.crew import Crew, Work
 from workers.datasync.digests import OF_CONTENT, etag_of_parts, md5_of_range
+from workers.datasync.entries import RECORDED_WHILE_RUNNING, Kind, LocalFile, Record
 from workers.datasync.faults import data_errors
 from workers.datasync.large import LargeUpload, part_bytes, ranges
 from workers.datasync.local import SWAPPED, is_gone, open_inside
 from workers.datasync.manifest import Manifest
-from workers.datasync.plan import RECORDED_WHILE_RUNNING, Action, Do, Kind, LocalFile, Record
 from workers.datasync.progress import Progress
 from workers.datasync.retries import patiently
 from workers.datasync.s3 import S3Container

@@ -18,7 +18,7 @@ from obstore.store import S3Store
 from aitrain.domain.errors import PlatformFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import DataStore
-from workers.datasync.plan import RemoteObject
+from workers.datasync.entries import RemoteObject
 
 EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Connections to one data store, shared by the copies of all volumes of this host.

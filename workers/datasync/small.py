@@ -19,8 +19,8 @@ from obstore.exceptions import BaseError
 
 from aitrain.domain.errors import PlatformFault
 from workers.datasync import digests
+from workers.datasync.entries import RemoteObject
 from workers.datasync.faults import NO_OBJECT
-from workers.datasync.plan import RemoteObject
 from workers.datasync.s3 import S3Container, altered
 
 log = logging.getLogger(__name__)

@@ -17,13 +17,14 @@ from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.volume import Permission, Volume
 from aitrain.settings import DataStore
+from workers.datasync.actions import PASSIVE, Action, Do, Tally
 from workers.datasync.cache import Cache, Pool
 from workers.datasync.faults import data_errors, passes_by_itself
 from workers.datasync.index import Index
 from workers.datasync.layer import Layer
 from workers.datasync.local import scan
 from workers.datasync.manifest import Manifest
-from workers.datasync.plan import PASSIVE, Action, Do, Tally, plan_pull, plan_push
+from workers.datasync.plan import plan_pull, plan_push
 from workers.datasync.progress import Progress
 from workers.datasync.pull import Pull
 from workers.datasync.push import Push

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from workers.datasync import manifest as module
+from workers.datasync.entries import Record
 from workers.datasync.manifest import Manifest
-from workers.datasync.plan import Record
 
 
 def test_what_was_recorded_is_read_again_in_order(tmp_path: Path) -> None:

@@ -6,20 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.datasync.plan import (
-    RECORDED_WHILE_RUNNING,
-    Action,
-    Do,
-    Kind,
-    LocalFile,
-    Record,
-    RemoteObject,
-    Tally,
-    in_bytes,
-    plan_pull,
-    plan_push,
-    refusal,
-)
+from workers.datasync.actions import Action, Do, Tally
+from workers.datasync.entries import RECORDED_WHILE_RUNNING, Kind, LocalFile, Record, RemoteObject, in_bytes
+from workers.datasync.plan import plan_pull, plan_push, refusal
 
 
 def remote(path: str, size: int = 1, etag: str = "e") -> RemoteObject:
