@@ -82,8 +82,9 @@ def test_a_container(s3: S3Server, bucket: str) -> None:
     assert inspect("s3", store, bucket).fault is None
 
 
-@pytest.mark.parametrize("endpoint", ["nonsense", "http://a..b", f"http://127.0.0.1:{free_port()}"])
+@pytest.mark.parametrize("endpoint", ["nonsense", "http://a..b", "http://127.0.0.1:{port}"])
 def test_no_service(endpoint: str) -> None:
+    endpoint = endpoint.format(port=free_port())
     store = DataStore.model_validate({"endpoint_url": endpoint, "access_key_id": "x", "secret_access_key": "hunter2"})
     told = problem(inspect("s3", store), store, "")
     assert told is not None
