@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ PASSING = {
 }  # fmt: skip
 PASSING_STATUS = {408, 429}
 FIRST_SERVER_ERROR = 500
+# As the system says it; SQLite has words of its own.
+FULL = os.strerror(errno.ENOSPC)
 
 
 def passes_by_itself(error: BaseException) -> bool:
@@ -71,7 +74,8 @@ def data_errors(subject: str) -> Iterator[None]:
         raise PlatformFault(
             EndCause.DATA_FAULT,
             InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR,
-            f"{subject}: its index cannot be kept on the host's disk ({error})",
+            f"{subject}: {FULL if 'full' in str(error) else error}; its index cannot be kept on the host's disk, make "
+            "room there",
         ) from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -25,6 +25,9 @@ from workers.datasync.s3 import S3Container, altered
 
 log = logging.getLogger(__name__)
 
+# Up to here a content is in the socket's buffer at once, and nobody could hold it back. The native client's larger
+# requests could not be ended when the job moves on; those of boto3 ask at each block.
+QUICK_PUT_BYTES = 1024 * 1024
 # What the native client fails with, beside its own errors: keys it cannot take, objects that are not there.
 NOT_QUICK = (BaseError, ValueError, OSError)
 
@@ -97,7 +100,7 @@ class SmallObjects:
     def put(self, path: str, content: bytes) -> str:
         """Writes an object, checks that the store holds what was sent, and returns its ETag."""
         key, digest = self._prefix + path, digests.md5(content)
-        if self._container.quick is not None:
+        if self._container.quick is not None and len(content) <= QUICK_PUT_BYTES:
             try:
                 answer = obstore.put(self._container.quick, key, content, use_multipart=False)
             except NOT_QUICK as error:
