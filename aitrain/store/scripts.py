@@ -1,8 +1,8 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
 The prelude gives every script the keys of keys.py (k_job(id), ...), the tables of states.py (STATES, MOVES), its
-argument ARG (one JSON object), the time NOW and the functions of common.lua. It is the same text for every site and
-every call, so that Redis keeps one script per verb.
+argument ARG (one JSON object), the time NOW and the functions of lua/shared, one file per duty. It is the same text for
+every site and every call, so that Redis keeps one script per verb.
 """
 
 from __future__ import annotations
@@ -19,6 +19,25 @@ from redis.exceptions import RedisError, ResponseError
 from aitrain.domain.errors import StoreUnavailable
 from aitrain.domain.states import STATES, TARGETS
 from aitrain.store.keys import lua_functions
+
+# The functions that scripts share, in this order: a file may call what stands in those before it.
+SHARED = (
+    "call",
+    "jobs",
+    "units",
+    "attempts",
+    "copies",
+    "deadlines",
+    "indexes",
+    "ledger",
+    "moves",
+    "hosts",
+    "orders",
+)
+
+
+def _source(name: str) -> str:
+    return (resources.files("aitrain.store") / "lua" / f"{name}.lua").read_text()
 
 
 def _lua(value: Any) -> str:
@@ -43,14 +62,13 @@ def prelude() -> str:
         for state, row in STATES.items()
     }
     moves = {source: dict.fromkeys(sorted(targets), True) for source, targets in TARGETS.items()}
-    common = (resources.files("aitrain.store") / "lua" / "common.lua").read_text()
     return "\n".join(
         [
             "local ROOT = KEYS[1]",
             lua_functions(),
             f"local STATES = {_lua(states)}",
             f"local MOVES = {_lua(moves)}",
-            common,
+            *(_source(f"shared/{name}") for name in SHARED),
         ]
     )
 
@@ -71,8 +89,7 @@ class Scripts:
         """
         script = self._loaded.get(name)
         if script is None:
-            source = (resources.files("aitrain.store") / "lua" / f"{name}.lua").read_text()
-            script = self._loaded[name] = self._redis.register_script(f"{self._prelude}\n{source}")
+            script = self._loaded[name] = self._redis.register_script(f"{self._prelude}\n{_source(name)}")
         if self._clock_ms is not None:
             arguments = {**arguments, "now_ms": self._clock_ms()}
         with answering():

@@ -122,7 +122,7 @@ DEFECTS: dict[str, Defect] = {
         Column.GPUS,
         (
             Change(
-                LUA + "common.lua",
+                LUA + "shared/units.lua",
                 "if redis.call('HGET', key, unit) == job.id then",
                 "if unit ~= '0' and redis.call('HGET', key, unit) == job.id then",
             ),

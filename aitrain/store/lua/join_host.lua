@@ -3,7 +3,7 @@
 -- Returns {joined, waiting}. joined = false: another machine holds the lease of a host of this name, or still has jobs: it
 -- may run them, and has their data.
 -- waiting: jobs that wait for one of its flavors. Units that a job holds stay held; a unit that is not offered any more
--- is withdrawn once it is free (see release in common.lua).
+-- is withdrawn once it is free (see release in shared/units.lua).
 local host, waiting = ARG.host, 0
 local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
 local instance = redis.call('HGET', k_host(host), 'instance')

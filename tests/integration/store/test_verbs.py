@@ -21,6 +21,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
 from aitrain.store import HostJob, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND
+from aitrain.store.scripts import SHARED
 from workers.scratch.servers import RedisServer, free_port
 
 TIMING = HostTiming(60_000, 120_000)
@@ -410,10 +411,13 @@ def test_scripts_are_reloaded_when_redis_forgot_them(store: Store, redis: RedisS
 
 def test_every_script_says_what_it_takes_and_returns() -> None:
     folder = resources.files("aitrain.store") / "lua"
-    for file in folder.iterdir():
+    verbs = [file for file in folder.iterdir() if file.name.endswith(".lua")]
+    shared = list((folder / "shared").iterdir())
+    assert {file.name for file in shared} == {f"{name}.lua" for name in SHARED}, "each is part of the prelude"
+    for file in verbs + shared:
         text = file.read_text()
         head = "\n".join(line for line in text.splitlines()[:12] if line.startswith("--"))
-        if file.name != "common.lua":
+        if file in verbs:
             assert "ARG:" in head, file.name
             assert "Returns" in head, file.name
         assert not re.search(r"['\"]\w+:", text), f"{file.name} builds a key by hand"

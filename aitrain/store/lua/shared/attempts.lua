@@ -1,0 +1,40 @@
+-- From one attempt of a job to the next, and what is told of each move.
+
+-- What belongs to one attempt and does not outlive it.
+local ATTEMPT_FIELDS = {
+  'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
+  'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
+  'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
+}
+
+-- again: why it runs again, the name of the counter that this raises; 'restart' begins both anew.
+local function next_attempt(id, job, o)
+  redis.call('RPUSH', k_attempts(id), cjson.encode({
+    attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
+    started_ms = tonumber(job.started_ms), finished_ms = tonumber(job.finished_ms), message = o.attempt_message or o.message,
+    minutes = tonumber(job.billed_minutes), starting = job.starting == '1',
+  }))
+  -- Where the platform failed it once, it would fail it again: others come first.
+  if o.again == 'platform_tries' then redis.call('HSET', k_job(id), 'avoid', job.host or '') end
+  redis.call('HDEL', k_job(id), unpack(ATTEMPT_FIELDS))
+  for _, name in ipairs(ATTEMPT_FIELDS) do job[name] = nil end
+  job.attempt = int(job.attempt + 1)
+  job.fence = job.attempt .. '.' .. o.token
+  redis.call('HSET', k_job(id), 'attempt', job.attempt, 'fence', job.fence)
+  if o.again == 'restart' then
+    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'avoid')
+  else
+    redis.call('HINCRBY', k_job(id), o.again, 1)
+  end
+  if o.pause_ms and o.pause_ms > 0 then redis.call('HSET', k_job(id), 'not_before_ms', int(NOW + o.pause_ms)) end
+end
+
+local function tell(id, job, state, o)
+  local entry = {
+    at_ms = NOW, state = state, attempt = tonumber(job.attempt), code = o.code or STATES[state].code,
+    message = o.message or '', op = o.op,
+  }
+  redis.call('RPUSH', k_history(id), cjson.encode(entry))
+  redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
+    'attempt', job.attempt, 'code', entry.code)
+end

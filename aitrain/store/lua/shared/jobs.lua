@@ -1,0 +1,17 @@
+-- Reading a job, and what follows from its fields alone.
+
+-- nil if there is no such job, or if it was deleted.
+local function read_job(id)
+  local flat = redis.call('HGETALL', k_job(id))
+  if #flat == 0 then return nil end
+  local job = {}
+  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
+  job.id = id
+  return job.deleted_ms == nil and job or nil
+end
+
+local function quota_field(job) return job.project .. '/' .. job.kind end
+
+local function lease_is_live(job)
+  return job.lease_ms ~= nil and tonumber(job.lease_ms) > NOW
+end

@@ -1,0 +1,39 @@
+-- The only place that changes a job's state.
+
+-- Moves a job. The caller has compared state and fence.
+-- o: code, message, op, cause, fields (to set), rows and written (ledger), grace_ms; to QUEUED: token (of the next
+-- attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so long, 0 for
+-- ever.
+local function move(id, job, to, o)
+  local from = job.state
+  if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
+  for name, value in pairs(o.fields or {}) do
+    redis.call('HSET', k_job(id), name, value)
+    job[name] = value
+  end
+  if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
+  if o.rows then bill(id, job, o.rows, o.written) end
+  reindex(id, job, from, to, o.pause_ms)
+  if from == 'RUNNING' and job.copying then
+    close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})
+  end
+  if to == 'QUEUED' then next_attempt(id, job, o) end
+  if to == 'RUNNING' then redis.call('HSET', k_job(id), 'running_ms', int(NOW)) end
+  redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
+  if o.keep_ms then
+    redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
+  end
+  -- A start that is told to stop keeps its lease until it has: meanwhile its container may still come to life. A copy may
+  -- hang for minutes, and nothing comes of it.
+  if to ~= 'INTERRUPTING' or from == 'INITIALIZING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
+  if STATES[to].step then redis.call('HSET', k_job(id), 'due_ms', int(NOW + (o.grace_ms or 10000))) end
+  redis.call('HSET', k_job(id), 'state', to, 'state_ms', int(NOW), 'code', o.code or STATES[to].code,
+    'message', o.message or '', 'last_op', o.op or '')
+  tell(id, job, to, o)
+  job.state = to
+  if STATES[to].ended and job.delete_asked == '1' then erase(id, job) end
+end
+
+local function time_out(id, job)
+  move(id, job, 'TIMEOUT', {cause = 'TIMED_OUT', message = 'it ran for its timeout of ' .. job.timeout_s .. ' s'})
+end
