@@ -20,7 +20,8 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
 Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
-word), lost_ms (so long after that it is lost).
+word), lost_ms (so long after that it is lost); cordon_ms, cordon_by, cordon_reason (since when, by whom and why it is
+given no more jobs), cordon_op, uncordon_op (the ids of the last orders).
 """
 
 from __future__ import annotations
