@@ -7,10 +7,11 @@
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
+  local flat = {}
   for name, value in pairs(o.fields or {}) do
-    redis.call('HSET', k_job(id), name, value)
-    job[name] = value
+    flat[#flat + 1], flat[#flat + 2], job[name] = name, value, value
   end
+  if #flat > 0 then redis.call('HSET', k_job(id), unpack(flat)) end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   if o.rows then bill(id, job, o.rows, o.written) end
   reindex(id, job, from, to, o.pause_ms)

@@ -37,8 +37,11 @@ local function drop_keep(id, flavor, host)
 end
 
 local function leave_line(id, job)
-  redis.call('ZREM', k_retries(), id)
-  if redis.call('ZREM', k_line(job.flavor, job.units, job.project), id) == 1 then note_line(job) end
+  if redis.call('ZREM', k_line(job.flavor, job.units, job.project), id) == 1 then
+    note_line(job)
+  else
+    redis.call('ZREM', k_retries(), id)
+  end
   if job.kept_host then
     drop_keep(id, job.flavor, job.kept_host)
     job.kept_host = nil
