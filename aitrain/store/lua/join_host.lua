@@ -14,6 +14,7 @@ end
 
 redis.call('HSET', k_host(host), 'instance', ARG.instance, 'max_jobs', int(ARG.max_jobs))
 host_is_here(host, ARG)
+redis.call('HDEL', k_removed(), host)
 if instance and instance ~= ARG.instance then set_faults(host, {}) end
 for flavor in pairs(ARG.units) do redis.call('SADD', k_flavors(), flavor) end
 for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
