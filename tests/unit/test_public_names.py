@@ -6,7 +6,7 @@ import sys
 import aitrain
 
 NAMES = {
-    "AitrainError", "BrokerUnavailable", "Client", "DataStoreNotFound", "InvalidInput", "Job", "JobEdit", "JobNotFound",
+    "AitrainError", "BrokerUnavailable", "Client", "DataStoreNotFound", "HostNotFound", "InvalidInput", "Job", "JobEdit", "JobNotFound",
     "JobSpec", "JobState", "QuotaExceeded", "Resources", "StoreUnavailable", "Unavailable", "Volume", "WaitTimeout",
     "submit_job",
 }  # fmt: skip
