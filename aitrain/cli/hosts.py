@@ -55,17 +55,18 @@ def list_hosts(as_json: AsJson = False) -> None:
     if as_json:
         out.print_json(json.dumps([_shown(view) for view in views]))
         return
-    table = Table("host", "state", "units free", "held", "aside", "jobs", "heard", "messages", "dropped", "why")
+    table = Table("host", "state", "units", "free", "held", "aside", "jobs", "heard", "queued")
     for view in views:
+        counts = [(flavor.flavor, flavor.free, flavor.held, flavor.aside) for flavor in view.flavors]
+        columns = zip(*(counts or [("none", 0, 0, 0)]), strict=True)
         table.add_row(
-            view.name, _styled(view.state),
-            "\n".join(f"{flavor.free} of {flavor.total} {flavor.flavor}" for flavor in view.flavors),
-            "\n".join(str(flavor.held) for flavor in view.flavors),
-            "\n".join(str(flavor.aside) for flavor in view.flavors),
-            f"{len(view.jobs)} of {view.max_jobs}", _ago(view), _number(view.messages), str(view.dropped),
-            escape(_why(view)),
+            view.name, _styled(view.state), *("\n".join(map(str, column)) for column in columns),
+            f"{len(view.jobs)}/{view.max_jobs}", _ago(view), _messages(view),
         )  # fmt: skip
     out.print(table)
+    for view in views:
+        if why := _why(view):
+            out.print(f"{view.name} {why}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -81,7 +82,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         out.print(why, markup=False, soft_wrap=True)
     out.print(
         f"heard {_ago(view)} ago; room for {view.room} more of {view.max_jobs} jobs; "
-        f"{_number(view.messages)} messages in its queues, {view.dropped} dropped", soft_wrap=True,
+        f"messages in its queues: {_messages(view)}", soft_wrap=True,
     )  # fmt: skip
     units = Table("flavor", "unit", "job", "aside because")
     for flavor in view.flavors:
@@ -196,10 +197,9 @@ def _why(view: HostView) -> str:
         return ""
     order = "cordoned" if view.drain_ms is None else "drained"
     by = f" by {view.cordon_by}" if view.cordon_by else ""
-    deadline = f", jobs are evicted at {_at(view.drain_ms)}" if view.drain_ms else ""
-    return (
-        f"{order}{by} at {_at(view.cordon_ms)}" + (f": {view.cordon_reason}" if view.cordon_reason else "") + deadline
-    )
+    reason = f": {view.cordon_reason}" if view.cordon_reason else ""
+    deadline = f"; jobs are evicted at {_at(view.drain_ms)}" if view.drain_ms else ""
+    return f"{order}{by} at {_at(view.cordon_ms)}{reason}{deadline}"
 
 
 def _named(name: str, unit: str) -> str:
@@ -214,5 +214,6 @@ def _ago(view: HostView) -> str:
     return f"{view.seen_ms_ago / 1000:.0f} s"
 
 
-def _number(messages: int | None) -> str:
-    return "?" if messages is None else str(messages)
+def _messages(view: HostView) -> str:
+    dropped = f", {view.dropped} dropped" if view.dropped else ""
+    return ("?" if view.messages is None else str(view.messages)) + dropped
