@@ -4,6 +4,7 @@
     ├── InvalidInput (ValueError)    what was asked cannot be: names each field, its value and what would be right
     ├── QuotaExceeded                the project may not hold that many units at once
     ├── JobNotFound (LookupError)    no job has this id
+    ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
     ├── SecretUnreadable             what is kept encrypted cannot be decrypted with the keys at hand
     ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
@@ -81,6 +82,14 @@ class JobNotFound(AitrainError, LookupError):
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(f"there is no job {job_id!r}; `aitrain job list` shows those that there are")
+
+
+class HostNotFound(AitrainError, LookupError):
+    """No host of this name has joined, or it was removed."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        super().__init__(f"there is no host {host!r}; `aitrain host list` shows those that there are")
 
 
 class DataStoreNotFound(AitrainError, LookupError):

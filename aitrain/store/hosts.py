@@ -47,6 +47,15 @@ class Hosts(Connection):
         )  # fmt: skip
         return Heard([to_host_job(row) for row in answer["jobs"]], answer["place"]) if answer["known"] else None
 
+    def report_faults(self, host: str, *, instance: str, faults: Mapping[str, Mapping[str, str]]) -> bool:
+        """Sets which units the host's agent finds unfit, and why, by flavor and unit: all of them, in place of those it
+        reported before. They are given to no job; a job that holds one keeps it.
+
+        True: a unit came free, and a job may wait for it. Nothing changes if another machine has the host's name now.
+        """
+        answer = self._run("report_faults", {"host": host, "instance": instance, "faults": faults})
+        return bool(answer["waiting"])
+
     def host_jobs(self, host: str, only: str = "", *, instance: str | None = None) -> list[HostJob] | None:
         """What the host should be doing now; of one job only, if its id is given.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from aitrain.store.checks import Checks
 from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
+from aitrain.store.fleet import Fleet
 from aitrain.store.hosts import Hosts
 from aitrain.store.ledger import Ledger
 from aitrain.store.logs import Logs
@@ -16,5 +17,5 @@ from aitrain.store.orders import Orders
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Copies, Hosts, Ledger, Logs, DataStoreRows, Checks):
+class Store(Orders, Steps, Copies, Hosts, Fleet, Ledger, Logs, DataStoreRows, Checks):
     """The job store of one site: all its verbs."""

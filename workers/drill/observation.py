@@ -159,7 +159,7 @@ def _units_held(redis: Any, keys: Keys, site: DrillSite) -> dict[str, str]:
     for host in site.hosts:
         for _, flavor in FLAVORS_ON_HOSTS:
             for unit, job_id in redis.hgetall(keys("host_units", host, flavor)).items():
-                if job_id:
+                if job_id not in ("", "!"):
                     held[f"{host} {flavor} {unit}"] = job_id
             free, units = redis.zscore(keys("free", flavor), host), redis.hlen(keys("host_units", host, flavor))
             if free is not None and int(free) != units:

@@ -13,7 +13,10 @@ if #ARG.units ~= tonumber(job.units) then return answer(false) end
 local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
 local room = tonumber(redis.call('HGET', k_host(host), 'max_jobs') or '0') - redis.call('SCARD', k_host_jobs(host))
 if lease <= NOW or room < 1 then return answer(false) end
--- A unit that the host withdrew is not in the hash (nil), a taken one names its job: both differ from ''.
+-- A cordoned host is not in the index of those that may take jobs.
+if not redis.call('ZSCORE', k_free(job.flavor), host) then return answer(false) end
+-- A unit that the host withdrew is not in the hash (nil), a taken one names its job, one that is aside has a mark: all
+-- differ from ''.
 for _, unit in ipairs(ARG.units) do
   if redis.call('HGET', k_host_units(host, job.flavor), unit) ~= '' then return answer(false) end
 end

@@ -3,8 +3,9 @@
 -- Returns {joined, waiting}. joined = false: another machine holds the lease of a host of this name, or still has jobs: it
 -- may run them, and has their data.
 -- waiting: jobs that wait for one of its flavors. Units that a job holds stay held; a unit that is not offered any more
--- is withdrawn once it is free (see release in shared/units.lua).
-local host, waiting = ARG.host, 0
+-- is withdrawn once it is free (see release in shared/units.lua). What is cordoned stays so; what the agent found unfit,
+-- too, until it says otherwise, but not what another machine of this name found.
+local host = ARG.host
 local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
 local instance = redis.call('HGET', k_host(host), 'instance')
 if instance and instance ~= ARG.instance and (lease > NOW or redis.call('SCARD', k_host_jobs(host)) > 0) then
@@ -13,27 +14,15 @@ end
 
 redis.call('HSET', k_host(host), 'instance', ARG.instance, 'max_jobs', int(ARG.max_jobs))
 host_is_here(host, ARG)
+redis.call('HDEL', k_removed(), host)
+if instance and instance ~= ARG.instance then set_faults(host, {}) end
 for flavor in pairs(ARG.units) do redis.call('SADD', k_flavors(), flavor) end
 for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-  local key, offered, free = k_host_units(host, flavor), k_host_offers(host, flavor), 0
+  local offered = k_host_offers(host, flavor)
   redis.call('DEL', offered)
   for _, unit in ipairs(ARG.units[flavor] or {}) do
     redis.call('SADD', offered, unit)
-    redis.call('HSETNX', key, unit, '')
-  end
-  local flat = redis.call('HGETALL', key)
-  for i = 1, #flat, 2 do
-    if flat[i + 1] == '' and redis.call('SISMEMBER', offered, flat[i]) == 0 then
-      redis.call('HDEL', key, flat[i])
-    elseif flat[i + 1] == '' then
-      free = free + 1
-    end
-  end
-  if redis.call('EXISTS', offered) == 1 then
-    redis.call('ZADD', k_free(flavor), free, host)
-    waiting = waiting + waiting_count(flavor)
-  else
-    redis.call('ZREM', k_free(flavor), host)
+    redis.call('HSETNX', k_host_units(host, flavor), unit, '')
   end
 end
-return reply({joined = true, waiting = waiting})
+return reply({joined = true, waiting = waiting_for(recount(host))})

@@ -33,6 +33,7 @@ from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from tests.integration.store.data_rules import DataRules
+from tests.integration.store.host_rules import HostRules
 from workers.scratch.servers import RedisServer
 
 TIMING = HostTiming(60_000, 120_000)
@@ -54,11 +55,12 @@ pick = st.integers(0, 10**6)
 # Verbs whose call, sent again after a broken connection, answers as it did.
 ANSWER_AGAIN = (
     "transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store",
-    "retry_push", "order_copy", "end_copy",
+    "retry_push", "order_copy", "end_copy", "cordon", "uncordon",
+    "remove_host",
 )  # fmt: skip
 
 
-class StoreMachine(DataRules):
+class StoreMachine(DataRules, HostRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -228,7 +230,7 @@ class StoreMachine(DataRules):
         job_id, _ = self._job(which)
         for choice in way if job_id else ():
             now = self.redis.hgetall(self.keys("job", job_id))
-            if now["state"] in (State.QUEUED, State.DONE):
+            if now["state"] in (State.QUEUED, State.DONE) or "spec" not in now:  # deleted, as somebody wanted
                 return
             state = State(now["state"])
             aside = sorted(TARGETS[state])
@@ -242,6 +244,7 @@ class StoreMachine(DataRules):
         if job_id:
             answer = self.store.stop(job_id, "enough")
             stoppable = before["state"] in (State.QUEUED, State.INITIALIZING, State.PENDING, State.RUNNING)
+            stoppable = stoppable or (before["state"], before.get("evicting")) == (State.INTERRUPTING, "1")
             assert answer.done == stoppable
 
     @rule(which=pick)
@@ -444,11 +447,8 @@ class StoreMachine(DataRules):
         for host in HOSTS:
             for flavor in FLAVORS:
                 units = self.redis.hgetall(self.keys("host_units", host, flavor))
-                taken = {(host, flavor, unit) for unit, holder in units.items() if holder}
+                taken = {(host, flavor, unit) for unit, holder in units.items() if holder not in ("", "!")}
                 assert taken == {key for key in reserved if key[:2] == (host, flavor)}
-                free = self.redis.zscore(self.keys("free", flavor), host)
-                if free is not None:
-                    assert free == sum(1 for holder in units.values() if not holder)
 
     @invariant()
     def the_ledger_has_no_gap_and_no_double(self) -> None:
@@ -508,6 +508,8 @@ class StoreMachine(DataRules):
                 and "1" not in (before.get("stop_asked"), before.get("push_asked"))
                 and (again is Again.PLATFORM or before["auto_restart"] == "1")
             )
+        if (before["state"], to) == (State.INTERRUPTING, State.QUEUED):
+            legal = legal and before.get("evicting") == "1" and before.get("stop_asked") != "1"
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours)
         if not moved.moved:
