@@ -21,7 +21,7 @@ from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import MAX_TIMEOUT_S, JobSpec
+from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.operations import Operations
@@ -37,6 +37,7 @@ def open_store(settings: Settings) -> Store:
         settings.redis_url,
         namespace=settings.namespace,
         grace_ms=int(settings.timing.message_grace_seconds * 1000),
+        half_life_ms=int(settings.timing.fair_share_half_life_seconds * 1000),
     )
 
 
@@ -253,6 +254,16 @@ class Client(Operations):
             raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
         self._store.set_timeout_limit(project, seconds)
 
+    def set_priority_limit(self, project: str, highest: int | None) -> None:
+        """Sets the highest priority that a project's jobs may have, 0 to 100; None: the site's.
+
+        Holds from the next submission on. Raises InvalidInput for a number that is none.
+        """
+        if highest is not None and not 0 <= highest <= HIGHEST_PRIORITY:
+            remedy = f"give a number from 0 to {HIGHEST_PRIORITY}"
+            raise InvalidInput.of("max_priority", highest, "cannot be a highest priority", remedy)
+        self._store.set_priority_limit(project, highest)
+
     def _longest_timeout_s(self, project: str) -> int:
         own = self._store.timeout_limit(project)
         return self._site.max_timeout_s if own is None else own
@@ -297,7 +308,7 @@ def submit_job(
     win; 1 GPU if neither is given); flavor: the kind of unit; env: variables; volumes: as objects or as
     "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
     UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout and
-    warning_seconds in seconds, warning_signal, auto_restart, max_retries, retry_exit_codes, platform_retries,
+    warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
     on_host_loss, labels,
     name, project, user).
 

@@ -1,46 +1,48 @@
-"""Brings waiting jobs and free units together. Run by whoever changes either: a submission, a job's end, a new host."""
+"""Brings waiting jobs and free units together. Run by whoever changes either: a submission, a job's end, a new host.
+
+One pass is at work at a time: who comes meanwhile has it look once more. That is for economy only, since the store
+commits each assignment exactly or not, so two passes at once would do no harm.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from aitrain.broker import Broker, host_queue
 from aitrain.domain.errors import BrokerUnavailable
-from aitrain.domain.placement import Assignment, place
+from aitrain.domain.placement import Assignment, Plan, place
 from aitrain.domain.states import STATES, State
 from aitrain.settings import Settings
-from aitrain.store import Moved, Store
+from aitrain.store import Moved, Store, token
 
 log = logging.getLogger(__name__)
 
-# How far down each flavor's queue one pass looks for jobs that fit.
-WINDOW = 200
-# A pass whose every assignment was taken by another's pass looks again; others then made the progress.
-MOST_ROUNDS = 20
+# Looks of one pass that place nothing; beat's sweep is there for the rest.
+MOST_IDLE_LOOKS = 20
 
 
 class Dispatcher:
     """Places waiting jobs and sends their first messages."""
 
     def __init__(self, settings: Settings, store: Store, broker: Broker) -> None:
-        self._patience_s = settings.timing.placement_patience_seconds
+        self._rules = settings.timing.placement
+        self._lease_ms = int(settings.timing.placement_lease_seconds * 1000)
         self._store, self._broker = store, broker
 
     def place_waiting(self) -> int:
-        """Places what can be placed now; how many jobs that were."""
-        placed, answers = 0, True
-        for _ in range(MOST_ROUNDS):
-            waiting, vacancies = self._store.placement_view(WINDOW)
-            assignments = place(waiting, vacancies, self._patience_s)
-            taken = 0
-            for assignment in assignments:
-                fence = self._store.assign(assignment)
-                if fence is not None:
-                    taken += 1
-                    answers = answers and self._send(assignment, fence)
+        """Places what can be placed now; how many jobs that were. 0, too, if another pass is at work: it does it."""
+        holder, messages = token(), _Messages(self._broker)
+        placed = idle = 0
+        while idle < MOST_IDLE_LOOKS and self._store.begin_pass(holder, self._lease_ms):
+            plan = place(self._store.placement_view(self._rules), self._rules)
+            taken = self._commit(plan, messages)
             placed += taken
-            if taken == len(assignments) < WINDOW:
-                break
+            idle += not taken
+            # What was refused had changed since the look: there may be something else to place.
+            if not plan.assignments and self._store.end_pass(holder):
+                return placed
+        self._store.end_pass(holder)
         return placed
 
     def after(self, moved: Moved, to: State) -> None:
@@ -48,13 +50,39 @@ class Dispatcher:
         if moved.moved and moved.waiting and not STATES[to].holds_units:
             self.place_waiting()
 
-    def _send(self, assignment: Assignment, fence: str) -> bool:
-        """Sends a job's chain; False if the broker does not answer, so that no more time is spent on it."""
+    def _commit(self, plan: Plan, messages: _Messages) -> int:
+        """Commits what was decided, and sends the messages of what became of it; how many jobs were placed.
+
+        What goes to a host before it is kept is committed before it is, and the rest after.
+        """
+        taken = self._assign([one for one in plan.assignments if not one.despite], messages)
+        for keep in plan.keeps:
+            if self._store.keep_host(keep):
+                log.info("host %s is kept for job %s, which has waited for its patience", keep.host, keep.job_id)
+        return taken + self._assign([one for one in plan.assignments if one.despite], messages)
+
+    def _assign(self, assignments: Sequence[Assignment], messages: _Messages) -> int:
+        fences = self._store.assign_many(assignments)
+        begun = [(one, fence) for one, fence in zip(assignments, fences, strict=True) if fence is not None]
+        for assignment, fence in begun:
+            messages.send(assignment, fence)
+        return len(begun)
+
+
+class _Messages:
+    """Sends the first messages of jobs. Once the broker does not answer, no more time is spent on it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker, self._answers = broker, True
+
+    def send(self, assignment: Assignment, fence: str) -> None:
+        """Sends a job's chain to its host."""
+        if not self._answers:
+            return
         queue = host_queue(assignment.kind, assignment.flavor, assignment.host)
         try:
             self._broker.send_chain(assignment.job_id, fence, queue)
         except BrokerUnavailable as error:
             # The job is placed; its agent finds the step silent and sends the message again.
             log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)
-            return False
-        return True
+            self._answers = False

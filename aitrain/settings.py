@@ -18,8 +18,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from aitrain.domain.admission import Site
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug
+from aitrain.domain.placement import Rules
 from aitrain.domain.retry import Pauses
-from aitrain.domain.spec import MAX_TIMEOUT_S, invalid_input
+from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
 
 DAY_SECONDS = 86_400
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
@@ -150,8 +151,15 @@ class Timing(_Section):
     restart_period_seconds: float = Field(default=60, ge=0)
     # A data store that is to be added answers a check in 10 s at most; the rest is for a control worker that is busy.
     check_seconds: float = Field(default=20, gt=0)
-    # A waiting job that has waited this long gets the next units that fit; until then smaller ones may pass it.
+    # A job that has waited this long has a host kept for it; until then smaller ones may pass it.
     placement_patience_seconds: float = Field(default=600, ge=0)
+    # What a job needs beside its timeout, where it has to be gone by the time at which a kept host is expected to be
+    # free: its data is copied before, and its container stopped after.
+    backfill_margin_seconds: float = Field(default=300, ge=0)
+    # What a project used so long ago counts half in its fair share: a busy day is forgotten within a week.
+    fair_share_half_life_seconds: float = Field(default=DAY_SECONDS, gt=0)
+    # A placement pass without a look for this long is taken for dead, and another one may begin. Two at once do no harm.
+    placement_lease_seconds: float = Field(default=5, gt=0)
 
     @property
     def host_lost_seconds(self) -> float:
@@ -164,6 +172,11 @@ class Timing(_Section):
     def pauses(self) -> Pauses:
         """Between retries."""
         return Pauses(self.retry_pause_seconds, self.retry_pause_max_seconds, self.restart_period_seconds)
+
+    @property
+    def placement(self) -> Rules:
+        """Of placement."""
+        return Rules(self.placement_patience_seconds, self.backfill_margin_seconds)
 
 
 class Limits(_Section):
@@ -184,6 +197,10 @@ class Limits(_Section):
     results_retention_seconds: int = Field(default=30 * DAY_SECONDS, ge=0)
     # Kept in the job store, in memory: enough for a long training log, not for a job that dumps its data.
     log_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    # Of a job that names none; the middle leaves room on both sides.
+    default_priority: int = Field(default=50, ge=0, le=HIGHEST_PRIORITY)
+    # The highest that a job may have, unless its project has a limit of its own.
+    max_priority: int = Field(default=HIGHEST_PRIORITY, ge=0, le=HIGHEST_PRIORITY)
 
     @property
     def default_timeout_s(self) -> int:
@@ -249,6 +266,8 @@ class Settings(BaseSettings):
             max_timeout_s=self.limits.max_timeout_seconds,
             platform_retries=self.limits.platform_retries,
             warning_s=self.limits.timeout_warning_seconds,
+            default_priority=self.limits.default_priority,
+            max_priority=self.limits.max_priority,
         )
 
 

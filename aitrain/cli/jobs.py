@@ -52,6 +52,7 @@ def run(
     ] = OnHostLoss.REQUEUE,
     warning: Annotated[int | None, typer.Option(help="Seconds before its timeout at which it is warned.")] = None,
     warning_signal: Annotated[str | None, typer.Option(help="Signal to warn it with, as SIGUSR1.")] = None,
+    priority: Annotated[int | None, typer.Option(help="0 to 100: the higher ones have their turn first.")] = None,
     watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False,
 ) -> None:
     """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
@@ -62,8 +63,7 @@ def run(
             client=client, labels=_pairs("label", label or []), project=project, timeout=timeout,
             auto_restart=auto_restart, max_retries=max_retries, retry_exit_codes=tuple(retry_exit_code or ()),
             platform_retries=platform_retries, on_host_loss=on_host_loss, warning_seconds=warning,
-            warning_signal=warning_signal, user=user(),
-            **named,
+            warning_signal=warning_signal, priority=priority, user=user(), **named,
         )  # fmt: skip
         out.print(job.id)
         if watch:

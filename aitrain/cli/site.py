@@ -24,6 +24,9 @@ def quota_set(
     max_timeout: Annotated[
         int | None, typer.Option(min=0, help="Longest timeout of its jobs in seconds, 0 for none; leave out to keep.")
     ] = None,
+    max_priority: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Highest priority of its jobs; leave out to keep.")
+    ] = None,
     none: Annotated[bool, typer.Option("--none", help="Lift all limits of its own; the site's hold.")] = False,
 ) -> None:
     """Set a project's quota."""
@@ -33,6 +36,8 @@ def quota_set(
                 client.set_quota(project, kind, limit)
         if none or max_timeout is not None:
             client.set_timeout_limit(project, max_timeout)
+        if none or max_priority is not None:
+            client.set_priority_limit(project, max_priority)
 
 
 @bill.command("show")

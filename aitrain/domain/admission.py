@@ -16,7 +16,8 @@ class Site:
     """What a site offers and allows.
 
     flavors: the catalogue by id; data_stores: aliases that every project knows; timeouts in seconds of RUNNING, 0 for
-    none; platform_retries, warning_s: of a job that does not say.
+    none; platform_retries, warning_s, default_priority: of a job that does not say; max_priority: the highest of a project
+    that has no other limit.
     """
 
     flavors: Mapping[str, Flavor]
@@ -25,17 +26,20 @@ class Site:
     max_timeout_s: int
     platform_retries: int = 0
     warning_s: int = 0
+    default_priority: int = 50
+    max_priority: int = 100
 
 
 @dataclass(frozen=True)
 class ProjectTerms:
     """What holds for one project beside what holds for its site.
 
-    max_timeout_s: its longest timeout, in seconds, 0 for no limit; None: the site's; data_stores: aliases of its own.
+    max_timeout_s: its longest timeout, in seconds, 0 for no limit; None: the site's; max_priority: the highest of its jobs, None: the site's; data_stores: aliases of its own.
     """
 
     max_timeout_s: int | None = None
     data_stores: Collection[str] = ()
+    max_priority: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Admitted:
     timeout_s: int
     platform_retries: int
     warning_s: int
+    priority: int = 50
 
 
 def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admitted:
@@ -72,6 +77,12 @@ def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admit
     timeout_s = spec.timeout or default_timeout(site, longest_s)
     if (problem := timeout_problem(timeout_s, longest_s)) is not None:
         problems.append(problem)
+    highest = site.max_priority if terms.max_priority is None else terms.max_priority
+    if spec.priority is not None and spec.priority > highest:
+        problems.append(
+            Problem("priority", str(spec.priority), "is higher than the site or the project allows",
+                    f"give at most {highest}, or have the project's limit raised")
+        )  # fmt: skip
     if problems:
         raise InvalidInput(problems)
     return Admitted(
@@ -83,6 +94,7 @@ def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admit
         timeout_s,
         site.platform_retries if spec.platform_retries is None else spec.platform_retries,
         site.warning_s if spec.warning_seconds is None else spec.warning_seconds,
+        min(site.default_priority, highest) if spec.priority is None else spec.priority,
     )
 
 

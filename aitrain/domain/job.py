@@ -89,7 +89,7 @@ class Job(BaseModel):
     """One workload unit: its spec, its state, its history.
 
     fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
-    unit_ids: the exact ones reserved; hourly_price: of a unit at submission; *_ms: Unix time in ms, started and
+    priority: 0 to 100; kept_host: the host that is kept for it while it waits; unit_ids: the exact ones reserved; hourly_price: of a unit at submission; *_ms: Unix time in ms, started and
     finished by the engine's clock, the others by the store's; ran_ms: running time that was seen to have passed;
     billed_minutes: rows of the ledger for this attempt; exit_code: of the container, None if it never ran; timeout_s:
     seconds of RUNNING, 0 for none; deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it
@@ -111,6 +111,8 @@ class Job(BaseModel):
     flavor: str
     kind: Kind
     units: int
+    priority: int
+    kept_host: str = ""
     hourly_price: Decimal
     timeout_s: int
     auto_restart: bool

@@ -33,6 +33,8 @@ MAX_LABELS = 64
 MAX_TIMEOUT_S = 10**9
 # A job that fails a hundred times fails the next time too.
 MAX_RETRIES = 100
+# From what may wait for ever to what goes before all else.
+HIGHEST_PRIORITY = 100
 # Signals that a program may handle and that mean "take note" rather than an accident of its own.
 WARNING_SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP", "SIGWINCH", "SIGCONT")
 DEFAULT_WARNING_SIGNAL = "SIGUSR1"
@@ -91,8 +93,9 @@ class JobSpec(BaseModel):
     of the platform, such as a lost host (None: the site's number; 0 for a job that must not begin twice);
     on_host_loss: "requeue" it when its host is lost while it runs, within platform_retries, or "fail" (ERROR,
     JOB_EVICTED); warning_seconds: so long before its timeout a file appears in the job (None: the site's number; 0:
-    never); warning_signal: sent to the command then, as SIGUSR1 (True stands for that; None: no signal); labels:
-    free key-value pairs; name: for people, generated when absent; project: the tenant; user: who submits.
+    never); warning_signal: sent to the command then, as SIGUSR1 (True stands for that; None: no signal); priority: 0
+    to 100, whose turn comes first (None: the site's number); labels: free key-value pairs; name: for people,
+    generated when absent; project: the tenant; user: who submits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -110,6 +113,7 @@ class JobSpec(BaseModel):
     on_host_loss: OnHostLoss = OnHostLoss.REQUEUE
     warning_seconds: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
     warning_signal: str | None = None
+    priority: int | None = Field(default=None, ge=0, le=HIGHEST_PRIORITY, strict=True)
     labels: dict[str, str] = Field(default_factory=dict)
     name: Slug = Field(default_factory=lambda: readable_name(SystemRandom()))
     project: Slug = "default"

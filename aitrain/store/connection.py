@@ -34,10 +34,17 @@ class Connection:
     """Runs the scripts of one site."""
 
     def __init__(
-        self, url: str, *, namespace: str = "aitrain", grace_ms: int = 10_000, clock_ms: Callable[[], int] | None = None
+        self,
+        url: str,
+        *,
+        namespace: str = "aitrain",
+        grace_ms: int = 10_000,
+        half_life_ms: int = 86_400_000,
+        clock_ms: Callable[[], int] | None = None,
     ) -> None:
         """url: redis:// or rediss://; namespace: prefix of every key; grace_ms: how long the message of a state's step
-        may be under way before it is sent again; clock_ms: for simulations, the time to use instead of the server's.
+        may be under way before it is sent again; half_life_ms: what a project used so long ago counts half in its fair
+        share; clock_ms: for simulations, the time to use instead of the server's.
 
         Raises InvalidInput if the URL is not one of Redis. Does not connect yet.
         """
@@ -53,7 +60,7 @@ class Connection:
         except ValueError as error:
             raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
-        self._run = Scripts(self._redis, self._key.root, clock_ms)
+        self._run = Scripts(self._redis, self._key.root, half_life_ms, clock_ms)
         self._grace_ms = grace_ms
 
     def close(self) -> None:

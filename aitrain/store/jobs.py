@@ -9,9 +9,7 @@ from typing import Any
 from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import LedgerRow
 from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded
-from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Job
-from aitrain.domain.placement import Assignment, Vacancy, Waiting
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
 from aitrain.store.answers import Moved, Submitted, to_moved
@@ -130,40 +128,3 @@ class Jobs(Connection):
             jobs += [job for job in self.get_many(ids) if project in (None, job.project)]
             start += limit
         return jobs[:limit]
-
-    def placement_view(self, window: int) -> tuple[dict[str, list[Waiting]], dict[str, list[Vacancy]]]:
-        """What waits (the first `window` jobs of each flavor) and what is free, by flavor, where there is both."""
-        view = self._run("placement_view", {"window": window})
-        waiting = {
-            flavor: [
-                Waiting(job_id, fence, Kind(kind), flavor, units, ms / 1000, avoid)
-                for job_id, fence, kind, units, ms, avoid in jobs
-            ]
-            for flavor, jobs in dict(view["waiting"]).items()
-        }
-        vacancies = {
-            flavor: [Vacancy(host, tuple(units), room, int(capacity)) for host, units, room, capacity in hosts]
-            for flavor, hosts in dict(view["vacancies"]).items()
-        }
-        return waiting, vacancies
-
-    def assign(self, assignment: Assignment) -> str | None:
-        """Commits an assignment: reserves its units and moves the job to INITIALIZING, or changes nothing (None).
-
-        Returns the fence of the run. It is made here, so that a store that lost its last second in a crash does not
-        hand out the fence of a run that has begun.
-        """
-        attempt, _, _ = assignment.fence.partition(".")
-        answer = self._run(
-            "assign",
-            {
-                "id": assignment.job_id,
-                "fence": assignment.fence,
-                "run_fence": fence(int(attempt)),
-                "host": assignment.host,
-                "units": assignment.units,
-                "op": token(),
-                "grace_ms": self._grace_ms,
-            },
-        )
-        return str(answer["fence"]) if answer["moved"] else None

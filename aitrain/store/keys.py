@@ -32,8 +32,14 @@ LEGEND: dict[str, Key] = {
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
-    "waiting": Key("waiting:{flavor}", "zset: QUEUED jobs of a flavor, by time from which they wait for a host"),
-    "retries": Key("due:retry", "zset: QUEUED jobs whose retry waits for its time, by that time"),
+    "lines": Key("waiting:{flavor}", "zset: 'units/project' of the lines in which jobs wait, by units"),
+    "line": Key(
+        "waiting:{flavor}:{units}:{project}", "zset: QUEUED jobs, by priority, then by time from which they wait"
+    ),
+    "retries": Key("due:retry", "zset: QUEUED jobs whose retry waits for its time, by that time; they are in no line"),
+    "kept": Key("kept:{flavor}", "hash: host -> the job that it is kept for, which waits"),
+    "use": Key("use:{flavor}", "hash: project -> 'average at_ms held': units that it holds, and held of late"),
+    "placing": Key("placing", "hash: holder and until_ms of the placement pass at work; asked: it is to look again"),
     "flavors": Key("flavors", "set: flavors that a host has ever offered"),
     "free": Key("free:{flavor}", "zset: hosts that may take jobs of a flavor, by number of free units"),
     "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),
@@ -48,6 +54,7 @@ LEGEND: dict[str, Key] = {
     "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units at once"),
     "quota_used": Key("quota:used", "hash: 'project/kind' -> units of jobs in the states that count"),
     "timeout_limit": Key("limit:timeout", "hash: project -> its longest timeout in seconds, 0 for none"),
+    "priority_limit": Key("limit:priority", "hash: project -> the highest priority of its jobs"),
     "data_stores": Key(
         "project:{project}:data_stores", "hash: alias -> JSON: a data store of the project, its keys encrypted"
     ),

@@ -51,11 +51,7 @@ class Ledger(Jobs):
 
     def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
         """Sets a project's quota of units of a kind; None lifts it."""
-        key, field = self._key("quota_limit"), f"{project}/{kind}"
-        if limit is None:
-            self._ask(lambda: self._redis.hdel(key, field))
-        else:
-            self._ask(lambda: self._redis.hset(key, field, limit))
+        self._set_limit("quota_limit", f"{project}/{kind}", limit)
 
     def timeout_limit(self, project: str) -> int | None:
         """A project's longest timeout in seconds, 0 for none; None: the site's."""
@@ -66,14 +62,23 @@ class Ledger(Jobs):
         """What a project's submissions are admitted by, in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.hget(self._key("timeout_limit"), project)
+        pipe.hget(self._key("priority_limit"), project)
         pipe.hkeys(self._key("data_stores", project))
-        limit, aliases = self._ask(pipe.execute)
-        return ProjectTerms(None if limit is None else int(limit), frozenset(aliases))
+        *limits, aliases = self._ask(pipe.execute)
+        timeout_s, priority = (None if limit is None else int(limit) for limit in limits)
+        return ProjectTerms(timeout_s, frozenset(aliases), priority)
+
+    def set_priority_limit(self, project: str, highest: int | None) -> None:
+        """Sets the highest priority of a project's jobs; None: the site's."""
+        self._set_limit("priority_limit", project, highest)
 
     def set_timeout_limit(self, project: str, seconds: int | None) -> None:
         """Sets a project's longest timeout, 0 for none; None: the site's."""
-        key = self._key("timeout_limit")
-        if seconds is None:
-            self._ask(lambda: self._redis.hdel(key, project))
+        self._set_limit("timeout_limit", project, seconds)
+
+    def _set_limit(self, name: str, field: str, limit: int | None) -> None:
+        key = self._key(name)
+        if limit is None:
+            self._ask(lambda: self._redis.hdel(key, field))
         else:
-            self._ask(lambda: self._redis.hset(key, project, seconds))
+            self._ask(lambda: self._redis.hset(key, field, limit))

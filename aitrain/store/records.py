@@ -18,6 +18,7 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     expired_ms      when its host was allowed to remove the results that could not be pushed
     copy_due_ms     when the message of the order to copy its data is sent again, unless a worker takes it up before
     hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
+    kept_host       which host is kept for it while it waits
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
 Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
@@ -49,6 +50,7 @@ def job_fields(admitted: Admitted) -> dict[str, str]:
         "flavor": admitted.flavor,
         "kind": admitted.kind,
         "units": str(admitted.units),
+        "priority": str(admitted.priority),
         "hourly_price": str(admitted.hourly_price),
         "timeout_s": str(admitted.timeout_s),
         "auto_restart": str(int(spec.auto_restart)),

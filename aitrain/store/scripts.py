@@ -24,7 +24,12 @@ from aitrain.store.keys import lua_functions
 SHARED = (
     "call",
     "jobs",
+    "use",
     "units",
+    "waiting",
+    "ranking",
+    "vacancies",
+    "passes",
     "attempts",
     "copies",
     "deadlines",
@@ -77,9 +82,12 @@ def prelude() -> str:
 class Scripts:
     """Calls scripts by the name of their file: scripts("submit", {...}) runs lua/submit.lua."""
 
-    def __init__(self, redis: Redis, root: str, clock_ms: Callable[[], int] | None) -> None:
-        """clock_ms: the time to use instead of the server's, for simulations; None: the server's."""
+    def __init__(self, redis: Redis, root: str, half_life_ms: int, clock_ms: Callable[[], int] | None) -> None:
+        """half_life_ms: of the recent use of projects; clock_ms: the time to use instead of the server's, for
+        simulations; None: the server's.
+        """
         self._redis, self._root, self._clock_ms = redis, root, clock_ms
+        self._site = {"half_life_ms": half_life_ms}
         self._prelude = prelude()
         self._loaded: dict[str, Any] = {}
 
@@ -91,8 +99,9 @@ class Scripts:
         script = self._loaded.get(name)
         if script is None:
             script = self._loaded[name] = self._redis.register_script(f"{self._prelude}\n{_source(name)}")
+        arguments = {**self._site, **arguments}
         if self._clock_ms is not None:
-            arguments = {**arguments, "now_ms": self._clock_ms()}
+            arguments["now_ms"] = self._clock_ms()
         with answering():
             return json.loads(script(keys=[self._root], args=[json.dumps(arguments)]))
 

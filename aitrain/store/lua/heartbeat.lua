@@ -3,7 +3,7 @@
 -- ARG: host, instance, fit (it can start containers), ttl_ms, lost_ms, resend_ms, seen ([{id, fence, ran_ms}]).
 -- Returns {known, place, jobs = [host_row]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
--- place: a retry's pause is over, run a placement pass (said to one host only; beat's sweep is there for the rest).
+-- place: a retry's pause is over, or a placement pass died that others relied on: run one (said to one host only; beat's sweep is there for the rest).
 -- resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
 -- recopy: the same of an order to copy its data.
 local host = ARG.host
@@ -47,6 +47,5 @@ for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
   end
 end
 
-local due = redis.call('ZRANGEBYSCORE', k_retries(), '-inf', int(NOW))
-for _, id in ipairs(due) do redis.call('ZREM', k_retries(), id) end
-return reply({known = true, place = #due > 0, jobs = jobs})
+local due, overdue = promote_due() > 0, pass_is_overdue()
+return reply({known = true, place = due or overdue, jobs = jobs})

@@ -26,11 +26,11 @@ class DataRules(RuleBasedStateMachine):
     keys: Keys
     now_ms: int
 
-    def submit(self, project: str, flavor: str, units: int, again: bool) -> None:
+    def submit(self, project: str, flavor: str, units: int, again: bool, priority: int | None) -> None:
         """Submits a job, if its project's quota allows."""
         raise NotImplementedError
 
-    def place(self) -> None:
+    def place(self, patience_s: int) -> None:
         """Places what waits."""
         raise NotImplementedError
 
@@ -226,9 +226,9 @@ class DataRules(RuleBasedStateMachine):
     def _placed(self, which: int) -> tuple[str, dict[str, str]]:
         """One of the jobs that are on a host, a new one if there is none yet; nothing if none can be placed now."""
         for _ in range(2):
-            self.place()
+            self.place(60)
             jobs = [item for item in sorted(self._jobs().items()) if STATES[State(item[1]["state"])].on_host]
             if jobs:
                 return jobs[which % len(jobs)]
-            self.submit("red", "cpu", 1, again=False)
+            self.submit("red", "cpu", 1, again=False, priority=None)
         return "", {}

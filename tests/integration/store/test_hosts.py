@@ -33,7 +33,7 @@ def queued(store: Store, **fields: object) -> Job:
 
 
 def place_all(store: Store) -> None:
-    for assignment in place(*store.placement_view(10), patience_s=60):
+    for assignment in place(store.placement_view()).assignments:
         store.assign(assignment)
 
 
@@ -92,7 +92,8 @@ def test_a_unit_set_aside_while_it_is_held_comes_free_to_nobody(store: Store) ->
     fence = store.get(job.id).fence
     assert store.transition(job.id, fence, State.QUEUED).moved
     assert stands(store) == {"0": "", "1": "!"}
-    assert store.placement_view(10)[1]["cpu"][0].units == ("0",)
+    queued(store)
+    assert store.placement_view()["cpu"].vacancies[0].units == ("0",)
 
 
 def test_a_unit_comes_back_when_neither_its_agent_nor_an_operator_has_anything_against_it(store: Store) -> None:

@@ -26,7 +26,7 @@ from aitrain.domain.billing import Terms, rows_due
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
-from aitrain.domain.placement import Assignment, place
+from aitrain.domain.placement import Assignment
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
@@ -34,6 +34,7 @@ from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
+from tests.integration.store.waiting_rules import WaitingRules
 from workers.scratch.servers import RedisServer
 
 TIMING = HostTiming(60_000, 120_000)
@@ -60,7 +61,7 @@ ANSWER_AGAIN = (
 )  # fmt: skip
 
 
-class StoreMachine(DataRules, HostRules):
+class StoreMachine(WaitingRules, DataRules, HostRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -115,12 +116,18 @@ class StoreMachine(DataRules, HostRules):
         self.store.set_quota(project, kind, limit)
 
     @rule(
-        project=st.sampled_from(PROJECTS), flavor=st.sampled_from(FLAVORS), units=st.integers(1, 3), again=st.booleans()
+        project=st.sampled_from(PROJECTS),
+        flavor=st.sampled_from(FLAVORS),
+        units=st.integers(1, 3),
+        again=st.booleans(),
+        priority=st.sampled_from([None, 0, 80]),
     )
-    def submit(self, project: str, flavor: str, units: int, again: bool) -> None:
+    def submit(self, project: str, flavor: str, units: int, again: bool, priority: int | None) -> None:
         kind = BUILT_IN[flavor].kind
         volumes = ("data@s3:/data",) if again else ()
-        spec = JobSpec.of(image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes)
+        spec = JobSpec.of(
+            image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes, priority=priority
+        )
         job_id = str(uuid.uuid4())
         key = f"{project}/{kind}"
         limit = self.redis.hget(self.keys("quota_limit"), key)
@@ -158,11 +165,6 @@ class StoreMachine(DataRules, HostRules):
         assert jobs <= needed_by
         assert bool(jobs) == (bool(needed_by) and not force)
         assert self.store.data_store(project, "s3") is None or jobs
-
-    @rule()
-    def place(self) -> None:
-        for assignment in place(*self.store.placement_view(10), patience_s=60):
-            self.store.assign(assignment)
 
     @rule(which=pick, host=st.sampled_from(HOSTS), units=st.lists(st.sampled_from(["0", "1", "g0", "zz"]), max_size=3))
     def assign_blindly(self, which: int, host: str, units: list[str]) -> None:
@@ -226,7 +228,7 @@ class StoreMachine(DataRules, HostRules):
     @rule(which=pick, way=st.lists(pick, min_size=1, max_size=6), cause=st.sampled_from(EndCause))
     def go_its_way(self, which: int, way: list[int], cause: EndCause) -> None:
         """A placed job takes legal moves, as its host would make them: random calls alone seldom get that far."""
-        self.place()
+        self.place(60)
         job_id, _ = self._job(which)
         for choice in way if job_id else ():
             now = self.redis.hgetall(self.keys("job", job_id))
@@ -405,13 +407,6 @@ class StoreMachine(DataRules, HostRules):
             inside = set(self.redis.zrange(self.keys("state", state), 0, -1))
             assert inside == {job_id for job_id, job in jobs.items() if job["state"] == state}
         assert set(self.redis.zrange(self.keys("jobs"), 0, -1)) == set(jobs)
-        for flavor in FLAVORS:
-            waiting = set(self.redis.zrange(self.keys("waiting", flavor), 0, -1))
-            assert waiting == {i for i, job in jobs.items() if job["state"] == "QUEUED" and job["flavor"] == flavor}
-        retries = set(self.redis.zrange(self.keys("retries"), 0, -1))
-        assert retries <= {
-            job_id for job_id, job in jobs.items() if "not_before_ms" in job and job["state"] == "QUEUED"
-        }
         for host in HOSTS:
             held = self.redis.smembers(self.keys("host_jobs", host))
             assert held == {i for i, j in jobs.items() if STATES[State(j["state"])].on_host and j["host"] == host}

@@ -39,7 +39,7 @@ def queued(store: Store, **fields: object) -> Job:
 def placed(store: Store, **fields: object) -> Job:
     job = queued(store, **fields)
     store.join_host("h1", instance="one", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, timing=TIMING)
-    for assignment in place(*store.placement_view(10), patience_s=60):
+    for assignment in place(store.placement_view()).assignments:
         assert store.assign(assignment)
     return store.get(job.id)
 
@@ -108,7 +108,7 @@ def test_the_first_cause_stands(store: Store) -> None:
 def test_a_host_without_a_lease_gets_no_job(store: Store) -> None:
     job = queued(store)
     store.join_host("h1", instance="one", units={"cpu": ["0"]}, max_jobs=9, timing=HostTiming(-1, 120_000))
-    assert place(*store.placement_view(10), patience_s=60) == []
+    assert place(store.placement_view()).assignments == []
     assert store.get(job.id).state is State.QUEUED
 
 
@@ -167,7 +167,7 @@ def test_a_new_fence_is_made_when_the_run_begins(store: Store) -> None:
 def test_only_a_waiting_job_of_this_fence_is_assigned(store: Store) -> None:
     job = queued(store)
     store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, timing=TIMING)
-    (right,) = place(*store.placement_view(10), patience_s=60)
+    (right,) = place(store.placement_view()).assignments
     assert store.assign(replace(right, fence="1.0000000000000000")) is None
     assert store.assign(replace(right, units=("0", "1"))) is None
     assert store.assign(replace(right, units=("9",))) is None
@@ -205,13 +205,13 @@ def test_two_machines_of_one_name(store: Store) -> None:
 def test_a_unit_that_was_withdrawn_while_it_was_held_does_not_come_back(store: Store) -> None:
     store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, timing=TIMING)
     job = queued(store, resources={"cpu": 2})
-    for assignment in place(*store.placement_view(10), patience_s=60):
+    for assignment in place(store.placement_view()).assignments:
         store.assign(assignment)
     store.join_host("h1", instance="one", units={"cpu": ["1"]}, max_jobs=9, timing=TIMING)
     store.transition(job.id, store.get(job.id).fence, State.FAILED)
     waits = queued(store)
-    _, vacancies = store.placement_view(10)
-    assert [vacancy.units for vacancy in vacancies["cpu"]] == [("1",)]
+    vacancies = store.placement_view()["cpu"].vacancies
+    assert [vacancy.units for vacancy in vacancies] == [("1",)]
     assert waits.state is State.QUEUED
 
 
@@ -290,17 +290,17 @@ def test_a_retry_that_is_due_is_told_to_one_host(redis: RedisServer, namespace: 
     job = placed(store)
     store.transition(job.id, job.fence, State.QUEUED, pause_ms=5000)
     beat = {"instance": "one", "fit": True, "seen": [], "timing": HostTiming(60_000, 90_000), "resend_ms": 1000}
-    assert [store.heartbeat("h1", **beat).place, place(*store.placement_view(9), 60)] == [False, []]  # type: ignore[union-attr, arg-type]
+    assert [store.heartbeat("h1", **beat).place, place(store.placement_view()).assignments] == [False, []]  # type: ignore[union-attr, arg-type]
     now[0] += 5000
     assert [store.heartbeat("h1", **beat).place for _ in range(2)] == [True, False]  # type: ignore[union-attr, arg-type]
-    assert len(place(*store.placement_view(9), 60)) == 1
+    assert len(place(store.placement_view()).assignments) == 1
 
 
 def test_a_job_goes_elsewhere_than_where_the_platform_failed_it(store: Store) -> None:
     job = placed(store)
     store.join_host("h2", instance="two", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, timing=HostTiming(60_000, 1))
     store.transition(job.id, job.fence, State.QUEUED)
-    assert [one.host for one in place(*store.placement_view(9), 60)] == ["h2"]
+    assert [one.host for one in place(store.placement_view()).assignments] == ["h2"]
 
 
 def test_minutes_of_an_attempt_count_those_of_its_last_move(store: Store) -> None:

@@ -46,7 +46,7 @@ class Bench:
         store, settings = self.machine.store, self.machine.settings
         self.job_id = str(uuid.uuid4())
         store.submit(self.job_id, admit(JobSpec.of(image="x", resources={"cpu": 1}), settings.site))
-        for assignment in place(*store.placement_view(10), patience_s=60):
+        for assignment in place(store.placement_view()).assignments:
             self.fence = store.assign(assignment) or ""
         way = WAY if started and state not in WAY else WAY[: WAY.index(state) + 1] if state in WAY else WAY[:2]
         for step in way[1:]:

@@ -10,15 +10,8 @@ local function reindex(id, job, from, to, pause_ms)
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
   if old.on_host and not new.on_host then redis.call('SREM', k_host_jobs(job.host), id) end
-  if to == 'QUEUED' then
-    local from_ms = int(NOW + (pause_ms or 0))
-    redis.call('ZADD', k_waiting(job.flavor), from_ms, id)
-    if pause_ms and pause_ms > 0 then redis.call('ZADD', k_retries(), from_ms, id) end
-  end
-  if from == 'QUEUED' then
-    redis.call('ZREM', k_waiting(job.flavor), id)
-    redis.call('ZREM', k_retries(), id)
-  end
+  if to == 'QUEUED' then wait_in_line(id, job, pause_ms) end
+  if from == 'QUEUED' then leave_line(id, job) end
   if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
   if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end
   if to == 'RUNNING' then

@@ -1,8 +1,5 @@
 -- What submissions and orders have in common.
 
--- How many jobs wait for what a move may have freed.
-local function waiting_count(flavor) return redis.call('ZCOUNT', k_waiting(flavor), '-inf', int(NOW)) end
-
 -- How many jobs wait for the flavors of which units are free. open: as recount in units.lua returns it.
 local function waiting_for(open)
   local waiting = 0

@@ -11,6 +11,11 @@ local function unheld(host, flavor, unit)
   return redis.call('HEXISTS', k_host_aside(host), unit_name(flavor, unit)) == 1 and ASIDE or ''
 end
 
+-- Whether a unit that a job holds is there for another one after it.
+local function comes_back(host, flavor, unit)
+  return unheld(host, flavor, unit) == '' and redis.call('SISMEMBER', k_host_offers(host, flavor), unit) == 1
+end
+
 local function free_units(host, flavor, change)
   -- A host that offers the flavor no more, or is cordoned, is not in the index, and must not come back by a release.
   redis.call('ZADD', k_free(flavor), 'XX', 'INCR', change, host)
@@ -19,11 +24,12 @@ end
 local function reserve(job, host, units)
   for _, unit in ipairs(units) do redis.call('HSET', k_host_units(host, job.flavor), unit, job.id) end
   free_units(host, job.flavor, -#units)
+  change_use(job, #units)
 end
 
 local function release(job)
-  local key, freed = k_host_units(job.host, job.flavor), 0
-  for _, unit in ipairs(cjson.decode(job.unit_ids or '[]')) do
+  local key, freed, units = k_host_units(job.host, job.flavor), 0, cjson.decode(job.unit_ids or '[]')
+  for _, unit in ipairs(units) do
     if redis.call('HGET', key, unit) == job.id then
       if redis.call('SISMEMBER', k_host_offers(job.host, job.flavor), unit) == 1 then
         local stands = unheld(job.host, job.flavor, unit)
@@ -35,6 +41,7 @@ local function release(job)
     end
   end
   free_units(job.host, job.flavor, freed)
+  change_use(job, -#units)
 end
 
 -- Makes what stands of a host's units, and its places in the index of free ones, follow from the facts: what it offers,

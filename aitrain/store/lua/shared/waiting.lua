@@ -1,0 +1,53 @@
+-- What waits: QUEUED jobs stand in lines, one for each flavor, number of units and project. A retry whose time lies ahead
+-- stands among the retries only, until promote_due has it line up.
+
+-- Parts the priority in a score from the time, in ms, from which a job waits: both are exact in a double.
+local PRIORITY_SPAN = 1e13
+local MOST_PROMOTED = 100
+
+local function line_up(id, job, from_ms)
+  redis.call('ZADD', k_line(job.flavor, job.units, job.project), int((100 - job.priority) * PRIORITY_SPAN + from_ms), id)
+  redis.call('ZADD', k_lines(job.flavor), job.units, job.units .. '/' .. job.project)
+end
+
+local function wait_in_line(id, job, pause_ms)
+  if pause_ms and pause_ms > 0 then
+    redis.call('ZADD', k_retries(), int(NOW + pause_ms), id)
+  else
+    line_up(id, job, NOW)
+  end
+end
+
+-- Gives a host up that is kept for a job.
+local function drop_keep(id, flavor, host)
+  if redis.call('HGET', k_kept(flavor), host) == id then redis.call('HDEL', k_kept(flavor), host) end
+  redis.call('HDEL', k_job(id), 'kept_host')
+end
+
+local function leave_line(id, job)
+  redis.call('ZREM', k_retries(), id)
+  local line = k_line(job.flavor, job.units, job.project)
+  if redis.call('ZREM', line, id) == 1 and redis.call('EXISTS', line) == 0 then
+    redis.call('ZREM', k_lines(job.flavor), job.units .. '/' .. job.project)
+  end
+  if job.kept_host then
+    drop_keep(id, job.flavor, job.kept_host)
+    job.kept_host = nil
+  end
+end
+
+-- Has retries line up whose pause is over. Returns how many.
+local function promote_due()
+  local due = redis.call('ZRANGEBYSCORE', k_retries(), '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, MOST_PROMOTED)
+  for i = 1, #due, 2 do
+    local held = redis.call('HMGET', k_job(due[i]), 'flavor', 'units', 'project', 'priority')
+    redis.call('ZREM', k_retries(), due[i])
+    line_up(due[i], {flavor = held[1], units = held[2], project = held[3], priority = held[4]}, tonumber(due[i + 1]))
+  end
+  return #due / 2
+end
+
+-- In how many lines jobs wait for what a move may have freed, and how many retries may have come to. 0: nothing waits.
+local function waiting_count(flavor)
+  return redis.call('ZCARD', k_lines(flavor)) + redis.call('ZCOUNT', k_retries(), '-inf', int(NOW))
+end
