@@ -1,9 +1,9 @@
 """What a host offers: the units that its settings declare, and the GPUs that it finds. Pure.
 
 A GPU is of the flavor whose brand and model stand in its name, word by word ("H100" is in "NVIDIA H100 80GB HBM3",
-"V100" is not in "Tesla V100S-PCIE-32GB"), and whose gpu_memory_gib, if given, is the GPU's to a tenth: vendors round, and ECC
-takes a sixteenth. Of several such flavors the one with the most words in its name is taken, then one that gives the
-memory; two that are alike cannot be told apart, and the GPU is left out.
+"V100" is not in "Tesla V100S-PCIE-32GB"), and whose gpu_memory_gib, if given, is the GPU's to a tenth, since vendors
+round and ECC takes a sixteenth. Of several such flavors the one with the most words in its name is taken, then one that
+gives the memory; two that are alike cannot be told apart, and the GPU is left out.
 """
 
 from __future__ import annotations
