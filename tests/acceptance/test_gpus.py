@@ -69,9 +69,12 @@ def test_gpus_come_and_go(make_fleet: Callable[..., Fleet], driver: FakeDriver, 
         driver.has(FakeGpu("GPU-a"))
         ended = fleet.end(waits)
         assert (ended.state, ended.attempt, fleet.log(ended)) == ("DONE", 1, ["GPU-a"])
-        # When it is lost while a job runs there, the job is left alone, and the next one does not get it.
+        # While a job runs there, what is on it is the job's.
         running = fleet.until(fleet.submit("sleep", "60", gpu=1), "RUNNING")
         driver.has(FakeGpu("GPU-a", used=900, processes=[(4243, "/usr/bin/python3", 800)]))
+        fleet.end(fleet.submit("true"))
+        assert aside(fleet) == {}
+        # When it is lost, the job is left alone, and the next one does not get it.
         driver.has(FakeGpu("GPU-a", lost=LOST))
         eventually(lambda: "fallen off the bus" in aside(fleet).get("h100/GPU-a", ""), 30, "it is seen")
         next_one = fleet.submit(*SHOW, gpu=1)
@@ -97,37 +100,23 @@ def test_no_job_starts_on_a_dirty_gpu(
     # Given an agent that found two clean GPUs, and does not look again soon.
     fleet = site_of(make_fleet, driver, gpu_look_seconds=600)
     driver.has(FakeGpu("GPU-a"), FakeGpu("GPU-b"))
-    with fleet.site.host("h1", {"cpu": 1}, engine.url, inventory="nvml"), fleet.site.control(), fleet.site.beat():
+    with fleet.site.host("h1", {"cpu": 1}, engine.url, inventory="nvml"):
         eventually(lambda: units(fleet) == {"GPU-a", "GPU-b"}, 30, "it has joined")
         # When somebody takes the first, a job that is given it goes elsewhere before anything of it has run,
         driver.has(FakeGpu("GPU-a", used=400), FakeGpu("GPU-b"))
         ended = fleet.end(fleet.submit(*SHOW, gpu=1))
         assert (ended.state, fleet.log(ended)) == ("DONE", ["GPU-b"])
-        assert [(end.cause, end.started_ms) for end in ended.attempts] == [(EndCause.GPU_FAULT, None)]
+        assert [(end.cause, end.started_ms) for end in ended.earlier_attempts] == [(EndCause.GPU_FAULT, None)]
         assert fleet.starts(ended) == 1
         assert aside(fleet) == {"h100/GPU-a": "400 MiB of its memory are in use"}
         # and the next one does not get it at all.
-        assert [end.cause for end in fleet.end(fleet.submit("true", gpu=1)).attempts] == []
+        assert [end.cause for end in fleet.end(fleet.submit("true", gpu=1)).earlier_attempts] == []
         # When none is clean, a job ends by the platform's fault, and not by its own.
         driver.has(FakeGpu("GPU-a", used=400), FakeGpu("GPU-b", ecc=2))
         failed = fleet.end(fleet.submit("true", gpu=1, platform_retries=0))
         assert (failed.state, failed.code, failed.end_cause) == ("ERROR", InfoCode.JOB_ERROR, EndCause.GPU_FAULT)
         assert "GPU GPU-b: 2 uncorrectable memory errors" in failed.message
         assert fleet.starts(failed) == 0
-
-
-def test_a_job_waits_for_memory_that_is_about_to_be_given_back(
-    make_fleet: Callable[..., Fleet], driver: FakeDriver, engine: DockerEngine
-) -> None:
-    fleet = site_of(make_fleet, driver, gpu_look_seconds=600, gpu_clean_seconds=60)
-    driver.has(FakeGpu("GPU-a"))
-    with fleet.site.host("h1", {}, engine.url, inventory="nvml"):
-        eventually(lambda: units(fleet), 30, "it has joined")
-        driver.has(FakeGpu("GPU-a", used=400))
-        job = fleet.until(fleet.submit("true", gpu=1), "PENDING")
-        driver.has(FakeGpu("GPU-a"))
-        ended = fleet.end(job)
-        assert (ended.state, ended.attempt) == ("DONE", 1)
 
 
 def test_a_host_that_cannot_find_gpus_says_so(

@@ -20,7 +20,7 @@ from workers.runtime.inspection import EngineFacts
 SOUND = EngineFacts(
     version="27.3.1", api=(1, 47), live_restore=True, swarm=False, runtimes=("runc", "nvidia"), cdi=False,
     cdi_gpus=False, processors=64, memory=256 * GIB, limits=frozenset({"memory", "swap", "cpu", "pids"}),
-    security=("seccomp",), storage_driver="overlay2", cgroup_version="2", root="/var/lib/docker", 
+    security=("seccomp",), storage_driver="overlay2", cgroup_version="2", root="/var/lib/docker",
     networks=("bridge", "host", "none"), ahead_s=0.0, error_s=0.01,
 )  # fmt: skip
 
