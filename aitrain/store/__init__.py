@@ -14,6 +14,7 @@ from aitrain.store.answers import (
     Ordered,
     Seen,
     Submitted,
+    UnitCount,
 )
 from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
@@ -38,6 +39,7 @@ __all__ = [
     "Seen",
     "Store",
     "Submitted",
+    "UnitCount",
     "fence",
     "token",
 ]

@@ -119,6 +119,14 @@ class Ordered:
 
 
 @dataclass(frozen=True)
+class UnitCount:
+    """Units of one flavor: those that hosts offer that are alive, and those of them that jobs may have now."""
+
+    offered: int
+    free: int
+
+
+@dataclass(frozen=True)
 class HostTiming:
     """How a host is to be judged. ttl_ms: its lease lasts so long after each word of it; lost_ms: so long after its
     last word it has stopped its containers, and is lost.

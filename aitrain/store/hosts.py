@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.store.answers import Heard, HostJob, HostTiming, Kept, Seen, to_host_job
+from aitrain.store.answers import Heard, HostJob, HostTiming, Kept, Seen, UnitCount, to_host_job
 from aitrain.store.connection import Connection
 
 
@@ -66,6 +66,10 @@ class Hosts(Connection):
         arguments = {"host": host, "instance": instance, "faults": faults, "beside": beside}
         answer = self._run("report_faults", arguments)
         return bool(answer["waiting"])
+
+    def units(self) -> dict[str, UnitCount]:
+        """How many units of each flavor there are, by flavor. Costs every host."""
+        return {flavor: UnitCount(*counted) for flavor, counted in dict(self._run("flavor_units", {})).items()}
 
     def host_jobs(self, host: str, only: str = "", *, instance: str | None = None) -> list[HostJob] | None:
         """What the host should be doing now; of one job only, if its id is given.
