@@ -28,18 +28,22 @@ def list_flavors(as_json: Annotated[bool, typer.Option("--json", help="Print the
         out.print_json(data=[_row(name, flavor, units.get(name, NONE)) for name, flavor in flavors.items()])
         return
     table = Table(
-        "flavor", "kind", "GPU", "CPUs", "memory GiB", "disk GiB", "shm GiB", "most a job", f"{currency}/h", "offered",
-        "free", caption="of one unit; * is what a job gets that names no flavor",
+        "flavor", "GPU", "CPUs", "GiB", "disk", "shm", "most", f"{currency}/h", "free",
+        caption="of one unit: CPUs, memory, disk and shm in GiB, price; most: units in one job; *: if a job names none",
     )  # fmt: skip
+    for column in table.columns:
+        column.no_wrap = column.header != "GPU"
     for name, flavor in flavors.items():
         counted = units.get(name, NONE)
         memory = f"{flavor.gpu_memory_gib} GiB" if flavor.gpu_memory_gib else ""
         table.add_row(
-            f"{name} *" if flavor.default else name, flavor.kind, " ".join((flavor.brand, flavor.model, memory)).strip(),
-            _short(flavor.cpu), _short(flavor.memory_gib), _short(flavor.disk_gib) if flavor.disk_gib else "",
-            _short(flavor.shm_gib), str(flavor.max_units), str(flavor.hourly_price), str(counted.offered),
-            str(counted.free),
-        )  # fmt: skip
+            f"{name} *" if flavor.default else name,
+            " ".join(part for part in (flavor.brand, flavor.model, memory) if part),
+            *(_short(share) for share in (flavor.cpu, flavor.memory_gib, flavor.disk_gib, flavor.shm_gib)),
+            str(flavor.max_units),
+            str(flavor.hourly_price),
+            f"{counted.free} of {counted.offered}",
+        )
     out.print(table)
 
 
@@ -48,4 +52,4 @@ def _row(name: str, flavor: Flavor, counted: UnitCount) -> dict[str, Any]:
 
 
 def _short(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+    return f"{number.normalize():f}" if number else ""
