@@ -1,5 +1,6 @@
 -- How many units of each flavor the hosts that are alive offer, and how many of them jobs may have now. Changes nothing.
 -- Costs every host: for people, not for what happens often.
+-- ARG: nothing.
 -- Returns {flavor = [offered, free]}.
 local units = {}
 local alive = redis.call('ZRANGEBYSCORE', k_hosts(), '(' .. int(NOW), '+inf')
