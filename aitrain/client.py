@@ -24,6 +24,7 @@ from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import MAX_TIMEOUT_S, JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
+from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount
 
@@ -39,10 +40,11 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client:
+class Client(Operations):
     """One connection to a site. Safe to share between threads.
 
-    data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores).
+    data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
+    hosts and see of them stands in aitrain.operations.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -51,10 +53,10 @@ class Client:
         """settings: read from the environment and the file if not given (see aitrain.settings)."""
         self.settings = settings or load_settings()
         self._store = open_store(self.settings)
-        broker = Broker(self.settings)
-        self._dispatcher = Dispatcher(self.settings, self._store, broker)
-        self.data_stores = DataStores(self.settings, self._store, broker)
-        self._data_orders = DataOrders(self._store, broker)
+        self._broker = Broker(self.settings)
+        self._dispatcher = Dispatcher(self.settings, self._store, self._broker)
+        self.data_stores = DataStores(self.settings, self._store, self._broker)
+        self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
 
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
@@ -299,7 +301,8 @@ def submit_job(
     win; 1 GPU if neither is given); flavor: the kind of unit; env: variables; volumes: as objects or as
     "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
     UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout and
-    warning_seconds in seconds, warning_signal, auto_restart, max_retries, retry_exit_codes, platform_retries, labels,
+    warning_seconds in seconds, warning_signal, auto_restart, max_retries, retry_exit_codes, platform_retries,
+    on_host_loss, labels,
     name, project, user).
 
     Raises InvalidInput and QuotaExceeded; then nothing was queued. StoreUnavailable: see Client.submit.

@@ -19,6 +19,7 @@ from aitrain.store.answers import (
 from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
+from aitrain.store.fleet import DeadHosts, Removed
 from aitrain.store.redis_store import Store
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "CopyBegun",
     "CopyLease",
     "DataStoreRow",
+    "DeadHosts",
     "Heard",
     "HostJob",
     "HostTiming",
@@ -36,6 +38,7 @@ __all__ = [
     "LogLine",
     "Moved",
     "Ordered",
+    "Removed",
     "Seen",
     "Store",
     "Submitted",

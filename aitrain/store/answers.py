@@ -148,11 +148,12 @@ class Heard:
 class HostJob:
     """What a host's agent needs to know of one of its jobs.
 
-    started: its container has run; starting: it may have been started; lease_live: a worker is at its step; resend:
-    its step went silent and its message is to be sent again; left_ms: of its timeout, None if it has none or does not
-    run; timeout_s: 0 for none; asked_s: the timeout that the job itself asked for and got, 0 if none; warning_s: so
-    long before its timeout it is warned, by a file and by warning_signal, if that is not empty; recopy: the id of an
-    order to copy its data that went silent, and whose message is to be sent again; unit_ids: the units that it holds.
+    started: its container has run; starting: it may have been started; evicting: it is stopped to run elsewhere;
+    lease_live: a worker is at its step; resend: its step went silent and its message is to be sent again; left_ms: of
+    its timeout, None if it has none or does not run; timeout_s: 0 for none; asked_s: the timeout that the job itself
+    asked for and got, 0 if none; warning_s: so long before its timeout it is warned, by a file and by warning_signal,
+    if that is not empty; recopy: the id of an order to copy its data that went silent, and whose message is to be sent
+    again; unit_ids: the units that it holds.
     """
 
     job_id: str
@@ -162,6 +163,7 @@ class HostJob:
     state: State
     started: bool = False
     starting: bool = False
+    evicting: bool = False
     lease_live: bool = False
     resend: bool = False
     left_ms: int | None = None

@@ -33,6 +33,7 @@ SHARED = (
     "moves",
     "hosts",
     "orders",
+    "evictions",
 )
 
 

@@ -15,6 +15,7 @@ end
 
 redis.call('HSET', k_host(host), 'instance', ARG.instance, 'max_jobs', int(ARG.max_jobs))
 host_is_here(host, ARG)
+redis.call('HDEL', k_removed(), host)
 if instance and instance ~= ARG.instance then set_faults(host, {}) end
 if ARG.faults then set_faults(host, ARG.faults) end
 for flavor in pairs(ARG.units) do redis.call('SADD', k_flavors(), flavor) end

@@ -56,6 +56,7 @@ pick = st.integers(0, 10**6)
 ANSWER_AGAIN = (
     "transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store",
     "retry_push", "order_copy", "end_copy", "cordon", "uncordon",
+    "remove_host",
 )  # fmt: skip
 
 
@@ -243,6 +244,7 @@ class StoreMachine(DataRules, HostRules):
         if job_id:
             answer = self.store.stop(job_id, "enough")
             stoppable = before["state"] in (State.QUEUED, State.INITIALIZING, State.PENDING, State.RUNNING)
+            stoppable = stoppable or (before["state"], before.get("evicting")) == (State.INTERRUPTING, "1")
             assert answer.done == stoppable
 
     @rule(which=pick)
@@ -506,6 +508,8 @@ class StoreMachine(DataRules, HostRules):
                 and "1" not in (before.get("stop_asked"), before.get("push_asked"))
                 and (again is Again.PLATFORM or before["auto_restart"] == "1")
             )
+        if (before["state"], to) == (State.INTERRUPTING, State.QUEUED):
+            legal = legal and before.get("evicting") == "1" and before.get("stop_asked") != "1"
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours)
         if not moved.moved:

@@ -86,3 +86,13 @@ def test_what_somebody_stopped_never_runs_again(cause: EndCause) -> None:
     stopped = job({"max_retries": 5}, auto_restart=True, stop_asked=True)
     came = outcome(stopped, cause, PAUSES, message="m", exit_code=1)
     assert (came.state, came.message) == (CAUSES[cause].ends, "m")
+
+
+def test_a_drain_does_not_use_the_retries_up() -> None:
+    came = outcome(job(platform_tries=2, evictions=7), C.EVICTED, PAUSES, message="m")
+    assert (came.state, came.again, came.pause_s) == (State.QUEUED, Again.EVICTED, 0)
+
+
+def test_a_job_that_must_not_begin_twice_ends_where_it_is_evicted() -> None:
+    came = outcome(job({"platform_retries": 0}), C.EVICTED, PAUSES, message="m")
+    assert (came.state, came.code) == (State.INTERRUPTED, InfoCode.JOB_EVICTED)

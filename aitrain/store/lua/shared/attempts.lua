@@ -4,10 +4,10 @@
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
   'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
-  'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
+  'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked', 'evicting',
 }
 
--- again: why it runs again, the name of the counter that this raises; 'restart' begins both anew.
+-- again: why it runs again, the name of the counter that this raises; 'restart' begins all anew.
 local function next_attempt(id, job, o)
   redis.call('RPUSH', k_attempts(id), cjson.encode({
     attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
@@ -22,7 +22,7 @@ local function next_attempt(id, job, o)
   job.fence = job.attempt .. '.' .. o.token
   redis.call('HSET', k_job(id), 'attempt', job.attempt, 'fence', job.fence)
   if o.again == 'restart' then
-    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'avoid')
+    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'evictions', 'avoid')
   else
     redis.call('HINCRBY', k_job(id), o.again, 1)
   end

@@ -95,7 +95,7 @@ def test_a_hosts_settings() -> None:
     good = Settings(host=HostSettings(name="gpu-01", units={"cpu": 4}))
     assert host.settings(good, offer(good, ())) == Finding("host.settings", Verdict.OK, "gpu-01 offers 4 x cpu")
     for wrong in (HostSettings(units={"cpu": 1}), HostSettings(name="h"), HostSettings(name="h", units={"tpu": 1})):
-        finding = host.settings(Settings(host=wrong))
+        finding = host.settings(Settings(host=wrong), offer(good, ()))
         assert finding.verdict is Verdict.FAIL
         assert finding.remedy
 
