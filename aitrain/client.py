@@ -26,7 +26,7 @@ from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
-from aitrain.store import LogLine, Ordered, Store
+from aitrain.store import LogLine, Ordered, Store, UnitCount
 
 log = logging.getLogger(__name__)
 
@@ -239,6 +239,10 @@ class Client(Operations):
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerRow]:
         """The billed minutes of a project, of one month ("2026-11") or of all."""
         return self._store.ledger(project, month)
+
+    def units(self) -> Mapping[str, UnitCount]:
+        """How many units of each flavor hosts offer that are alive, and how many of them are free, by flavor."""
+        return self._store.units()
 
     def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
         """Sets how many units of a kind a project's jobs may hold at once; None lifts the limit."""

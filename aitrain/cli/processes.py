@@ -14,7 +14,7 @@ import typer
 
 from aitrain.domain.errors import InvalidInput
 
-NEEDS = {"worker": ("docker", "boto3"), "flower": ("flower",), "drill": ("docker", "boto3")}
+NEEDS = {"worker": ("docker", "boto3", "pynvml"), "flower": ("flower",), "drill": ("docker", "boto3", "pynvml")}
 
 
 def _become(role: str, *arguments: str, extra: str = "worker") -> None:

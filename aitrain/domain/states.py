@@ -236,6 +236,7 @@ class EndCause(StrEnum):
     REGISTRY_UNAVAILABLE = "REGISTRY_UNAVAILABLE"
     START_REFUSED = "START_REFUSED"
     ENGINE_FAULT = "ENGINE_FAULT"
+    GPU_FAULT = "GPU_FAULT"
     CONTAINER_LOST = "CONTAINER_LOST"
     ENGINE_RESTARTED = "ENGINE_RESTARTED"
     HOST_CUT_OFF = "HOST_CUT_OFF"
@@ -293,6 +294,9 @@ CAUSES: dict[EndCause, CauseRow] = {
         "its command could not be started", State.FAILED, InfoCode.JOB_CREATE_CONTAINER_ERROR
     ),
     EndCause.ENGINE_FAULT: CauseRow("the Docker Engine failed", State.ERROR, InfoCode.JOB_ERROR),
+    EndCause.GPU_FAULT: CauseRow(
+        "a GPU that was reserved for it was not clean or not sound", State.ERROR, InfoCode.JOB_ERROR
+    ),
     EndCause.CONTAINER_LOST: CauseRow(
         "its container vanished from the engine", State.ERROR, InfoCode.JOB_INTERRUPTED_BY_PLATFORM
     ),

@@ -14,6 +14,7 @@ from aitrain.store.answers import (
     Ordered,
     Seen,
     Submitted,
+    UnitCount,
 )
 from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
@@ -41,6 +42,7 @@ __all__ = [
     "Seen",
     "Store",
     "Submitted",
+    "UnitCount",
     "fence",
     "token",
 ]

@@ -8,6 +8,7 @@ from aitrain.store import HostJob
 from workers.agent.errands import Errands
 from workers.agent.verdict import end_cause, message
 from workers.clock import booted_ms
+from workers.gpus.offer import may_offer
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
 from workers.runtime import Container
@@ -95,7 +96,8 @@ class Reports:
         """A queue that this host's worker reads."""
         host = self._machine.settings.host
         # A job may outlast its host's offer of its flavor, whose queue the worker then does not read any more.
-        flavor = job.flavor if job.flavor in host.units else next(iter(host.units))
+        offered = may_offer(self._machine.settings)
+        flavor = job.flavor if job.flavor in offered else offered[0]
         return host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
 
     def _finalize(

@@ -128,6 +128,40 @@ def test_an_order_for_what_is_not_there_says_so(store: Store) -> None:
     assert stands(store) == {"0": ""}
 
 
+def test_what_a_worker_finds_stands_beside_what_the_agent_said(store: Store) -> None:
+    joined(store, units=3)
+    store.report_faults("h1", instance="h1", faults={"cpu": {"0": "hot"}})
+    store.report_faults("h1", instance="h1", faults={"cpu": {"1": "dirty"}}, beside=True)
+    assert stands(store) == {"0": "!", "1": "!", "2": ""}
+    store.report_faults("h1", instance="h1", faults={"cpu": {"0": "hot"}})
+    assert stands(store) == {"0": "!", "1": "", "2": ""}, "a full report stands in place of all before it"
+
+
+def test_a_host_joins_with_what_is_unfit(store: Store) -> None:
+    first = queued(store)
+    faults = {"cpu": {"0": "dirty"}}
+    for _ in range(2):
+        store.join_host("h1", instance="h1", units={"cpu": ["0"]}, max_jobs=9, timing=TIMING, faults=faults)
+        place_all(store)
+        assert (stands(store), store.get(first.id).state) == ({"0": "!"}, State.QUEUED)
+    joined(store, units=1)
+    assert stands(store) == {"0": "!"}, "one that has not looked yet leaves it as it stands"
+    assert store.join_host("h1", instance="h1", units={"cpu": ["0"]}, max_jobs=9, timing=TIMING, faults={})
+    assert stands(store) == {"0": ""}
+
+
+def test_a_host_knows_the_units_of_its_jobs_while_they_hold_them(store: Store) -> None:
+    job = queued(store)
+    joined(store)
+    place_all(store)
+    (held,) = store.host_jobs("h1") or ()
+    assert held.unit_ids == store.get(job.id).unit_ids != ()
+    for state in (State.PENDING, State.RUNNING, State.FINALIZING):
+        assert store.transition(job.id, held.fence, state).moved
+    (held,) = store.host_jobs("h1") or ()
+    assert held.unit_ids == ()
+
+
 def test_a_drain_lets_jobs_finish_until_its_deadline(store: Store) -> None:
     joined(store)
     job = running(store, queued(store))

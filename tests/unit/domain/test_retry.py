@@ -44,7 +44,7 @@ def test_the_platforms_faults_are_tried_again_up_to_the_limit(cause: EndCause) -
 
 def test_every_cause_is_the_users_or_the_platforms() -> None:
     ours = {C.DATA_FAULT, C.REGISTRY_UNAVAILABLE, C.ENGINE_FAULT, C.CONTAINER_LOST, C.ENGINE_RESTARTED, C.HOST_CUT_OFF,
-            C.HOST_LOST, C.PLATFORM_FAULT}  # fmt: skip
+            C.HOST_LOST, C.PLATFORM_FAULT, C.GPU_FAULT}  # fmt: skip
     assert {cause for cause in C if CAUSES[cause].platform} == ours
 
 

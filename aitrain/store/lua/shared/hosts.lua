@@ -22,5 +22,6 @@ local function host_row(id, job, resend, recopy)
     left_ms = job.deadline_ms and job.state == 'RUNNING' and job.deadline_ms - NOW or cjson.null,
     timeout_s = tonumber(job.timeout_s), asked_s = tonumber(job.asked_s or '0'), warning_s = tonumber(job.warning_s or '0'),
     warning_signal = job.warning_signal or '', recopy = recopy or '',
+    unit_ids = STATES[job.state].holds_units and job.unit_ids or '[]',
   }
 end

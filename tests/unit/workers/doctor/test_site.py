@@ -10,6 +10,7 @@ from workers.datasync.inspection import DataStoreFacts
 from workers.doctor import host, site
 from workers.doctor.clocks import clock
 from workers.doctor.finding import Finding, Verdict, worst
+from workers.gpus.offer import offer
 
 NOW = 1_800_000_000_000
 TIMING = Timing(sweep_seconds=15, billing_seconds=60)
@@ -92,9 +93,9 @@ def test_a_data_store_without_keys() -> None:
 
 def test_a_hosts_settings() -> None:
     good = Settings(host=HostSettings(name="gpu-01", units={"cpu": 4}))
-    assert host.settings(good) == Finding("host.settings", Verdict.OK, "gpu-01 offers 4 x cpu")
+    assert host.settings(good, offer(good, ())) == Finding("host.settings", Verdict.OK, "gpu-01 offers 4 x cpu")
     for wrong in (HostSettings(units={"cpu": 1}), HostSettings(name="h"), HostSettings(name="h", units={"tpu": 1})):
-        finding = host.settings(Settings(host=wrong))
+        finding = host.settings(Settings(host=wrong), offer(good, ()))
         assert finding.verdict is Verdict.FAIL
         assert finding.remedy
 
