@@ -51,6 +51,11 @@ def typical(project: str, units: int, settings: Settings) -> Admitted:
     return admit(spec, settings.site, ProjectTerms(data_stores=["own"]))
 
 
+def _instance(host: str) -> str:
+    """Which machine a host is, in the form that machines give themselves."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, host).hex
+
+
 @dataclass
 class Crowd:
     """One site with many hosts and jobs. running: job id -> (fence, host)."""
@@ -81,7 +86,7 @@ class Crowd:
         new = [f"gpu-{number:04}" for number in range(len(self.hosts), hosts)]
         for host in new:
             units = {"v100s": [f"GPU-{uuid.UUID(int=self.random.getrandbits(128))}" for _ in range(GPUS)]}
-            self.store.join_host(host, instance=host, units=units, max_jobs=2 * GPUS, timing=FOR_HOURS)
+            self.store.join_host(host, instance=_instance(host), units=units, max_jobs=2 * GPUS, timing=FOR_HOURS)
         self.hosts += new
         if full:
             for _ in range(GPUS * len(new)):
@@ -142,7 +147,9 @@ class Crowd:
 
     def heartbeat(self, host: str, seen: Sequence[Seen]) -> Heard | None:
         """One heartbeat of a host."""
-        return self.store.heartbeat(host, instance=host, fit=True, seen=seen, timing=FOR_HOURS, resend_ms=36_000_000)
+        return self.store.heartbeat(
+            host, instance=_instance(host), fit=True, seen=seen, timing=FOR_HOURS, resend_ms=36_000_000
+        )
 
     def bytes(self) -> int:
         """Bytes that the server holds for keys, the stream of events aside, which is cut at a length."""
@@ -150,11 +157,6 @@ class Crowd:
         others = ("used_memory_scripts", "mem_clients_normal", "mem_aof_buffer")
         kept = int(info["used_memory"]) - sum(int(info.get(name, 0)) for name in others)
         return kept - int(self.redis.memory_usage(self._key("events"), samples=0) or 0)
-
-    def ledger_bytes(self) -> int:
-        """Bytes of the ledger."""
-        keys = self.redis.scan_iter(self._key("ledger_months", "*"), count=10_000)
-        return sum(int(self.redis.memory_usage(key, samples=0) or 0) for key in keys)
 
     def cpu_ms(self) -> float:
         """Processor time of the server's main thread so far."""

@@ -178,7 +178,7 @@ def control_plane(url: str, sizes: Sizes) -> None:
 def memory(crowd: Crowd, sizes: Sizes) -> None:
     """Bytes of Redis that a typical job takes while it waits, while it runs, and when it has ended."""
     crowd.join(-(-sizes.kept // GPUS) + 1, full=False)
-    _live(crowd, 1)  # what all jobs share is there before anything is counted
+    _live(crowd, 1, 1)  # what all jobs share is there before anything is counted
     empty = crowd.bytes()
     for state, count in (("queued", sizes.kept), ("running", 0)):
         for _ in range(count):
@@ -186,19 +186,20 @@ def memory(crowd: Crowd, sizes: Sizes) -> None:
         if state == "running":
             _place_all(crowd)
         print(f"  a job that is {state:<8} takes {(crowd.bytes() - empty) / sizes.kept:7.0f} bytes of Redis")
-    before_ledger = crowd.ledger_bytes()
-    _end_all(crowd)
-    ledger = crowd.ledger_bytes() - before_ledger
-    ended = crowd.bytes() - empty - ledger
-    print(f"  a job that has ended  takes {ended / sizes.kept:7.0f} bytes of Redis")
-    print(f"  and its {MINUTES} minutes in the ledger {ledger / sizes.kept:7.0f} bytes")
+    _end_all(crowd, 0)
+    ended = (crowd.bytes() - empty) / sizes.kept
+    print(f"  a job that has ended  takes {ended:7.0f} bytes of Redis")
+    before = crowd.bytes()
+    _live(crowd, sizes.kept, MINUTES)
+    ledger = (crowd.bytes() - before) / sizes.kept - ended
+    print(f"  and its {MINUTES} minutes in the ledger {ledger:7.0f} bytes")
 
 
-def _live(crowd: Crowd, jobs: int) -> None:
+def _live(crowd: Crowd, jobs: int, minutes: int) -> None:
     for _ in range(jobs):
         crowd.submit(units=1)
     _place_all(crowd)
-    _end_all(crowd)
+    _end_all(crowd, minutes)
 
 
 def _place_all(crowd: Crowd) -> None:
@@ -206,16 +207,16 @@ def _place_all(crowd: Crowd) -> None:
         pass
 
 
-def _end_all(crowd: Crowd) -> None:
+def _end_all(crowd: Crowd, minutes: int) -> None:
     for job_id, (fence, _) in crowd.running.items():
         progress = {path: VolumeProgress(direction=way, total=12, processed=12, completed=12, bytes=10**9,
                                          bytes_total=10**9) for path, way in (("/out", Direction.PUSH),)}  # fmt: skip
         job = crowd.store.get(job_id)
-        ran_ms = MINUTES * 60_000
+        ran_ms = minutes * 60_000
         fields: dict[str, str | int] = {
             "exit_code": 0, "finished_ms": (job.started_ms or 0) + ran_ms, "ran_ms": ran_ms, "out_of_memory": 0
         }  # fmt: skip
-        rows = unwritten_rows(crowd.settings, job, ran_ms)
+        rows = unwritten_rows(crowd.settings, job, ran_ms) if minutes else []
         crowd.store.transition(job_id, fence, State.FINALIZING, cause=EndCause.COMPLETED, fields=fields, rows=rows)
         crowd.store.set_progress(job_id, fence, progress)
         crowd.store.transition(job_id, fence, State.DONE)
