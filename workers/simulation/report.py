@@ -78,12 +78,11 @@ def print_report(runs: Sequence[Figures], currency: str) -> None:
     names = [policy_name(run.policy) for run in runs]
     makespans = ", ".join(duration(run.makespan_s) for run in runs)
     console.print(Text(f"{first.jobs} jobs; from the first submission to the last end: {makespans}"), soft_wrap=True)
-    for what, groups in (
-        ("all", [("", [run.total for run in runs])]),
-        ("flavor", [(name, [run.flavors[name] for run in runs]) for name in first.flavors]),
-        ("project", [(name, [run.projects[name] for run in runs]) for name in first.projects]),
-    ):
-        console.print(_table(what, groups, names, currency))
+    groups = [(name, [run.flavors[name] for run in runs]) for name in first.flavors]
+    if len(groups) > 1:
+        groups.append(("all", [run.total for run in runs]))
+    console.print(_flavors(groups, names, currency))
+    console.print(_projects(runs, names, currency))
     for name, run in zip(names, runs, strict=True):
         for why, count in run.refused.items():
             console.print(Text(f"{name}: {count} refused: {why}"), soft_wrap=True)
@@ -98,18 +97,29 @@ def policy_name(policy: dict[str, str]) -> str:
     return ", ".join(f"{field.rpartition('.')[2]}={value}" for field, value in policy.items()) or "as configured"
 
 
-def _table(
-    what: str, groups: Sequence[tuple[str, Sequence[Group]]], names: Sequence[str], currency: str
-) -> Table:  # fmt: skip
-    table = Table("" if what == "all" else what)
-    side_by_side = len(names) > 1
+def _flavors(groups: Sequence[tuple[str, Sequence[Group]]], names: Sequence[str], currency: str) -> Table:
+    """A column for each flavor and policy."""
+    table = Table("flavor")
     for group, _ in groups:
         for policy in names:
-            table.add_column(
-                "\n".join(part for part in (group, policy if side_by_side else "") if part), justify="right"
-            )
+            table.add_column(f"{group}\n{policy}" if len(names) > 1 else group, justify="right")
     for name, tell in LINES:
         cells = [tell(one) for _, of in groups for one in of]
-        if any(cells):
-            table.add_row(f"cost, {currency}" if name == "cost" else name, *cells)
+        table.add_row(f"cost, {currency}" if name == "cost" else name, *cells)
+    return table
+
+
+def _projects(runs: Sequence[Figures], names: Sequence[str], currency: str) -> Table:
+    """A line for each project and policy: there may be many."""
+    table = Table("project", "jobs", "wait p50", "wait p90", "wait max", "slowdown", "unit-hours", f"cost, {currency}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for project in runs[0].projects:
+        for name, run in zip(names, runs, strict=True):
+            group = run.projects[project]
+            table.add_row(
+                f"{project} ({name})" if len(names) > 1 else project, str(group.jobs), duration(group.wait_s.p50),
+                duration(group.wait_s.p90), duration(group.wait_s.max), f"{group.mean_slowdown:.2f}",
+                f"{group.unit_hours:.1f}", group.cost,
+            )  # fmt: skip
     return table
