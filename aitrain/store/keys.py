@@ -25,7 +25,14 @@ class Key:
 
 LEGEND: dict[str, Key] = {
     "job": Key("job:{id}", "hash: the job; its fields stand in records.py"),
-    "history": Key("job:{id}:history", "list of JSON: every move, oldest first"),
+    "settled": Key(
+        "job:{id}:settled", "text: of a job that has ended, its history and long fields; see lua/shared/settling.lua"
+    ),
+    "history": Key(
+        "job:{id}:history",
+        "list of JSON [at_ms, state, attempt, code, message]: every move, oldest first, until it ends; the last two "
+        "are left out where the state says as much",
+    ),
     "attempts": Key("job:{id}:attempts", "list of JSON: how each earlier attempt ended"),
     "log": Key("job:{id}:log:{attempt}", "list of JSON [time, text]: what the container wrote, as far as it is kept"),
     "copy": Key("job:{id}:copy", "hash: the last order to copy its data while it ran; its fields stand in records.py"),

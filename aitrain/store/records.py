@@ -20,6 +20,8 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
     kept_host       which host is kept for it while it waits
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
+When a job ends, its history and its fields of more than 64 bytes move to the key `settled`, and what meant something
+only while it ran goes; what moved comes back with the next attempt (lua/shared/settling.lua).
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
 Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
 word), lost_ms (so long after that it is lost); cordon_ms, cordon_by, cordon_reason (since when, by whom and why it is
@@ -37,8 +39,9 @@ from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import LedgerRow, Policy, Terms
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.host import FlavorView, HeldJob, HostView, UnitView
-from aitrain.domain.job import Job
+from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import STATES, InfoCode, State
 
 
 def job_fields(admitted: Admitted) -> dict[str, str]:
@@ -68,9 +71,29 @@ def to_job(job_id: str, fields: dict[str, str], history: list[str], attempts: li
     values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
     values["labels"] = json.loads(fields.get("labels", "{}"))
     values["progress"] = json.loads(fields.get("progress", "{}"))
-    values["history"] = [json.loads(entry) for entry in history]
+    values["history"] = [_move(*json.loads(entry)) for entry in history]
     values["earlier_attempts"] = [json.loads(entry) for entry in attempts]
     return Job.model_validate(values)
+
+
+def unsettled(fields: dict[str, str], settled: str | None, history: list[str]) -> tuple[dict[str, str], list[str]]:
+    """A job's fields and history, wherever they stand. settled: see lua/shared/settling.lua; None: it has not ended."""
+    text, long, at = (settled or "").encode(), dict[str, str](), 0
+    while at < len(text):
+        start = text.index(b"\n", at) + 1
+        name, _, size = text[at:start].decode().partition(" ")
+        at = start + int(size)
+        long[name] = text[start:at].decode()
+    moves = [json.dumps(entry) for entry in json.loads(long.pop("history", "[]"))]
+    return long | fields, moves or history
+
+
+def _move(at_ms: int, state: str, attempt: int, code: str | None = None, message: str = "") -> HistoryEntry:
+    """A move as the history keeps it."""
+    known = State(state)
+    return HistoryEntry(
+        at_ms=at_ms, state=known, attempt=attempt, code=InfoCode(code or STATES[known].code), message=message
+    )
 
 
 def to_copy(fields: dict[str, str]) -> DataCopy:

@@ -32,6 +32,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
+from aitrain.store.records import unsettled
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
 from tests.integration.store.waiting_rules import WaitingRules
@@ -75,7 +76,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         self.store = Store(self.url, namespace=self.namespace, grace_ms=5000, clock_ms=lambda: self.now_ms)
         self.last: tuple[str, dict[str, Any]] | None = None
         self.answer: Any = None
-        self.histories: dict[str, list[str]] = {}
+        self.histories: dict[str, list[list[Any]]] = {}
         self.fences: dict[str, list[str]] = {}
         run = self.store._run
 
@@ -160,7 +161,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         needed_by = {
             job_id
             for job_id, job in self._jobs().items()
-            if job["project"] == project and "data" in job["spec"] and State(job["state"]) not in ENDED
+            if State(job["state"]) not in ENDED and job["project"] == project and "data" in job["spec"]
         }
         assert jobs <= needed_by
         assert bool(jobs) == (bool(needed_by) and not force)
@@ -385,15 +386,15 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
     @invariant()
     def histories_only_grow_by_legal_moves(self) -> None:
         for job_id, fields in self._jobs().items():
-            raw = self.redis.lrange(self.keys("history", job_id), 0, -1)
+            raw = self._history(job_id)
             known = self.histories.get(job_id, [])
             assert raw[: len(known)] == known
             self.histories[job_id] = raw
-            states = [State(json.loads(entry)["state"]) for entry in raw]
+            states = [State(entry[1]) for entry in raw]
             assert states[0] is State.QUEUED
             assert states[-1] == fields["state"]
             assert all(pair in LEGAL for pair in pairwise(states))
-            attempts = [json.loads(entry)["attempt"] for entry in raw]
+            attempts = [entry[2] for entry in raw]
             assert attempts == sorted(attempts)
             fences = self.fences.setdefault(job_id, [])
             if not fences or fences[-1] != fields["fence"]:
@@ -522,6 +523,12 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
     def _jobs(self) -> dict[str, dict[str, str]]:
         return {i: self.redis.hgetall(self.keys("job", i)) for i in self.redis.zrange(self.keys("jobs"), 0, -1)}
 
+    def _history(self, job_id: str) -> list[list[Any]]:
+        """The moves of a job, wherever they stand."""
+        settled = self.redis.get(self.keys("settled", job_id))
+        _, moves = unsettled({}, settled, self.redis.lrange(self.keys("history", job_id), 0, -1))
+        return [json.loads(move) for move in moves]
+
     def _job(self, which: int) -> tuple[str, dict[str, str]]:
         jobs = sorted(self._jobs().items(), key=lambda item: (item[1]["created_ms"], item[0]))
         return jobs[which % len(jobs)] if jobs else ("", {})
@@ -547,6 +554,8 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
                 return self.redis.zrange(name, 0, -1, withscores=True)
             case "set":
                 return self.redis.smembers(name)
+            case "string":
+                return self.redis.get(name)
             case "list":
                 return self.redis.lrange(name, 0, -1)
             case _:

@@ -29,12 +29,18 @@ local function next_attempt(id, job, o)
   if o.pause_ms and o.pause_ms > 0 then redis.call('HSET', k_job(id), 'not_before_ms', int(NOW + o.pause_ms)) end
 end
 
+-- A move as the history keeps it: [at_ms, state, attempt, code, message], the last two as far as they say more than the
+-- state does.
+local function told_move(state, attempt, code, message)
+  local entry = {NOW, state, attempt}
+  if code ~= STATES[state].code or message ~= '' then entry[4] = code end
+  if message ~= '' then entry[5] = message end
+  return cjson.encode(entry)
+end
+
 local function tell(id, job, state, o)
-  local entry = {
-    at_ms = NOW, state = state, attempt = tonumber(job.attempt), code = o.code or STATES[state].code,
-    message = o.message or '', op = o.op,
-  }
-  redis.call('RPUSH', k_history(id), cjson.encode(entry))
+  local code = o.code or STATES[state].code
+  redis.call('RPUSH', k_history(id), told_move(state, tonumber(job.attempt), code, o.message or ''))
   redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
-    'attempt', job.attempt, 'code', entry.code)
+    'attempt', job.attempt, 'code', code)
 end

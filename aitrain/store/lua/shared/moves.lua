@@ -7,6 +7,7 @@
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
+  if STATES[from].ended then unsettle(id) end
   for name, value in pairs(o.fields or {}) do
     redis.call('HSET', k_job(id), name, value)
     job[name] = value
@@ -31,7 +32,9 @@ local function move(id, job, to, o)
     'message', o.message or '', 'last_op', o.op or '')
   tell(id, job, to, o)
   job.state = to
-  if STATES[to].ended and job.delete_asked == '1' then erase(id, job) end
+  if STATES[to].ended then
+    if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
+  end
 end
 
 local function time_out(id, job)
