@@ -7,7 +7,7 @@ import time
 
 from aitrain.broker import CONTROL_QUEUE, UNROUTED_QUEUE, Broker, host_queue, queues_of
 from aitrain.dispatch import Dispatcher
-from aitrain.domain.errors import HostNotFound, InvalidInput, StoreUnavailable, WaitTimeout
+from aitrain.domain.errors import BrokerUnavailable, HostNotFound, InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.host import HostView, Owner, QueueView
 from aitrain.settings import Settings
 from aitrain.store import Removed, Store
@@ -27,14 +27,11 @@ class Operations:
 
     def hosts(self) -> list[HostView]:
         """Every host that has joined and was not removed, by name."""
-        return self._store.host_views(self._store.host_names())
+        return self._with_messages(self._store.host_views(self._store.host_names()))
 
     def host(self, name: str) -> HostView:
         """A host as it stands. Raises HostNotFound."""
-        views = self._store.host_views([name])
-        if not views:
-            raise HostNotFound(name)
-        return views[0]
+        return self._with_messages([self._stands(name)])[0]
 
     def cordon_host(self, name: str, unit: str = "", *, by: str = "", reason: str = "") -> None:
         """Gives a host, or one of its units (its id, or FLAVOR/ID), no more jobs. What runs there goes on.
@@ -77,7 +74,7 @@ class Operations:
         """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
-            view = self.host(name)
+            view = self._stands(name)
             held = view.unit(unit) if unit else None
             if unit and held is None:
                 raise InvalidInput.of("unit", unit, f"is no unit of host {name}", "look at `aitrain host show`")
@@ -114,7 +111,7 @@ class Operations:
             UNROUTED_QUEUE: QueueView(name=UNROUTED_QUEUE, messages=0, owner=Owner.NOBODY),
         }
         own = set()
-        for view in self.hosts():
+        for view in self._store.host_views(self._store.host_names()):
             offered = {flavor.flavor for flavor in view.flavors}
             own |= {
                 host_queue(self.settings.flavors[flavor].kind, flavor, view.name)
@@ -140,4 +137,29 @@ class Operations:
             for name, queue in sorted(known.items())
             # Of the queues that a host may have had, those that it has, or that hold something.
             if name in own or lengths[name] or name in dropped
+        ]
+
+    def _stands(self, name: str) -> HostView:
+        views = self._store.host_views([name])
+        if not views:
+            raise HostNotFound(name)
+        return views[0]
+
+    def _with_messages(self, views: list[HostView]) -> list[HostView]:
+        """The same hosts with what waits in their queues, as far as the broker answers."""
+        dropped, flavors = self._store.dropped(), self._store.flavors_ever()
+        queues = {view.name: queues_of(view.name, flavors) for view in views}
+        lengths: dict[str, int] | None = None
+        try:
+            lengths = self._broker.lengths([queue for of_host in queues.values() for queue in of_host])
+        except BrokerUnavailable as error:
+            log.warning("what waits in the queues is not known: %s", error)
+        return [
+            view.model_copy(
+                update={
+                    "messages": None if lengths is None else sum(lengths[queue] for queue in queues[view.name]),
+                    "dropped": sum(dropped.get(queue, 0) for queue in queues[view.name]),
+                }
+            )
+            for view in views
         ]

@@ -110,7 +110,7 @@ def cache(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds these commands to the tree."""
-    for command in (host, worker, agent, control, beat, flower, doctor, drill):
+    """Adds these commands to the tree; `host` stands in hosts.py, beside the commands on hosts."""
+    for command in (worker, agent, control, beat, flower, doctor, drill):
         app.command()(command)
     app.add_typer(data, name="data")

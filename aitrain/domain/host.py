@@ -113,7 +113,8 @@ class HostView(_View):
 
     alive: its lease holds; lost: silent for as long as it said itself; fit: its engine answers; cordon_ms: since when
     it is cordoned, None if it is not, cordon_by, cordon_reason: by whom and why; drain_ms: when its jobs are evicted, 0
-    for never, None if it is not drained. Times: Unix, ms, by the store's clock.
+    for never, None if it is not drained; messages: that wait in its queues, None if the broker does not answer;
+    dropped: messages that were dropped from them while it was lost. Times: Unix, ms, by the store's clock.
     """
 
     name: str
@@ -128,6 +129,8 @@ class HostView(_View):
     drain_ms: int | None = None
     flavors: tuple[FlavorView, ...] = ()
     jobs: tuple[HeldJob, ...] = ()
+    messages: int | None = None
+    dropped: int = 0
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -166,7 +169,7 @@ class Owner(StrEnum):
 
 
 class QueueView(_View):
-    """A queue. messages: that wait in it; owner: who is to read it, host: its name.
+    """A queue of the broker. messages: that wait in it; owner: who is to read it, host: its name.
 
     workers: those that read it now, None if they were not asked; state: of the host; dropped: messages that were
     dropped from it because its host was lost or removed; alarm: what is wrong with it, "" if nothing is.

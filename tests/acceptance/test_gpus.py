@@ -61,6 +61,8 @@ def test_gpus_come_and_go(make_fleet: Callable[..., Fleet], driver: FakeDriver, 
         eventually(lambda: aside(fleet) == {"h100/GPU-a": "in use by miner (pid 4242)"}, 30, "it is set aside")
         eventually(lambda: units(fleet) == {"GPU-a"}, 30, "it is offered")
         assert fleet.client.get(waits.id).state == "QUEUED"
+        shown = {unit.id: unit.why_aside for of in fleet.client.host("h1").flavors for unit in of.units}
+        assert "in use by miner (pid 4242)" in shown["GPU-a"], "an operator sees it anywhere"
         section = {"name": "h1", "inventory": "nvml", "docker_url": engine.url, "container_network": "none",
                    "data_dir": str(fleet.site.directory / "h1")}  # fmt: skip
         _, said = doctor(fleet.site.environment(host=section), "--json")

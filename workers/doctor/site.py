@@ -25,6 +25,7 @@ def sweeps(facts: SiteFacts, timing: Timing) -> Finding:
     periods = {
         "mark_timeouts": timing.sweep_seconds, "place_waiting": timing.sweep_seconds,
         "bill_minutes": timing.billing_seconds, "recover_lost_hosts": timing.sweep_seconds,
+        "evict_drained": timing.sweep_seconds, "drop_dead_messages": timing.sweep_seconds,
     }  # fmt: skip
     start = "start `aitrain control` and, once per site, `aitrain beat`; agents do without meanwhile, but later"
     ages = {name: max(0.0, (facts.now_ms - at_ms) / 1000) for name, at_ms in facts.sweeps.items() if name in periods}
