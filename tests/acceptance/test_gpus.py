@@ -22,7 +22,7 @@ FLAVORS = {
     },
 }  # fmt: skip
 SHOW = ("sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES")
-LOST = 15
+LOST, NOT_LOADED = 15, 9
 
 
 @pytest.fixture
@@ -50,15 +50,19 @@ def units(fleet: Fleet) -> set[str]:
 
 def test_gpus_come_and_go(make_fleet: Callable[..., Fleet], driver: FakeDriver, engine: DockerEngine) -> None:
     fleet = site_of(make_fleet, driver)
-    # Given a host with a GPU that somebody uses, and one of which the site has no flavor.
-    driver.has(FakeGpu("GPU-a", used=900, processes=[(4242, "/opt/miner", 800)]), FakeGpu("GPU-b", "NVIDIA H200"))
+    # Given a host whose driver is not ready yet: it has its CPU to offer.
+    driver.fails(NOT_LOADED)
     host = fleet.site.host("h1", {"cpu": 1}, engine.url, inventory="nvml")
     with host:
-        eventually(lambda: aside(fleet) == {"h100/GPU-a": "in use by miner (pid 4242)"}, 30, "it is set aside")
-        assert units(fleet) == {"GPU-a"}
         waits = fleet.submit(*SHOW, gpu=1)
-        assert fleet.end(fleet.submit("true")).state == "DONE", "its CPU is not concerned"
+        assert fleet.end(fleet.submit("true")).state == "DONE"
+        # When it is, there is a GPU that somebody uses, and one of which the site has no flavor.
+        driver.has(FakeGpu("GPU-a", used=900, processes=[(4242, "/opt/miner", 800)]), FakeGpu("GPU-b", "NVIDIA H200"))
+        eventually(lambda: aside(fleet) == {"h100/GPU-a": "in use by miner (pid 4242)"}, 30, "it is set aside")
+        eventually(lambda: units(fleet) == {"GPU-a"}, 30, "it is offered")
         assert fleet.client.get(waits.id).state == "QUEUED"
+        shown = {unit.id: unit.why_aside for of in fleet.client.host("h1").flavors for unit in of.units}
+        assert "in use by miner (pid 4242)" in shown["GPU-a"], "an operator sees it anywhere"
         section = {"name": "h1", "inventory": "nvml", "docker_url": engine.url, "container_network": "none",
                    "data_dir": str(fleet.site.directory / "h1")}  # fmt: skip
         _, said = doctor(fleet.site.environment(host=section), "--json")

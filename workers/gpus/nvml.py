@@ -18,6 +18,8 @@ import pynvml
 from workers.gpus.gpu import Gpu, GpuProcess, Look
 
 MIB = 1024**2
+# Without its persistence daemon the driver wakes every GPU for this.
+ANSWER_SECONDS = 20.0
 # An older GPU or driver does not have what was asked for; it has no faults of that kind.
 NOT_TOLD = {
     pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, pynvml.NVML_ERROR_NO_PERMISSION,
@@ -46,10 +48,22 @@ _one_at_a_time = threading.Lock()
 
 
 def look() -> Look:
-    """Looks at every GPU and slice. Raises nothing of NVML's: what it says stands in the answer."""
-    with _one_at_a_time:
-        looked = _look()
-        return _look() if looked.trouble else looked  # opened anew, most troubles are over
+    """Looks at every GPU and slice. Raises nothing of NVML's: what it says, or that it says nothing, is the answer."""
+    answer: list[Look] = []
+
+    def ask() -> None:
+        try:
+            looked = _look()
+            answer.append(_look() if looked.trouble else looked)  # opened anew, most troubles are over
+        finally:
+            _one_at_a_time.release()
+
+    # A driver whose GPU has gone wrong may never return from a call.
+    if _one_at_a_time.acquire(timeout=ANSWER_SECONDS):
+        thread = threading.Thread(target=ask, name="nvml", daemon=True)
+        thread.start()
+        thread.join(ANSWER_SECONDS)
+    return answer[0] if answer else Look(trouble=f"the NVIDIA driver has not answered for {ANSWER_SECONDS:g} s")
 
 
 def _look() -> Look:
@@ -126,7 +140,8 @@ def _memory(handle: Any) -> tuple[int, int]:
 def _processes(handle: Any) -> tuple[GpuProcess, ...]:
     used: dict[int, int] = {}
     for newer, older in PROCESSES:
-        for process in _ask(partial(newer, handle), None) or _ask(partial(older, handle), ()):
+        told = _ask(partial(newer, handle), None)
+        for process in _ask(partial(older, handle), ()) if told is None else told:
             used[process.pid] = max(used.get(process.pid, 0), (process.usedGpuMemory or 0) // MIB)
     return tuple(GpuProcess(pid, _name(pid), mib) for pid, mib in sorted(used.items()))
 

@@ -34,7 +34,7 @@ class SimulatedHost:
             host.name,
             instance=self._machine.instance,
             units=host.unit_ids,
-            max_jobs=host.jobs_at_once,
+            max_jobs=host.most_jobs(sum(len(ids) for ids in host.unit_ids.values())),
             timing=self._machine.living,
         )
         if awaited:
