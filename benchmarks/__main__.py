@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import datasync, fleet, latency, listing, submissions, throughput
+from benchmarks import datasync, fleet, latency, listing, placement, submissions, throughput
 from benchmarks.bench import Bench
 from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
@@ -20,6 +20,7 @@ ALL = {
     "datasync": datasync.run,
     "datasync-moto": datasync.run_moto,
     "listing": listing.run,
+    "placement": placement.run,
     "fleet": fleet.run,
 }
 

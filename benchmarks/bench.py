@@ -66,3 +66,10 @@ def figures(name: str, values: Sequence[float], unit: str) -> None:
         f"  {name:<44} median {statistics.median(ordered):9.2f} {unit}   min {ordered[0]:9.2f}   max {ordered[-1]:9.2f}"
         f"   n={len(ordered)}"
     )
+
+
+def spread(name: str, values: Sequence[float], unit: str) -> None:
+    """Prints how most values are, and the worst of a hundred."""
+    ordered = sorted(values)
+    p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99))
+    print(f"  {name:<52} p50 {p50:8.2f} {unit}   p99 {p99:8.2f} {unit}   n={len(ordered)}")

@@ -70,6 +70,7 @@ local function look(flavor)
   local open, total, most, most_kept = free_hosts(flavor, kept, room)
   if math.max(most, most_kept) == 0 then return nil end
 
+  local all = lines_of(flavor)
   local jobs, known, hosts, there = {}, {}, {}, {}
   local function consider(found, limit)
     for _, job in ipairs(found) do
@@ -86,7 +87,7 @@ local function look(flavor)
   end
   local keeps, profiled = math.max(1, math.floor(redis.call('ZCARD', k_free(flavor)) / 10)) - kept_count, false
   if most > 0 and keeps > 0 then
-    local starving = ranked(flavor, most + 1, '+inf', keeps + kept_count, ARG.patience_ms)
+    local starving = ranked(all, most + 1, math.huge, keeps + kept_count, ARG.patience_ms)
     local largest = 0
     for _, job in ipairs(starving) do
       if not known[job.id] then largest = math.max(largest, job.units) end
@@ -94,15 +95,15 @@ local function look(flavor)
     if largest > 0 then
       hosts, there.largest = profiles(flavor, open, kept, largest)
       if there.largest < largest then
-        starving = ranked(flavor, most + 1, there.largest, keeps + kept_count, ARG.patience_ms)
+        starving = ranked(all, most + 1, there.largest, keeps + kept_count, ARG.patience_ms)
       end
       consider(starving, keeps)
       profiled = true
     end
   end
-  local on_open = most > 0 and ranked(flavor, 1, most, math.min(ARG.window, 2 * total + 16), 0) or {}
+  local on_open = most > 0 and ranked(all, 1, most, math.min(ARG.window, 2 * total + 16), 0) or {}
   consider(on_open, #on_open)
-  if most_kept > most then consider(ranked(flavor, most + 1, most_kept, MOST_ON_KEPT, 0), MOST_ON_KEPT) end
+  if most_kept > most then consider(ranked(all, most + 1, most_kept, MOST_ON_KEPT, 0), MOST_ON_KEPT) end
   if #jobs == 0 then return nil end
 
   local rows, use, avoided = {}, {}, {}
@@ -113,10 +114,7 @@ local function look(flavor)
       tonumber(held[4]), held[5] or '', held[6] or '',
     }
     if held[5] then avoided[held[5]] = true end
-    if not use[job.project] then
-      local average, now_held = read_use(flavor, job.project)
-      use[job.project] = average + now_held
-    end
+    use[job.project] = all.use[job.project]
   end
 
   local taken = {}

@@ -66,7 +66,6 @@ class WaitingRules(RuleBasedStateMachine):
     def lines_hold_what_waits(self) -> None:
         """In the right line and place, and the index names those lines that are not empty."""
         expected: dict[str, dict[str, float]] = {}
-        names: dict[str, dict[str, float]] = {flavor: {} for flavor in FLAVORS}
         retries = dict(self.redis.zrange(self.keys("retries"), 0, -1, withscores=True))
         for job_id, job in self._jobs().items():
             if job["state"] == State.QUEUED and job_id in retries:
@@ -75,12 +74,16 @@ class WaitingRules(RuleBasedStateMachine):
                 line = self.keys("line", job["flavor"], job["units"], job["project"])
                 since = int(job.get("not_before_ms", job["state_ms"]))
                 expected.setdefault(line, {})[job_id] = (100 - int(job["priority"])) * 10**13 + since
-                names[job["flavor"]][f"{job['units']}/{job['project']}"] = int(job["units"])
         assert retries == {}
         found = self.redis.keys(self.keys("line", "*", "*", "*"))
-        assert {line: dict(self.redis.zrange(line, 0, -1, withscores=True)) for line in found} == expected
-        for flavor in FLAVORS:
-            assert dict(self.redis.zrange(self.keys("lines", flavor), 0, -1, withscores=True)) == names[flavor]
+        lines = {line: self.redis.zrange(line, 0, -1, withscores=True) for line in found}
+        assert {line: dict(jobs) for line, jobs in lines.items()} == expected
+        index = {
+            self.keys("line", flavor, *name.split("/")): noted
+            for flavor in FLAVORS
+            for name, noted in self.redis.hgetall(self.keys("lines", flavor)).items()
+        }
+        assert index == {line: f"{jobs[0][1]:.0f} {jobs[-1][1]:.0f} {jobs[0][0]}" for line, jobs in lines.items()}
 
     @invariant()
     def use_counts_what_is_held(self) -> None:

@@ -1,25 +1,46 @@
 -- The order in which jobs have their turn, as far as it can be told before any is placed: fairshare.py has the last word.
 
-local MOST_AT_ONCE = 16
+-- The lines of a flavor, each with its first job, and what their projects use.
+local function lines_of(flavor)
+  local lines, projects, known = {}, {}, {}
+  local flat = redis.call('HGETALL', k_lines(flavor))
+  for i = 1, #flat, 2 do
+    local units, project = flat[i]:match('^(%d+)/(.+)$')
+    local first, last, id = flat[i + 1]:match('^(%d+) (%d+) (.+)$')
+    local score = tonumber(first)
+    local level = math.floor(score / PRIORITY_SPAN)
+    lines[i / 2 + 0.5] = {
+      units = tonumber(units), project = project, id = id, score = score, level = level,
+      one_level = last - level * PRIORITY_SPAN < PRIORITY_SPAN,
+    }
+    if not known[project] then projects[#projects + 1], known[project] = project, true end
+  end
+  return {flavor = flavor, lines = lines, use = read_use(flavor, projects)}
+end
 
--- Goes to a line's next job, or to its next one that has waited for patience_ms; without one its id is nil.
-local function advance(line, patience_ms)
-  repeat
-    if line.at > #line.jobs then
-      if line.ended then line.id = nil return end
-      line.jobs = redis.call('ZRANGEBYSCORE', line.key, line.min, '+inf', 'WITHSCORES', 'LIMIT', line.offset, line.batch)
-      line.ended = #line.jobs < 2 * line.batch
-      line.offset, line.batch, line.at = line.offset + line.batch, MOST_AT_ONCE, 1
-      if #line.jobs == 0 then line.id = nil return end
-    end
-    line.id, line.score = line.jobs[line.at], tonumber(line.jobs[line.at + 1])
-    line.at = line.at + 2
-    line.level = math.floor(line.score / PRIORITY_SPAN)
-    local early = NOW - line.score % PRIORITY_SPAN < patience_ms
-    if early then -- whoever is behind it in its priority has waited less
-      line.min, line.offset, line.jobs, line.at, line.ended = int((line.level + 1) * PRIORITY_SPAN), 0, {}, 1, false
-    end
-  until not early
+-- Goes to a line's next job; without one its id is nil.
+local function advance(line)
+  local jobs = line.jobs
+  if not jobs or line.at > #jobs then
+    if line.ended then line.id = nil return end
+    jobs = redis.call('ZRANGEBYSCORE', line.key, line.min, '+inf', 'WITHSCORES', 'LIMIT', line.offset, line.batch)
+    line.ended = #jobs < 2 * line.batch
+    line.offset, line.batch, line.at, line.jobs = line.offset + line.batch, 4 * line.batch, 1, jobs
+    if #jobs == 0 then line.id = nil return end
+  end
+  line.id, line.score = jobs[line.at], tonumber(jobs[line.at + 1])
+  line.level, line.at = math.floor(line.score / PRIORITY_SPAN), line.at + 2
+end
+
+local function is_early(job, patience_ms) return NOW - job.score % PRIORITY_SPAN < patience_ms end
+
+-- Goes on to a job that has waited for patience_ms, if the line does not stand at one.
+local function skip_early(line, patience_ms)
+  while line.id and is_early(line, patience_ms) do -- who is behind it in its priority waited less
+    line.min, line.offset, line.batch, line.jobs = int((line.level + 1) * PRIORITY_SPAN), 0, 1, nil
+    line.ended = false
+    advance(line)
+  end
 end
 
 local function is_before(a, b)
@@ -56,38 +77,41 @@ local function sift_down(heap, at)
 end
 
 -- The projects that have jobs of so many units in line, as a heap by whose turn it is.
-local function open_lines(flavor, least, most, patience_ms)
+local function to_heap(all, least, most, patience_ms)
   local heap, known = {}, {}
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', k_lines(flavor), least, most)) do
-    local units, project = name:match('^(%d+)/(.+)$')
-    local line = {
-      key = k_line(flavor, units, project), units = tonumber(units), jobs = {}, at = 1, min = '-inf', offset = 0, batch = 1,
-    }
-    advance(line, patience_ms)
-    if line.id then
-      if not known[project] then
-        local average, held = read_use(flavor, project)
-        known[project] = {name = project, use = average + held, lines = {}}
-        heap[#heap + 1] = known[project]
+  for _, found in ipairs(all.lines) do
+    local fits = found.units >= least and found.units <= most
+    if fits and not (found.one_level and is_early(found, patience_ms)) then
+      local line = {
+        units = found.units, id = found.id, score = found.score, level = found.level,
+        key = k_line(all.flavor, int(found.units), found.project), min = '-inf', offset = 1, batch = 1,
+      }
+      skip_early(line, patience_ms)
+      local project = known[found.project]
+      if line.id and project then
+        project.lines[#project.lines + 1] = line
+        if is_before(line, project.first) then project.first = line end
+      elseif line.id then
+        project = {name = found.project, use = all.use[found.project], lines = {line}, first = line}
+        heap[#heap + 1], known[found.project] = project, project
       end
-      table.insert(known[project].lines, line)
     end
   end
-  for _, project in ipairs(heap) do find_first(project) end
   for at = math.floor(#heap / 2), 1, -1 do sift_down(heap, at) end
   return heap
 end
 
 -- The first jobs of least to most units, as if each was given what it asks for: [{id, units, project, score}].
--- patience_ms: only those that have waited for so long.
-local function ranked(flavor, least, most, limit, patience_ms)
-  local heap, found = open_lines(flavor, least, most, patience_ms), {}
+-- all: as of lines_of; patience_ms: only those that have waited for so long.
+local function ranked(all, least, most, limit, patience_ms)
+  local heap, found = to_heap(all, least, most, patience_ms), {}
   while #found < limit and heap[1] do
     local project = heap[1]
     local line = project.first
     found[#found + 1] = {id = line.id, units = line.units, project = project.name, score = line.score}
     project.use = project.use + line.units
-    advance(line, patience_ms)
+    advance(line)
+    skip_early(line, patience_ms)
     if not find_first(project) then
       heap[1] = heap[#heap]
       heap[#heap] = nil

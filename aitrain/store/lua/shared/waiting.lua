@@ -5,9 +5,21 @@
 local PRIORITY_SPAN = 1e13
 local MOST_PROMOTED = 100
 
+-- Keeps the index of the lines, which spares placement a look into each of them.
+local function note_line(job)
+  local line, name = k_line(job.flavor, job.units, job.project), job.units .. '/' .. job.project
+  local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
+  if first[1] then
+    local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
+    redis.call('HSET', k_lines(job.flavor), name, int(first[2]) .. ' ' .. int(last[2]) .. ' ' .. first[1])
+  else
+    redis.call('HDEL', k_lines(job.flavor), name)
+  end
+end
+
 local function line_up(id, job, from_ms)
   redis.call('ZADD', k_line(job.flavor, job.units, job.project), int((100 - job.priority) * PRIORITY_SPAN + from_ms), id)
-  redis.call('ZADD', k_lines(job.flavor), job.units, job.units .. '/' .. job.project)
+  note_line(job)
 end
 
 local function wait_in_line(id, job, pause_ms)
@@ -26,10 +38,7 @@ end
 
 local function leave_line(id, job)
   redis.call('ZREM', k_retries(), id)
-  local line = k_line(job.flavor, job.units, job.project)
-  if redis.call('ZREM', line, id) == 1 and redis.call('EXISTS', line) == 0 then
-    redis.call('ZREM', k_lines(job.flavor), job.units .. '/' .. job.project)
-  end
+  if redis.call('ZREM', k_line(job.flavor, job.units, job.project), id) == 1 then note_line(job) end
   if job.kept_host then
     drop_keep(id, job.flavor, job.kept_host)
     job.kept_host = nil
@@ -49,5 +58,5 @@ end
 
 -- In how many lines jobs wait for what a move may have freed, and how many retries may have come to. 0: nothing waits.
 local function waiting_count(flavor)
-  return redis.call('ZCARD', k_lines(flavor)) + redis.call('ZCOUNT', k_retries(), '-inf', int(NOW))
+  return redis.call('HLEN', k_lines(flavor)) + redis.call('ZCOUNT', k_retries(), '-inf', int(NOW))
 end
