@@ -1,4 +1,4 @@
-"""Two hosts with an engine each, as an operator deals with them: cordoned, drained, lost, back, removed."""
+"""Two hosts, as an operator deals with them: cordoned, drained, lost, back, removed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from aitrain.domain.host import HostState
 from aitrain.domain.states import EndCause, InfoCode
 from tests.acceptance.conftest import QUICK, Fleet, eventually
 from tests.acceptance.test_cli import Shell
-from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine
 from workers.scratch.site import Aitrain
 
 TIMING = {
     **QUICK,
     "host_lease_seconds": 4,
-    "host_grace_seconds": 5,
+    "host_grace_seconds": 8,
     "host_lost_margin_seconds": 1,
     "stop_grace_seconds": 1,
     "retry_pause_seconds": 0.2,
@@ -47,6 +46,11 @@ class Pair:
         assert self.fleet.client.get(job.id).host == "h1"
         return job
 
+    def delete(self, job: Job) -> None:
+        """Has a job stopped and deleted, and waits until it is gone."""
+        self.fleet.client.delete(job.id, force=True)
+        eventually(lambda: not self.fleet.client._store.get_many([job.id]), 30, "its end")
+
     def runs_on(self, job: Job, host: str, attempt: int) -> Job:
         """Waits until that attempt of a job runs, and checks that it does so there."""
         eventually(lambda: self.fleet.client.get(job.id).attempt == attempt, 60, f"attempt {attempt}")
@@ -55,17 +59,18 @@ class Pair:
         return now
 
 
+@pytest.fixture
+def fleet(pair: Pair) -> Fleet:
+    """The site, for whoever shows its logs if a test fails."""
+    return pair.fleet
+
+
 @pytest.fixture(scope="module")
-def pair(
-    make_fleet: Callable[..., Fleet], engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pair]:
+def pair(make_fleet: Callable[..., Fleet], engine: DockerEngine) -> Iterator[Pair]:
     with ExitStack() as stack:
-        second = stack.enter_context(DockerEngine(tmp_path_factory.mktemp("engine-h2")))
-        ensure_busybox(second.url)
         fleet = make_fleet(timing=TIMING)
-        urls = {"h1": engine.url, "h2": second.url}
         roles: list[dict[str, Aitrain]] = [
-            {name: fleet.site.host(name, {"cpu": UNITS}, url, role=role) for name, url in urls.items()}
+            {name: fleet.site.host(name, {"cpu": UNITS}, engine.url, role=role) for name in ("h1", "h2")}
             for role in ("worker", "agent")
         ]
         for process in (*roles[0].values(), *roles[1].values()):
@@ -77,8 +82,7 @@ def pair(
         yield Pair(fleet, Shell(fleet.site.environment()), *roles)
 
 
-def test_a_drain_moves_a_running_job_and_its_data_to_the_other_host(pair: Pair, bucket: str) -> None:
-    fleet = pair.fleet
+def test_a_drain_moves_a_running_job_and_its_data_to_the_other_host(pair: Pair, fleet: Fleet, bucket: str) -> None:
     resume = "if [ -e /out/checkpoint ]; then cat /out/checkpoint; exit; fi; echo step-7 > /out/checkpoint; sleep 600"
     job = pair.on_h1("sh", "-c", f"echo ready; {resume}", volumes=[f"{bucket}@s3:/out:rw"])
     eventually(lambda: fleet.log(job), 30, "its first line")
@@ -96,29 +100,28 @@ def test_a_drain_moves_a_running_job_and_its_data_to_the_other_host(pair: Pair, 
     assert fleet.client.host("h1").state is HostState.READY
 
 
-def test_what_is_stopped_while_it_is_evicted_stays_stopped(pair: Pair) -> None:
+def test_what_is_stopped_while_it_is_evicted_stays_stopped(pair: Pair, fleet: Fleet) -> None:
     job = pair.on_h1("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
-    eventually(lambda: pair.fleet.log(job), 30, "its first line")
-    pair.fleet.client.drain_host("h1", deadline=0)
-    assert pair.fleet.client.stop(job.id, by="bob").done
-    ended = pair.fleet.end(job)
-    pair.fleet.client.uncordon_host("h1")
+    eventually(lambda: fleet.log(job), 30, "its first line")
+    fleet.client.drain_host("h1", deadline=0)
+    assert fleet.client.stop(job.id, by="bob").done
+    ended = fleet.end(job)
+    fleet.client.uncordon_host("h1")
     assert (ended.state, ended.end_cause, ended.attempt) == ("INTERRUPTED", EndCause.STOPPED, 1)
 
 
-def test_what_had_not_run_is_placed_elsewhere_at_once(pair: Pair) -> None:
+def test_what_had_not_run_is_placed_elsewhere_at_once(pair: Pair, fleet: Fleet) -> None:
     pair.workers["h1"].stop()
     job = pair.on_h1("sleep", "600")
-    pair.fleet.client.drain_host("h1", deadline=0)
+    fleet.client.drain_host("h1", deadline=0)
     now = pair.runs_on(job, "h2", 2)
     assert (now.earlier_attempts[0].cause, now.earlier_attempts[0].started_ms) == (EndCause.EVICTED, None)
-    pair.fleet.client.uncordon_host("h1")
+    fleet.client.uncordon_host("h1")
     pair.workers["h1"].start()
-    pair.fleet.client.delete(job.id, force=True)
+    pair.delete(job)
 
 
-def test_a_unit_that_is_set_aside_gets_no_job(pair: Pair) -> None:
-    fleet = pair.fleet
+def test_a_unit_that_is_set_aside_gets_no_job(pair: Pair, fleet: Fleet) -> None:
     client = fleet.client
     for unit in ("0", "cpu/1"):
         client.cordon_host("h1", unit, reason="fan")
@@ -133,11 +136,11 @@ def test_a_unit_that_is_set_aside_gets_no_job(pair: Pair) -> None:
     assert fleet.end(second).unit_ids == ("0",)
     client.uncordon_host("h1", "1")
     client.uncordon_host("h2")
-    client.delete(first.id, force=True)
+    pair.delete(first)
 
 
-def test_a_host_is_lost_comes_back_and_is_removed(pair: Pair) -> None:
-    fleet, client = pair.fleet, pair.fleet.client
+def test_a_host_is_lost_comes_back_and_is_removed(pair: Pair, fleet: Fleet) -> None:
+    client = fleet.client
     moves, ends = (pair.on_h1("sleep", "600", on_host_loss=policy) for policy in ("requeue", "fail"))
     for job in (moves, ends):
         pair.runs_on(job, "h1", 1)
@@ -169,5 +172,3 @@ def test_a_host_is_lost_comes_back_and_is_removed(pair: Pair) -> None:
     with pytest.raises(HostNotFound):
         client.host("h1")
     eventually(lambda: not [q for q in client.queues(ask_workers=False) if q.host == "h1"], 30, "its queue to go")
-    for job in (moves, waits):
-        client.delete(job.id, force=True)

@@ -521,7 +521,11 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             assert after["end_cause"] == before["end_cause"], "the first cause stands"
 
     def _jobs(self) -> dict[str, dict[str, str]]:
-        return {i: self.redis.hgetall(self.keys("job", i)) for i in self.redis.zrange(self.keys("jobs"), 0, -1)}
+        ids = self.redis.zrange(self.keys("jobs"), 0, -1)
+        pipe = self.redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hgetall(self.keys("job", job_id))
+        return dict(zip(ids, pipe.execute(), strict=True))
 
     def _history(self, job_id: str) -> list[list[Any]]:
         """The moves of a job, wherever they stand."""

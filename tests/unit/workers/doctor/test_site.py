@@ -14,6 +14,7 @@ from workers.gpus.offer import offer
 
 NOW = 1_800_000_000_000
 TIMING = Timing(sweep_seconds=15, billing_seconds=60)
+SWEEPS = ("mark_timeouts", "place_waiting", "recover_lost_hosts", "evict_drained", "drop_dead_messages")
 
 
 def seen(**ago_s: float) -> SiteFacts:
@@ -36,10 +37,10 @@ def test_clocks(ahead_s: float, error_s: float, verdict: str) -> None:
     ("facts", "verdict", "found"),
     [
         (seen(), "WARN", "none has ever run"),
-        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3, bill_minutes=40), "OK", "3 s ago"),
-        (seen(mark_timeouts=300, place_waiting=300, recover_lost_hosts=300, bill_minutes=300), "WARN", "300 s ago"),
-        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3, bill_minutes=300), "WARN", "bill_minutes"),
-        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3), "WARN", "bill_minutes"),
+        (seen(**dict.fromkeys(SWEEPS, 3), bill_minutes=40), "OK", "3 s ago"),
+        (seen(**dict.fromkeys(SWEEPS, 300), bill_minutes=300), "WARN", "300 s ago"),
+        (seen(**dict.fromkeys(SWEEPS, 3), bill_minutes=300), "WARN", "bill_minutes"),
+        (seen(**dict.fromkeys(SWEEPS, 3)), "WARN", "bill_minutes"),
     ],
 )
 def test_sweeps(facts: SiteFacts, verdict: str, found: str) -> None:
@@ -54,6 +55,8 @@ def test_hosts() -> None:
     assert site.hosts(SiteFacts(NOW, {}, many, "")) == Finding(
         "site.hosts", Verdict.OK, "20 alive: h0, h1, h2, h3, h4, h5, h6, h7, ..."
     )
+    away = site.hosts(SiteFacts(NOW, {}, many[:1], "", ("h7",)))
+    assert (away.verdict, away.found) == (Verdict.WARN, "1 alive: h0; not heard of: h7")
 
 
 def test_encryption() -> None:
