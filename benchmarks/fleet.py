@@ -38,18 +38,22 @@ class Sizes:
 
 def run(bench: Bench) -> None:
     """1,000 hosts of 8 GPUs, 8,000 jobs that run and 100,000 that wait: placement, heartbeats, rates and bytes."""
-    bench.directory.mkdir(parents=True, exist_ok=True)
     sizes = Sizes()
     if bench.scale < 1:
         sizes = replace(sizes, hosts=_scaled(sizes.hosts, bench.scale), queued=_scaled(sizes.queued, bench.scale))
         sizes = replace(sizes, samples=20, jobs=300, kept=300)
-    with RedisServer(bench.directory / "crowd") as redis, Crowd(redis.url) as crowd:
+    measure(bench.directory, sizes)
+
+
+def measure(directory: Path, sizes: Sizes) -> None:
+    """All of it, each on a Redis of its own."""
+    with RedisServer(directory / "crowd") as redis, Crowd(redis.url) as crowd:
         growth(crowd, sizes)
         placement(crowd, sizes)
         heartbeats(crowd, sizes)
-    with RedisServer(bench.directory / "control") as redis:
+    with RedisServer(directory / "control") as redis:
         control_plane(redis.url, sizes)
-    with RedisServer(bench.directory / "memory", durable=False) as redis, Crowd(redis.url) as crowd:
+    with RedisServer(directory / "memory", durable=False) as redis, Crowd(redis.url) as crowd:
         memory(crowd, sizes)
 
 

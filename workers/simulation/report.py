@@ -78,7 +78,7 @@ def print_report(runs: Sequence[Figures], currency: str) -> None:
     names = [policy_name(run.policy) for run in runs]
     makespans = ", ".join(duration(run.makespan_s) for run in runs)
     console.print(Text(f"{first.jobs} jobs; from the first submission to the last end: {makespans}"), soft_wrap=True)
-    groups = [(name, [run.flavors[name] for run in runs]) for name in first.flavors]
+    groups: list[tuple[str, Sequence[Group]]] = [(name, [run.flavors[name] for run in runs]) for name in first.flavors]
     if len(groups) > 1:
         groups.append(("all", [run.total for run in runs]))
     console.print(_flavors(groups, names, currency))
