@@ -23,6 +23,9 @@ from workers.simulation.worker import ms
 
 # Jobs that are read at once at the end.
 BATCH = 500
+# Beat's placement comes so long after something happened. It is there for what others missed, and nothing is
+# missed here, but for what only time changes, such as the patience of a job.
+SWEEP_MS = 300_000
 # Jobs submitted or ended between two words on how far it is.
 TELL_EVERY = 50
 # Called with how many jobs of the list are submitted, and how many have ended.
@@ -146,14 +149,12 @@ class Simulation:
         return self._admitted[asks]
 
     def _pass_time(self, site: Site) -> None:
-        """Event after event, and beat's placement at its next tick after each."""
+        """Event after event, and now and then beat's placement."""
         timeline, told = site.timeline, 0
-        tick_ms = ms(self.settings.timing.sweep_seconds)
         last_ms = None if self.until_s is None else BEGIN_MS + ms(self.until_s)
         due_ms: int | None = None
         while True:
             next_ms = timeline.next_ms
-            # What the sweep found in vain it finds in vain again, so that it looks only after something happened.
             sweeps = due_ms is not None and (next_ms is None or next_ms > due_ms)
             at_ms = due_ms if sweeps else next_ms
             if at_ms is None or (last_ms is not None and at_ms > last_ms):
@@ -164,7 +165,7 @@ class Simulation:
                 continue
             timeline.step()
             if due_ms is None:
-                due_ms = at_ms + tick_ms - (at_ms - BEGIN_MS) % tick_ms
+                due_ms = at_ms + SWEEP_MS
             if len(site.jobs) + site.ended - told >= TELL_EVERY:
                 told = len(site.jobs) + site.ended
                 self.watch(len(site.jobs), site.ended)
