@@ -112,7 +112,7 @@ class Job(BaseModel):
     flavor: str
     kind: Kind
     units: int
-    priority: int
+    priority: int = 50
     kept_host: str = ""
     hourly_price: Decimal
     timeout_s: int
