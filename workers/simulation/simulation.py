@@ -14,7 +14,7 @@ from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
 from aitrain.settings import HostSettings, Settings
 from aitrain.store import Store
-from workers.simulation.fleet import Fleet, What
+from workers.simulation.fleet import Event, Fleet, What
 from workers.simulation.host import SimulatedHost
 from workers.simulation.joblist import ListedJob
 from workers.simulation.site import Site
@@ -81,7 +81,7 @@ class Simulation:
         hosts = self._hosts(site)
         up = {name: [BEGIN_MS] for name in hosts}
         for event in self.fleet.events:
-            happen = partial(self._happen, timeline, hosts[event.host], up[event.host], event.what)
+            happen = partial(self._happen, timeline, hosts[event.host], up[event.host], event)
             timeline.at(BEGIN_MS + ms(event.at_s), happen)
         for number, listed in sorted(enumerate(self.listed), key=lambda item: item[1].submitted_s):
             submit = partial(self._submit, site, number, listed, refused)
@@ -110,15 +110,21 @@ class Simulation:
         return hosts
 
     @staticmethod
-    def _happen(timeline: Timeline, host: SimulatedHost, up: list[int], what: What) -> None:
+    def _happen(timeline: Timeline, host: SimulatedHost, up: list[int], event: Event) -> None:
         there = len(up) % 2 == 1
-        if what is What.LOST and there:
-            host.lose()
-        elif what is What.BACK and not there:
-            host.come_back()
-        else:
-            return
-        up.append(timeline.now_ms)
+        match event.what:
+            case What.LOST if there:
+                host.lose()
+                up.append(timeline.now_ms)
+            case What.BACK if not there:
+                host.come_back()
+                up.append(timeline.now_ms)
+            case What.CORDON:
+                host.cordon()
+            case What.DRAIN:
+                host.drain(event.within_s)
+            case What.UNCORDON:
+                host.uncordon()
 
     def _submit(self, site: Site, number: int, listed: ListedJob, refused: dict[int, str]) -> None:
         # Ids in the order of the list, so that jobs of the same moment wait in that order, every time.

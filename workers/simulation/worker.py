@@ -11,6 +11,7 @@ from aitrain.domain.states import EndCause, State, Step, state_of
 from aitrain.store import Lease
 from workers.simulation.engine import Command, SimulatedEngine
 from workers.simulation.site import SimulatedMachine, Site
+from workers.unrun import end_unrun
 
 
 def ms(seconds: float) -> int:
@@ -98,6 +99,9 @@ class SimulatedWorker:
 
     def _start(self, lease: Lease, attempt: int) -> None:
         store, listed = self._machine.store, self._site.jobs[lease.job_id]
+        if listed.start_s and not store.renew_leases([lease], ms(self._machine.settings.timing.step_lease_seconds))[0]:
+            self._give_up(lease)
+            return
         if not store.set_fields(lease.job_id, lease.fence, {"starting": 1}):
             return
         command = Command(ms(listed.run_s), listed.exit_code)
@@ -113,6 +117,12 @@ class SimulatedWorker:
         if listed.timeout_s and listed.timeout_s < listed.run_s:
             self._site.timeline.after(ms(listed.timeout_s), self._beat)
         self.take(Step.MONITOR, lease.job_id, lease.fence)
+
+    def _give_up(self, lease: Lease) -> None:
+        """The job was evicted before anything of it ran."""
+        moved = end_unrun(self._machine.store, lease.job_id, lease.fence, lease.holder)
+        if moved is not None:
+            self._machine.dispatcher.after(moved, State.INTERRUPTED)
 
     def _end(self, lease: Lease, job: Job) -> None:
         # Nobody stopped it while its results were pushed: what it was then, it still is.
