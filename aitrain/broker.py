@@ -6,6 +6,8 @@ each option stand beside it; most were learnt from what Celery does on Redis whe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, chain
@@ -31,6 +33,11 @@ CHECK_SECONDS = 2.0
 def host_queue(kind: Kind, flavor: str, host: str) -> str:
     """The queue of one host for one flavor, named by its label and itself: gpu.v100s.gpu-01."""
     return f"{kind}.{flavor}.{host}"
+
+
+def queues_of(host: str, flavors: Iterable[str]) -> list[str]:
+    """Every queue that a host can ever have had, whichever kind its flavors were of."""
+    return [host_queue(kind, flavor, host) for flavor in sorted(flavors) for kind in Kind]
 
 
 def task_name(duty: str) -> str:
@@ -131,6 +138,40 @@ class Broker:
         """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
         self._send(self._link(COPY_TASK, job_id, fence, queue, copy_id))
 
+    def lengths(self, queues: Sequence[str]) -> dict[str, int]:
+        """How many messages wait in each queue; 0 for one that there is not. Raises BrokerUnavailable."""
+        if not queues:
+            return {}
+        with self._channel() as channel:
+            # Declaring makes nothing on Redis. Asked passively, kombu looks for the queue without its key prefix.
+            return {name: int(channel.queue_declare(name).message_count) for name in queues}
+
+    def purge(self, queue: str, *, forget: bool = False) -> int:
+        """Drops the messages of a queue; how many. forget: the queue, too. Raises BrokerUnavailable."""
+        with self._channel() as channel:
+            dropped = int(channel.queue_purge(queue) or 0)
+            if forget:
+                bound = self.app.amqp.queues.new_missing(queue).bind(channel)
+                bound.declare()
+                bound.delete()
+        return dropped
+
+    def readers(self) -> dict[str, list[str]]:
+        """Which workers read which queue, as far as they answer within a second. Raises BrokerUnavailable."""
+        readers: dict[str, list[str]] = {}
+        with self._told():
+            answers = self.app.control.inspect(timeout=CHECK_SECONDS / 2).active_queues() or {}
+        for worker, queues in sorted(answers.items()):
+            for queue in queues:
+                readers.setdefault(str(queue["name"]), []).append(worker)
+        return readers
+
+    @contextmanager
+    def _channel(self) -> Iterator[Any]:
+        with self._told(), self.app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            yield connection.default_channel
+
     def _link(self, step: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
         return self.app.signature(
@@ -146,4 +187,17 @@ class Broker:
         try:
             return signature.apply_async()
         except (CeleryError, KombuError, OSError) as error:
-            raise BrokerUnavailable(f"the broker does not answer ({error}): is Redis running at broker_url?") from error
+            raise _unavailable(error) from error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tells what goes wrong below Celery's own calls, where the transport's errors come through as they are."""
+        transport = self.app.connection_for_write()
+        try:
+            yield
+        except (CeleryError, KombuError, OSError, *transport.connection_errors, *transport.channel_errors) as error:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> BrokerUnavailable:
+    return BrokerUnavailable(f"the broker does not answer ({error}): is Redis running at broker_url?")

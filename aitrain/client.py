@@ -25,8 +25,9 @@ from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.domain.waiting import Explanation
+from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
-from aitrain.store import LogLine, Ordered, Store
+from aitrain.store import LogLine, Ordered, Store, UnitCount
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client:
+class Client(Operations):
     """One connection to a site. Safe to share between threads.
 
-    data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores).
+    data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
+    hosts and see of them stands in aitrain.operations.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -53,10 +55,10 @@ class Client:
         """settings: read from the environment and the file if not given (see aitrain.settings)."""
         self.settings = settings or load_settings()
         self._store = open_store(self.settings)
-        broker = Broker(self.settings)
-        self._dispatcher = Dispatcher(self.settings, self._store, broker)
-        self.data_stores = DataStores(self.settings, self._store, broker)
-        self._data_orders = DataOrders(self._store, broker)
+        self._broker = Broker(self.settings)
+        self._dispatcher = Dispatcher(self.settings, self._store, self._broker)
+        self.data_stores = DataStores(self.settings, self._store, self._broker)
+        self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
 
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
@@ -249,6 +251,10 @@ class Client:
         """The billed minutes of a project, of one month ("2026-11") or of all."""
         return self._store.ledger(project, month)
 
+    def units(self) -> Mapping[str, UnitCount]:
+        """How many units of each flavor hosts offer that are alive, and how many of them are free, by flavor."""
+        return self._store.units()
+
     def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
         """Sets how many units of a kind a project's jobs may hold at once; None lifts the limit."""
         self._store.set_quota(project, kind, limit)
@@ -318,7 +324,7 @@ def submit_job(
     "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
     UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout and
     warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
-    labels, name, project, user).
+    on_host_loss, labels, name, project, user).
 
     Raises InvalidInput and QuotaExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """

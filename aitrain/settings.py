@@ -10,14 +10,14 @@ import base64
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from aitrain.domain.admission import Site
 from aitrain.domain.errors import InvalidInput
-from aitrain.domain.flavor import BUILT_IN, Flavor, Slug
+from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.placement import Rules
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
@@ -45,13 +45,19 @@ class HostSettings(_Section):
     """What a host is and offers.
 
     name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
-    the ids of its GPUs; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
-    data_dir: where volumes lie; container_user: uid:gid of every container; ca_file: a PEM file of the authorities to
-    trust instead of the system's, where data stores and git servers have certificates of a private one.
+    the ids of its GPUs; inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver
+    lists, each as the flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at
+    least four); data_dir: where volumes lie; container_user: uid:gid of every container; ca_file: a PEM file of the
+    authorities to trust instead of the system's, where data stores and git servers have certificates of a private one.
     """
 
     name: Slug = "local"
     units: dict[Slug, int | list[str]] = Field(default_factory=dict)
+    inventory: Literal["declared", "nvml"] = "declared"
+    # A GPU that no job runs on and that has more memory in use is not clean. A driver keeps some for itself.
+    gpu_idle_memory_mib: int = Field(default=256, ge=0)
+    # Programs that may stay on a GPU beside a job, by the names of their files: a display server, say.
+    gpu_tolerated_programs: tuple[str, ...] = ()
     max_jobs: Annotated[int, Field(ge=1)] | None = None
     worker_concurrency: Annotated[int, Field(ge=1)] | None = None
     data_dir: Path = Path("/var/lib/aitrain")
@@ -105,10 +111,9 @@ class HostSettings(_Section):
             for flavor, offered in self.units.items()
         }
 
-    @property
-    def jobs_at_once(self) -> int:
-        """max_jobs, or its default: a job that runs and one that is copied for each unit."""
-        return self.max_jobs or max(4, 2 * sum(len(ids) for ids in self.unit_ids.values()))
+    def most_jobs(self, units: int) -> int:
+        """max_jobs, or its default for so many units: a job that runs and one that is copied for each."""
+        return self.max_jobs or max(4, 2 * units)
 
 
 class Timing(_Section):
@@ -126,6 +131,10 @@ class Timing(_Section):
     # The agent compares the store with the engine this often, in case an event was missed.
     reconcile_seconds: float = Field(default=5, gt=0)
     log_poll_seconds: float = Field(default=1, gt=0)
+    # The agent looks at the GPUs this often; 0: never, and none is set aside.
+    gpu_look_seconds: float = Field(default=5, ge=0)
+    # A job that ended may leave its GPU's memory in use for a moment. The next waits for so long, then goes elsewhere.
+    gpu_clean_seconds: float = Field(default=10, ge=0)
     # From SIGTERM to SIGKILL: time to write a last checkpoint.
     stop_grace_seconds: float = Field(default=30, ge=0)
     sweep_seconds: float = Field(default=15, gt=0)
@@ -235,6 +244,13 @@ class Settings(BaseSettings):
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
     limits: Limits = Limits()
+
+    @field_validator("flavors")
+    @classmethod
+    def _flavors(cls, flavors: dict[str, Flavor]) -> dict[str, Flavor]:
+        if problem := catalogue_problem(flavors):
+            raise ValueError(problem)
+        return flavors
 
     @field_validator("encryption_keys")
     @classmethod

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import datasync, latency, listing, placement, submissions, throughput
+from benchmarks import datasync, fleet, latency, listing, placement, submissions, throughput
 from benchmarks.bench import Bench
 from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
@@ -21,6 +21,7 @@ ALL = {
     "datasync-moto": datasync.run_moto,
     "listing": listing.run,
     "placement": placement.run,
+    "fleet": fleet.run,
 }
 
 
@@ -29,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*ALL, []], metavar="NAME", help=f"of {', '.join(ALL)}")
     parser.add_argument("--rounds", type=int, default=3, help="of the copies; each contender runs once in each")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the fleet: 0.01 for a quick look")
     asked = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="aitrain-bench-"))
     try:
@@ -39,7 +41,7 @@ def main() -> None:
             s3 = stack.enter_context(S3Server(directory / "s3"))
             for name in asked.names or list(ALL):
                 print(f"\n{name}: {(ALL[name].__doc__ or '').splitlines()[0]}")
-                ALL[name](Bench(directory / name, engine, redis, s3, asked.rounds))
+                ALL[name](Bench(directory / name, engine, redis, s3, asked.rounds, asked.scale))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -20,13 +20,14 @@ from workers.scratch.site import LocalSite
 
 @dataclass
 class Bench:
-    """Servers, and a place for a site. rounds: of what takes long."""
+    """Servers, and a place for a site. rounds: of what takes long; scale: of the fleet, 1 for its whole size."""
 
     directory: Path
     engine: DockerEngine
     redis: RedisServer
     s3: S3Server
     rounds: int = 3
+    scale: float = 1.0
 
     def site(self, **settings: Any) -> LocalSite:
         """A site of its own."""

@@ -21,6 +21,10 @@ def main(role: str, arguments: list[str]) -> int:
         from workers.drill.drill import main as drill
 
         return drill(arguments[0])
+    if role == "simulate":  # its progress and its report are its own
+        from workers.simulation.command import main as simulate
+
+        return simulate(arguments[0])
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
     try:
         settings = load_settings()

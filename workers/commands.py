@@ -7,10 +7,13 @@ from pathlib import Path
 
 from aitrain.broker import CONTROL_QUEUE, host_queue
 from aitrain.settings import Settings
+from workers.gpus.offer import may_offer
 
 CELERY = [sys.executable, "-m", "celery", "-A", "workers.app"]
 # Two sweeps at once, while two checks of data stores wait for answers that do not come.
 CONTROL_CONCURRENCY = 4
+# More than a machine has. How many the agent finds may change, and threads that are not needed are not made.
+MOST_GPUS = 16
 
 
 def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:
@@ -24,8 +27,9 @@ def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:
 def worker(settings: Settings) -> list[str]:
     """The worker of a host: consumes the host's own queues only."""
     host = settings.host
-    queues = [host_queue(settings.flavors[flavor].kind, flavor, host.name) for flavor in host.unit_ids]
-    return _worker(host.name, queues, host.worker_concurrency or host.jobs_at_once)
+    queues = [host_queue(settings.flavors[flavor].kind, flavor, host.name) for flavor in may_offer(settings)]
+    units = sum(len(ids) for ids in host.unit_ids.values()) + (MOST_GPUS if host.inventory == "nvml" else 0)
+    return _worker(host.name, queues, host.worker_concurrency or host.most_jobs(units))
 
 
 def agent() -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from aitrain.domain.job import Job
-from aitrain.domain.retry import Outcome, Pauses, outcome
+from aitrain.domain.retry import Again, Outcome, Pauses, outcome
+from aitrain.domain.spec import OnHostLoss
 from aitrain.domain.states import CAUSES, STATES, EndCause, InfoCode, State
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
@@ -14,19 +15,28 @@ log = logging.getLogger(__name__)
 
 
 def after_loss(job: Job, pauses: Pauses) -> Outcome:
-    """Where a job goes whose host is lost, from where it was."""
+    """Where a job goes whose host is lost, from where it was.
+
+    One that had not run waits for a host again at once, whatever its limits say: nothing of it begins twice.
+    """
     lost, row = f"its host {job.host} was lost", CAUSES[EndCause.HOST_LOST]
-    match job.state:
-        case State.INTERRUPTING if job.started_ms is None and not job.starting:
+    has_run = job.started_ms is not None or job.starting
+    stopped = job.state is State.INTERRUPTING and not job.evicting
+    if not has_run and job.state in (State.INITIALIZING, State.PENDING, State.INTERRUPTING):
+        if stopped:
             return Outcome(State.INTERRUPTED, InfoCode.JOB_INTERRUPTED, "stopped before it ran")
+        return Outcome(State.QUEUED, InfoCode.JOB_QUEUED, f"{lost} before it ran; it waits again", Again.PLATFORM)
+    match job.state:
         case State.TIMEOUT if job.auto_restart and not job.stop_asked:
             return outcome(job, EndCause.TIMED_OUT, pauses, message=lost)
-        case State.INTERRUPTING | State.TIMEOUT:
+        case State.INTERRUPTING | State.TIMEOUT if stopped or job.state is State.TIMEOUT:
             message = f"{lost} while it was stopped; its results are there, if they are anywhere"
             return Outcome(row.ends, row.code, message)
         case State.FINALIZING:
             message = f"{lost} before its results were pushed; they are there, if they are anywhere"
             return Outcome(row.ends, InfoCode.JOB_SYNC_FAILED, message)
+    if job.spec.on_host_loss is OnHostLoss.FAIL:
+        return Outcome(row.ends, InfoCode.JOB_EVICTED, f"{lost}, and it is not to run again after that")
     return outcome(job, EndCause.HOST_LOST, pauses, message=lost)
 
 

@@ -22,6 +22,7 @@ from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
 from workers.runtime.faults import EngineUnavailable
+from workers.unrun import end_unrun
 from workers.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -184,11 +185,8 @@ class Run(Visit):
         if self.lease.state is not State.PENDING or self.may_have_started():
             return False
         self.workspace.settle()
-        moved = self.machine.store.transition(
-            self.job.id, self.job.fence, State.INTERRUPTED, only_from=[State.INTERRUPTING], holder=self.lease.holder,
-            message="stopped before it ran",
-        )  # fmt: skip
-        if not moved.moved:
+        moved = end_unrun(self.machine.store, self.job.id, self.job.fence, self.lease.holder)
+        if moved is None:
             self.workspace.unsettle()
             return False
         self.workspace.remove()

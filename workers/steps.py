@@ -12,6 +12,7 @@ from aitrain.domain.states import EndCause, InfoCode, State, Step
 from workers.app import step
 from workers.containers import container_spec
 from workers.datasync import VolumeSync, push_all
+from workers.gpus.gate import await_clean
 from workers.joblog import keep_log
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
@@ -45,12 +46,18 @@ def start_container(run: Run) -> None:
     engine, job = run.machine.engine, run.job
     run.workspace.unsettle()
     run.workspace.control.make(run.owner)
-    container = engine.prepare(container_spec(run), run.checkpoint)
+    container = engine.prepare(container_spec(run), run.checkpoint, ready=partial(await_clean_gpus, run))
     run.about_to_start()
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
         fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": started.image_id}
         run.move(State.RUNNING, fields=fields, or_past=SEEN_BY_THE_AGENT)
+
+
+def await_clean_gpus(run: Run) -> None:
+    """Raises PlatformFault if what is left on the job's GPUs is not its own doing."""
+    if not run.may_have_started():
+        await_clean(run.machine, run.job, run.checkpoint)
 
 
 @step(Step.MONITOR)

@@ -7,6 +7,7 @@ import time
 
 from aitrain.domain.billing import MINUTE_MS, commenced_minutes
 from workers.app import sweep
+from workers.dead_queues import drop_messages
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
 from workers.recovery import recover
@@ -61,6 +62,22 @@ def recover_lost_hosts(machine: Machine) -> None:
     for job in machine.store.get_many(lost):
         recover(machine, job)
     _done(machine, "recover_lost_hosts")
+
+
+@sweep
+def evict_drained(machine: Machine) -> None:
+    """Evicts the jobs of hosts whose drain is at its deadline, for the case that their agents did not."""
+    if ids := machine.store.sweep_drains(BATCH):
+        log.info("evicted: %s", ", ".join(ids))
+    _done(machine, "evict_drained")
+
+
+@sweep
+def drop_dead_messages(machine: Machine) -> None:
+    """Empties the queues of lost and removed hosts, which nobody reads."""
+    for queue, count in drop_messages(machine).items():
+        log.info("%d messages dropped from %s, which nobody reads", count, queue)
+    _done(machine, "drop_dead_messages")
 
 
 def _done(machine: Machine, duty: str) -> None:

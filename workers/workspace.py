@@ -69,11 +69,14 @@ class Workspace:
         return None
 
     @property
+    def ordered_ms(self) -> int | None:
+        """When that was recorded, in Unix ms."""
+        return self._marked_ms(ORDERED)
+
+    @property
     def fenced_ms(self) -> int | None:
         """When this host last stopped its container to be safe, in Unix ms; None if it did not."""
-        with suppress(OSError):
-            return (self._path / FENCED).stat().st_mtime_ns // 10**6
-        return None
+        return self._marked_ms(FENCED)
 
     @property
     def unclaimed_s(self) -> float:
@@ -121,6 +124,11 @@ class Workspace:
     def _mark(self, name: str, text: str = "") -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         (self._path / name).write_text(text)
+
+    def _marked_ms(self, name: str) -> int | None:
+        with suppress(OSError):
+            return (self._path / name).stat().st_mtime_ns // 10**6
+        return None
 
     def settle(self) -> None:
         """Records that nothing in it is needed any more. Called before the job's last move, so that a crash between

@@ -13,6 +13,7 @@ from aitrain.client import Client, submit_job
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import moment
 from aitrain.domain.orders import JobEdit
+from aitrain.domain.spec import OnHostLoss
 from aitrain.domain.states import State
 
 app = typer.Typer(no_args_is_help=True, help="Submit, watch and stop jobs.")
@@ -46,6 +47,9 @@ def run(
     platform_retries: Annotated[
         int | None, typer.Option(help="Run it again so often after faults of the platform; 0: never begin it twice.")
     ] = None,
+    on_host_loss: Annotated[
+        OnHostLoss, typer.Option(help="When its host is lost while it runs: run it again, or end it with ERROR.")
+    ] = OnHostLoss.REQUEUE,
     warning: Annotated[int | None, typer.Option(help="Seconds before its timeout at which it is warned.")] = None,
     warning_signal: Annotated[str | None, typer.Option(help="Signal to warn it with, as SIGUSR1.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 to 100: the higher ones have their turn first.")] = None,
@@ -58,8 +62,8 @@ def run(
             image, command or (), gpu=gpu, cpu=cpu, flavor=flavor, env=_pairs("env", env or []), volumes=volume or (),
             client=client, labels=_pairs("label", label or []), project=project, timeout=timeout,
             auto_restart=auto_restart, max_retries=max_retries, retry_exit_codes=tuple(retry_exit_code or ()),
-            platform_retries=platform_retries, warning_seconds=warning, warning_signal=warning_signal,
-            priority=priority, user=user(), **named,
+            platform_retries=platform_retries, on_host_loss=on_host_loss, warning_seconds=warning,
+            warning_signal=warning_signal, priority=priority, user=user(), **named,
         )  # fmt: skip
         out.print(job.id)
         if watch:

@@ -14,7 +14,8 @@ import typer
 
 from aitrain.domain.errors import InvalidInput
 
-NEEDS = {"worker": ("docker", "boto3"), "flower": ("flower",), "drill": ("docker", "boto3")}
+ON_A_HOST = ("docker", "boto3", "pynvml")
+NEEDS = {"worker": ON_A_HOST, "flower": ("flower",), "drill": ON_A_HOST, "simulate": ON_A_HOST}
 
 
 def _become(role: str, *arguments: str, extra: str = "worker") -> None:
@@ -27,7 +28,7 @@ def _become(role: str, *arguments: str, extra: str = "worker") -> None:
     os.execv(sys.executable, [sys.executable, "-m", "workers", role, *arguments])  # noqa: S606 - no shell is wanted
 
 
-_EXTRAS = {"worker": "worker", "flower": "worker,ops", "drill": "cli,drill"}
+_EXTRAS = {"worker": "worker", "flower": "worker,ops", "drill": "cli,drill", "simulate": "cli,worker"}
 
 
 def host() -> None:
@@ -94,6 +95,34 @@ def drill(
     _become("drill", json.dumps(order), extra="drill")
 
 
+def simulate(
+    fleet: Annotated[Path | None, typer.Argument(help="TOML file: hosts, and what happens to them.")] = None,
+    jobs: Annotated[
+        Path | None, typer.Argument(help="CSV or JSON lines: when which job comes, and how long it runs.")
+    ] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE of timing or limits in the settings, for this only.")
+    ] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(help="FIELD=VALUE: simulate once more with this, and show both.")
+    ] = None,
+    until: Annotated[float | None, typer.Option(help="End after so many hours of simulated time.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    sample: Annotated[
+        int | None, typer.Option(help="Print a made-up list of so many jobs, and simulate nothing.")
+    ] = None,
+    days: Annotated[float, typer.Option(help="Over which the jobs of --sample come.")] = 2,
+    seed: Annotated[int, typer.Option(help="Makes the same --sample again.")] = 0,
+) -> None:
+    """Replay a list of jobs on a described fleet: waits, use and cost, in minutes instead of days. Touches no site."""
+    order = {
+        "fleet": str(fleet) if fleet else None, "jobs": str(jobs) if jobs else None, "policy": policy or [],
+        "compare": compare or [], "until_hours": until, "as_json": as_json,
+        "sample": sample, "days": days, "seed": seed,
+    }  # fmt: skip
+    _become("simulate", json.dumps(order), extra="simulate")
+
+
 data = typer.Typer(no_args_is_help=True, help="What lies on this host.")
 
 
@@ -110,7 +139,7 @@ def cache(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds these commands to the tree."""
-    for command in (host, worker, agent, control, beat, flower, doctor, drill):
+    """Adds these commands to the tree; `host` stands in hosts.py, beside the commands on hosts."""
+    for command in (worker, agent, control, beat, flower, doctor, drill, simulate):
         app.command()(command)
     app.add_typer(data, name="data")

@@ -94,11 +94,12 @@ class Job(BaseModel):
     by the store's; ran_ms: running time that was seen to have passed; billed_minutes: rows of the ledger for this
     attempt; exit_code: of the container, None if it never ran; timeout_s: seconds of RUNNING, 0 for none; deadline_ms:
     when that is reached; stop_asked: somebody ordered it to stop, so it is not queued again; not_before_ms: a retry
-    waits until then; platform_tries, own_tries: retries made of faults of the platform and of its own; push_tries: how
-    often the push of its results was put off; note: what it waits for; starting: its container may have been started;
-    kept_until_ms: its results could not be pushed, and are kept on its host until then, 0 for ever; push_asked:
-    somebody ordered to push them again, so it does not run again by itself; copying: which way its data is being copied
-    by an order while it runs.
+    waits until then; platform_tries, own_tries: retries made of faults of the platform and of its own; evictions: how
+    often it was moved off a host that was drained; evicting: that is under way; push_tries: how often the push of its
+    results was put off; note: what it waits for; starting: its container may have been started; kept_until_ms: its
+    results could not be pushed, and are kept on its host until then, 0 for ever; push_asked: somebody ordered to push
+    them again, so it does not run again by itself; copying: which way its data is being copied by an order while it
+    runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -120,9 +121,11 @@ class Job(BaseModel):
     platform_retries: int = 0
     platform_tries: int = 0
     own_tries: int = 0
+    evictions: int = 0
     push_tries: int = 0
     note: str = ""
     stop_asked: bool = False
+    evicting: bool = False
     starting: bool = False
     kept_until_ms: int | None = None
     push_asked: bool = False

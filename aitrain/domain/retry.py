@@ -1,7 +1,8 @@
 """What follows when an attempt ends: the job's end, or another attempt after a pause. A pure rule.
 
 The user's faults and the platform's are told apart: a lost host or an outage is tried again by itself, up to the job's
-limit; a command that fails only if its spec says so. Pauses grow, so that an outage is not met by a storm.
+limit; what is moved off a host that is drained, without one; a command that fails only if its spec says so. Pauses
+grow, so that an outage is not met by a storm.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ MOST_DOUBLINGS = 30
 
 
 class Again(StrEnum):
-    """Why a job runs again. The value names the counter of the job that it raises; a restart begins both anew."""
+    """Why a job runs again. The value names the counter of the job that it raises; a restart begins all anew."""
 
     RESTART = "restart"
     PLATFORM = "platform_tries"
     OWN = "own_tries"
+    EVICTED = "evictions"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ def outcome(
     if cause is EndCause.TIMED_OUT and job.auto_restart:
         pause_s = max(0.0, pauses.restart_s - job.timeout_s)
         return Outcome(State.QUEUED, InfoCode.JOB_QUEUED, f"{message}; it is started again", Again.RESTART, pause_s)
+    # A drain is no fault, and counts apart. One that must not begin twice ends here instead.
+    if cause is EndCause.EVICTED and job.spec.platform_retries != 0:
+        return Outcome(State.QUEUED, InfoCode.JOB_QUEUED, f"{message}; it waits for a host again", Again.EVICTED)
     if row.platform:
         return _again(end, Again.PLATFORM, job.platform_tries, job.platform_retries, pauses)
     if cause in (EndCause.EXIT_CODE, EndCause.OUT_OF_MEMORY) and _worth_a_retry(job, exit_code):

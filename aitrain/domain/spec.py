@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from enum import StrEnum
 from random import SystemRandom
 from typing import Annotated, Any, Self
 
@@ -74,19 +75,27 @@ class Resources(BaseModel):
     flavor: Slug | None = None
 
 
+class OnHostLoss(StrEnum):
+    """What becomes of a job that ran on a host that is lost."""
+
+    REQUEUE = "requeue"
+    FAIL = "fail"
+
+
 class JobSpec(BaseModel):
     """What a user asks for. Immutable; the timeout, auto-restart and labels of a job may be edited later.
 
     image: Docker image reference; command: arguments, or one string that is split as a shell would (empty: the
     image's own); env: variables of the job; resources: units (see Resources); volumes: objects or strings
     (see Volume); timeout: seconds of RUNNING, 0 or None for the site's default; auto_restart: queue the job again
-    when it times out; max_retries: how often it is run again when its command fails (0: never); retry_exit_codes: only
-    after these exit codes (empty: after any but 0); platform_retries: how often it is run again after faults of the
-    platform, such as a lost host (None: the site's number; 0 for a job that must not begin twice); warning_seconds: so
-    long before its timeout a file appears in the job (None: the site's number; 0: never); warning_signal: sent to the
-    command then, as SIGUSR1 (True stands for that; None: no signal); priority: 0 to 100, whose turn comes first (None:
-    the site's number); labels: free key-value pairs; name: for people, generated when absent; project: the tenant;
-    user: who submits.
+    when it times out; max_retries: how often it is run again when its command fails (0: never); retry_exit_codes:
+    only after these exit codes (empty: after any but 0); platform_retries: how often it is run again after faults
+    of the platform, such as a lost host (None: the site's number; 0 for a job that must not begin twice);
+    on_host_loss: "requeue" it when its host is lost while it runs, within platform_retries, or "fail" (ERROR,
+    JOB_EVICTED); warning_seconds: so long before its timeout a file appears in the job (None: the site's number; 0:
+    never); warning_signal: sent to the command then, as SIGUSR1 (True stands for that; None: no signal); priority: 0
+    to 100, whose turn comes first (None: the site's number); labels: free key-value pairs; name: for people,
+    generated when absent; project: the tenant; user: who submits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -101,6 +110,7 @@ class JobSpec(BaseModel):
     max_retries: int = Field(default=0, ge=0, le=MAX_RETRIES, strict=True)
     retry_exit_codes: tuple[Annotated[int, Field(ge=1, le=255, strict=True)], ...] = ()
     platform_retries: int | None = Field(default=None, ge=0, le=MAX_RETRIES, strict=True)
+    on_host_loss: OnHostLoss = OnHostLoss.REQUEUE
     warning_seconds: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
     warning_signal: str | None = None
     priority: int | None = Field(default=None, ge=0, le=HIGHEST_PRIORITY, strict=True)

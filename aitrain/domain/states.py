@@ -122,7 +122,7 @@ STATES: dict[State, StateRow] = {
         runs=True,
     ),
     State.INTERRUPTING: StateRow(
-        "still running, or still preparing; a stop order was received",
+        "still running, or still preparing; a stop order was received, or it is evicted from its host",
         InfoCode.JOB_INTERRUPTING,
         holds_units=True,
         on_host=True,
@@ -168,22 +168,23 @@ MOVES: tuple[Move, ...] = (
     Move(State.QUEUED, State.INTERRUPTED, "it was stopped before it was placed"),
     Move(State.QUEUED, State.ERROR, "the platform gave it up"),
     Move(State.INITIALIZING, State.PENDING, "its data is on the host"),
-    Move(State.INITIALIZING, State.INTERRUPTING, "a stop order was received"),
+    Move(State.INITIALIZING, State.INTERRUPTING, "a stop order was received, or it is evicted from its host"),
     Move(State.INITIALIZING, State.FAILED, "its data could not be read, by its own fault"),
     Move(State.INITIALIZING, State.ERROR, "its data could not be copied, by the platform's fault"),
     Move(State.INITIALIZING, State.QUEUED, "a fault of the platform (a lost host, an outage) is to be tried again"),
     Move(State.PENDING, State.RUNNING, "its container started"),
-    Move(State.PENDING, State.INTERRUPTING, "a stop order was received"),
+    Move(State.PENDING, State.INTERRUPTING, "a stop order was received, or it is evicted from its host"),
     Move(State.PENDING, State.FAILED, "its image or command could not be started"),
     Move(State.PENDING, State.ERROR, "the engine could not start it"),
     Move(State.PENDING, State.QUEUED, "a fault of the platform (a lost host, an outage) is to be tried again"),
     Move(State.RUNNING, State.FINALIZING, "its container ended"),
-    Move(State.RUNNING, State.INTERRUPTING, "a stop order was received"),
+    Move(State.RUNNING, State.INTERRUPTING, "a stop order was received, or it is evicted from its host"),
     Move(State.RUNNING, State.TIMEOUT, "its timeout was reached"),
     Move(State.RUNNING, State.ERROR, "its host was lost and it may not be restarted"),
     Move(State.RUNNING, State.QUEUED, "its host was lost and it may be restarted"),
     Move(State.INTERRUPTING, State.FINALIZING, "its container was stopped"),
     Move(State.INTERRUPTING, State.INTERRUPTED, "nothing had run yet"),
+    Move(State.INTERRUPTING, State.QUEUED, "it is evicted, and nothing had run yet or its host was lost meanwhile"),
     Move(State.INTERRUPTING, State.ERROR, "its host was lost"),
     Move(State.TIMEOUT, State.FINALIZING, "its container was stopped"),
     Move(State.TIMEOUT, State.QUEUED, "its host was lost, and it has auto-restart"),
@@ -191,7 +192,11 @@ MOVES: tuple[Move, ...] = (
     Move(State.FINALIZING, State.DONE, "it exited with 0 and its data is pushed"),
     Move(State.FINALIZING, State.FAILED, "it ended with an error of its own and its data is pushed"),
     Move(State.FINALIZING, State.INTERRUPTED, "it was stopped or timed out, and its data is pushed"),
-    Move(State.FINALIZING, State.QUEUED, "it is to run again (auto-restart, a retry), and its data is pushed"),
+    Move(
+        State.FINALIZING,
+        State.QUEUED,
+        "it is to run again (auto-restart, retry, eviction), and its data is pushed",
+    ),
     Move(State.FINALIZING, State.ERROR, "its data could not be pushed, or the platform had ended it"),
     Move(State.DONE, State.QUEUED, "it was started again"),
     Move(State.INTERRUPTED, State.QUEUED, "it was started again"),
@@ -224,12 +229,14 @@ class EndCause(StrEnum):
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     STOPPED = "STOPPED"
     TIMED_OUT = "TIMED_OUT"
+    EVICTED = "EVICTED"
     DATA_REFUSED = "DATA_REFUSED"
     DATA_FAULT = "DATA_FAULT"
     IMAGE_REFUSED = "IMAGE_REFUSED"
     REGISTRY_UNAVAILABLE = "REGISTRY_UNAVAILABLE"
     START_REFUSED = "START_REFUSED"
     ENGINE_FAULT = "ENGINE_FAULT"
+    GPU_FAULT = "GPU_FAULT"
     CONTAINER_LOST = "CONTAINER_LOST"
     ENGINE_RESTARTED = "ENGINE_RESTARTED"
     HOST_CUT_OFF = "HOST_CUT_OFF"
@@ -264,6 +271,11 @@ CAUSES: dict[EndCause, CauseRow] = {
     ),
     EndCause.STOPPED: CauseRow("somebody stopped it", State.INTERRUPTED, InfoCode.JOB_INTERRUPTED),
     EndCause.TIMED_OUT: CauseRow("its timeout was reached", State.INTERRUPTED, InfoCode.JOB_TIMEOUT),
+    EndCause.EVICTED: CauseRow(
+        "its host, or a unit of it, was drained, and it was stopped there to run elsewhere",
+        State.INTERRUPTED,
+        InfoCode.JOB_EVICTED,
+    ),
     EndCause.DATA_REFUSED: CauseRow(
         "its data could not be read: wrong key, no right, no such container or data store",
         State.FAILED,
@@ -282,6 +294,9 @@ CAUSES: dict[EndCause, CauseRow] = {
         "its command could not be started", State.FAILED, InfoCode.JOB_CREATE_CONTAINER_ERROR
     ),
     EndCause.ENGINE_FAULT: CauseRow("the Docker Engine failed", State.ERROR, InfoCode.JOB_ERROR),
+    EndCause.GPU_FAULT: CauseRow(
+        "a GPU that was reserved for it was not clean or not sound", State.ERROR, InfoCode.JOB_ERROR
+    ),
     EndCause.CONTAINER_LOST: CauseRow(
         "its container vanished from the engine", State.ERROR, InfoCode.JOB_INTERRUPTED_BY_PLATFORM
     ),

@@ -14,10 +14,12 @@ from aitrain.store.answers import (
     Ordered,
     Seen,
     Submitted,
+    UnitCount,
 )
 from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
+from aitrain.store.fleet import DeadHosts, Removed
 from aitrain.store.redis_store import Store
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "CopyBegun",
     "CopyLease",
     "DataStoreRow",
+    "DeadHosts",
     "Heard",
     "HostJob",
     "HostTiming",
@@ -35,9 +38,11 @@ __all__ = [
     "LogLine",
     "Moved",
     "Ordered",
+    "Removed",
     "Seen",
     "Store",
     "Submitted",
+    "UnitCount",
     "fence",
     "token",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,6 +119,14 @@ class Ordered:
 
 
 @dataclass(frozen=True)
+class UnitCount:
+    """Units of one flavor: those that hosts offer that are alive, and those of them that jobs may have now."""
+
+    offered: int
+    free: int
+
+
+@dataclass(frozen=True)
 class HostTiming:
     """How a host is to be judged. ttl_ms: its lease lasts so long after each word of it; lost_ms: so long after its
     last word it has stopped its containers, and is lost.
@@ -139,11 +148,12 @@ class Heard:
 class HostJob:
     """What a host's agent needs to know of one of its jobs.
 
-    started: its container has run; starting: it may have been started; lease_live: a worker is at its step; resend:
-    its step went silent and its message is to be sent again; left_ms: of its timeout, None if it has none or does not
-    run; timeout_s: 0 for none; asked_s: the timeout that the job itself asked for and got, 0 if none; warning_s: so
-    long before its timeout it is warned, by a file and by warning_signal, if that is not empty; recopy: the id of an
-    order to copy its data that went silent, and whose message is to be sent again.
+    started: its container has run; starting: it may have been started; evicting: it is stopped to run elsewhere;
+    lease_live: a worker is at its step; resend: its step went silent and its message is to be sent again; left_ms: of
+    its timeout, None if it has none or does not run; timeout_s: 0 for none; asked_s: the timeout that the job itself
+    asked for and got, 0 if none; warning_s: so long before its timeout it is warned, by a file and by warning_signal,
+    if that is not empty; recopy: the id of an order to copy its data that went silent, and whose message is to be sent
+    again; unit_ids: the units that it holds.
     """
 
     job_id: str
@@ -153,6 +163,7 @@ class HostJob:
     state: State
     started: bool = False
     starting: bool = False
+    evicting: bool = False
     lease_live: bool = False
     resend: bool = False
     left_ms: int | None = None
@@ -161,11 +172,13 @@ class HostJob:
     warning_s: int = 0
     warning_signal: str = ""
     recopy: str = ""
+    unit_ids: tuple[str, ...] = ()
 
 
 def to_host_job(row: dict[str, Any]) -> HostJob:
     """From the rows of heartbeat.lua and host_jobs.lua."""
-    return HostJob(**{**row, "kind": Kind(row["kind"]), "state": State(row["state"])})
+    decoded = {"kind": Kind(row["kind"]), "state": State(row["state"]), "unit_ids": tuple(json.loads(row["unit_ids"]))}
+    return HostJob(**{**row, **decoded})
 
 
 def to_moved(answer: dict[str, Any]) -> Moved:

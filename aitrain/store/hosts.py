@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.store.answers import Heard, HostJob, HostTiming, Kept, Seen, to_host_job
+from aitrain.store.answers import Heard, HostJob, HostTiming, Kept, Seen, UnitCount, to_host_job
 from aitrain.store.connection import Connection
 
 
@@ -14,15 +14,22 @@ class Hosts(Connection):
     """What a host's agent says and asks."""
 
     def join_host(
-        self, host: str, *, instance: str, units: Mapping[str, Sequence[str]], max_jobs: int, timing: HostTiming
+        self,
+        host: str,
+        *,
+        instance: str,
+        units: Mapping[str, Sequence[str]],
+        max_jobs: int,
+        timing: HostTiming,
+        faults: Mapping[str, Mapping[str, str]] | None = None,
     ) -> bool:
         """Registers a host with the units it offers, by flavor. True: a job may wait for them.
 
-        instance: which machine it is. Raises InvalidInput while another machine holds the lease of this name, or has
-        jobs: it may run them, and it has their data.
+        instance: which machine it is; faults: see report_faults, None: as they stand. Raises InvalidInput while another
+        machine holds the lease of this name, or has jobs: it may run them, and it has their data.
         """
         arguments = {"host": host, "instance": instance, "max_jobs": max_jobs, "units": units, **asdict(timing)}
-        answer = self._run("join_host", arguments)
+        answer = self._run("join_host", arguments if faults is None else {**arguments, "faults": faults})
         if not answer["joined"]:
             raise InvalidInput.of(
                 "host.name", host, "is the name of another machine that is alive or still has jobs",
@@ -47,14 +54,22 @@ class Hosts(Connection):
         )  # fmt: skip
         return Heard([to_host_job(row) for row in answer["jobs"]], answer["place"]) if answer["known"] else None
 
-    def report_faults(self, host: str, *, instance: str, faults: Mapping[str, Mapping[str, str]]) -> bool:
+    def report_faults(
+        self, host: str, *, instance: str, faults: Mapping[str, Mapping[str, str]], beside: bool = False
+    ) -> bool:
         """Sets which units the host's agent finds unfit, and why, by flavor and unit: all of them, in place of those it
         reported before. They are given to no job; a job that holds one keeps it.
 
-        True: a unit came free, and a job may wait for it. Nothing changes if another machine has the host's name now.
+        beside: what it reported before stands, too, until its next full report. True: a unit came free, and a job may
+        wait for it. Nothing changes if another machine has the host's name now.
         """
-        answer = self._run("report_faults", {"host": host, "instance": instance, "faults": faults})
+        arguments = {"host": host, "instance": instance, "faults": faults, "beside": beside}
+        answer = self._run("report_faults", arguments)
         return bool(answer["waiting"])
+
+    def units(self) -> dict[str, UnitCount]:
+        """How many units of each flavor there are, by flavor. Costs every host."""
+        return {flavor: UnitCount(*counted) for flavor, counted in dict(self._run("flavor_units", {})).items()}
 
     def host_jobs(self, host: str, only: str = "", *, instance: str | None = None) -> list[HostJob] | None:
         """What the host should be doing now; of one job only, if its id is given.

@@ -58,13 +58,15 @@ class SiteFacts:
     """What the keys of a site say. Times: Unix ms.
 
     now_ms: by the server's clock; sweeps: when each succeeded last, by its worker's clock; live_hosts: names of hosts
-    whose lease holds; holder: which machine holds the lease of the host that was asked for, "" if none does.
+    whose lease holds, away_hosts of the others; holder: which machine holds the lease of the host that was asked for,
+    "" if none does.
     """
 
     now_ms: int
     sweeps: Mapping[str, int]
     live_hosts: tuple[str, ...]
     holder: str
+    away_hosts: tuple[str, ...] = ()
 
 
 class Inspection:
@@ -118,8 +120,11 @@ class Inspection:
             now_ms = int(1000 * self._time())
             sweeps: Any = self._redis.hgetall(key("sweeps"))
             live: Any = self._redis.zrangebyscore(key("hosts"), f"({now_ms}", "+inf")
+            away: Any = self._redis.zrangebyscore(key("hosts"), "-inf", now_ms)
             instance = self._redis.hget(key("host", host), "instance") if host in live else None
-        return SiteFacts(now_ms, {name: int(at) for name, at in sweeps.items()}, tuple(live), str(instance or ""))
+        return SiteFacts(
+            now_ms, {name: int(at) for name, at in sweeps.items()}, tuple(live), str(instance or ""), tuple(away)
+        )
 
     def data_stores(self) -> list[DataStoreRow]:
         """The data stores of all projects."""

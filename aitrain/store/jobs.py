@@ -14,7 +14,7 @@ from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
 from aitrain.store.answers import Moved, Submitted, to_moved
 from aitrain.store.connection import Connection, fence, token
-from aitrain.store.records import job_fields, ledger_fields, to_job
+from aitrain.store.records import job_fields, ledger_fields, to_job, unsettled
 
 
 class Jobs(Connection):
@@ -95,13 +95,14 @@ class Jobs(Connection):
         pipe = self._redis.pipeline(transaction=True)
         for job_id in job_ids:
             pipe.hgetall(self._key("job", job_id))
+            pipe.get(self._key("settled", job_id))
             pipe.lrange(self._key("history", job_id), 0, -1)
             pipe.lrange(self._key("attempts", job_id), 0, -1)
         found = self._ask(pipe.execute)
-        triples = zip(job_ids, found[0::3], found[1::3], found[2::3], strict=True)
+        of_each = zip(job_ids, found[0::4], found[1::4], found[2::4], found[3::4], strict=True)
         return [
-            to_job(job_id, fields, history, ends)
-            for job_id, fields, history, ends in triples
+            to_job(job_id, *unsettled(fields, settled, history), ends)
+            for job_id, fields, settled, history, ends in of_each
             if fields and "deleted_ms" not in fields
         ]
 

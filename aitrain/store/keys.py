@@ -25,7 +25,14 @@ class Key:
 
 LEGEND: dict[str, Key] = {
     "job": Key("job:{id}", "hash: the job; its fields stand in records.py"),
-    "history": Key("job:{id}:history", "list of JSON: every move, oldest first"),
+    "settled": Key(
+        "job:{id}:settled", "text: of a job that has ended, its history and long fields; see lua/shared/settling.lua"
+    ),
+    "history": Key(
+        "job:{id}:history",
+        "list of JSON [at_ms, state, attempt, code, message]: every move, oldest first, until it ends; the last two "
+        "are left out where the state says as much",
+    ),
     "attempts": Key("job:{id}:attempts", "list of JSON: how each earlier attempt ended"),
     "log": Key("job:{id}:log:{attempt}", "list of JSON [time, text]: what the container wrote, as far as it is kept"),
     "copy": Key("job:{id}:copy", "hash: the last order to copy its data while it ran; its fields stand in records.py"),
@@ -46,6 +53,9 @@ LEGEND: dict[str, Key] = {
     "flavors": Key("flavors", "set: flavors that a host has ever offered"),
     "free": Key("free:{flavor}", "zset: hosts that may take jobs of a flavor, by number of free units"),
     "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),
+    "drains": Key("due:drain", "zset: hosts of which something is drained, by the time at which its jobs are evicted"),
+    "removed": Key("hosts:removed", "hash: removed host whose queues may hold messages -> id of the order"),
+    "dropped": Key("queues:dropped", "hash: queue -> JSON: how many messages of a dead host were dropped from it"),
     "host": Key("host:{host}", "hash: what a host said when it joined; its fields stand in records.py"),
     "host_units": Key("host:{host}:units:{flavor}", "hash: unit id -> its job's id, '' if free, '!' if aside"),
     "host_aside": Key("host:{host}:aside", "hash: 'flavor/unit' -> JSON: why no job gets the unit; see units.lua"),

@@ -7,6 +7,7 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     lease_holder    which worker is at its step; lease_ms: until when unless renewed
     stop_op, start_op, push_op  the ids of the last orders that did something: one that is sent again finds itself here
     avoid           the host where the platform failed it last
+    evicting        whether it is stopped to run elsewhere; an order to stop it takes that back
     stop_asked, delete_asked  whether somebody ordered it to stop, or to be gone when it has ended
     warning_s, warning_signal  when and how its container is warned of its timeout
     due_ms          when its step's message is sent again, unless a worker takes it up before
@@ -19,10 +20,13 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
     kept_host       which host is kept for it while it waits
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
+When a job ends, its history and its fields of more than 64 bytes move to the key `settled`, and what meant something
+only while it ran goes; what moved comes back with the next attempt (lua/shared/settling.lua).
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
 Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
 word), lost_ms (so long after that it is lost); cordon_ms, cordon_by, cordon_reason (since when, by whom and why it is
-given no more jobs), cordon_op, uncordon_op (the ids of the last orders).
+given no more jobs), drain_ms (when its jobs are evicted, 0: never; absent if it is not drained), cordon_op, uncordon_op
+(the ids of the last orders).
 """
 
 from __future__ import annotations
@@ -34,8 +38,10 @@ from typing import Any
 from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import LedgerRow, Policy, Terms
 from aitrain.domain.copying import DataCopy
-from aitrain.domain.job import Job
+from aitrain.domain.host import FlavorView, HeldJob, HostView, UnitView
+from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import JobSpec
+from aitrain.domain.states import STATES, InfoCode, State
 
 
 def job_fields(admitted: Admitted) -> dict[str, str]:
@@ -65,9 +71,29 @@ def to_job(job_id: str, fields: dict[str, str], history: list[str], attempts: li
     values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
     values["labels"] = json.loads(fields.get("labels", "{}"))
     values["progress"] = json.loads(fields.get("progress", "{}"))
-    values["history"] = [json.loads(entry) for entry in history]
+    values["history"] = [_move(*json.loads(entry)) for entry in history]
     values["earlier_attempts"] = [json.loads(entry) for entry in attempts]
     return Job.model_validate(values)
+
+
+def unsettled(fields: dict[str, str], settled: str | None, history: list[str]) -> tuple[dict[str, str], list[str]]:
+    """A job's fields and history, wherever they stand. settled: see lua/shared/settling.lua; None: it has not ended."""
+    text, long, at = (settled or "").encode(), dict[str, str](), 0
+    while at < len(text):
+        start = text.index(b"\n", at) + 1
+        name, _, size = text[at:start].decode().partition(" ")
+        at = start + int(size)
+        long[name] = text[start:at].decode()
+    moves = [json.dumps(entry) for entry in json.loads(long.pop("history", "[]"))]
+    return long | fields, moves or history
+
+
+def _move(at_ms: int, state: str, attempt: int, code: str | None = None, message: str = "") -> HistoryEntry:
+    """A move as the history keeps it."""
+    known = State(state)
+    return HistoryEntry(
+        at_ms=at_ms, state=known, attempt=attempt, code=InfoCode(code or STATES[known].code), message=message
+    )
 
 
 def to_copy(fields: dict[str, str]) -> DataCopy:
@@ -103,3 +129,28 @@ def to_ledger_row(project: str, key: str, row: str) -> LedgerRow:
         project, held["flavor"], held["units"], Decimal(held["hourly_price"]), held["host"], Policy(held["policy"])
     )
     return LedgerRow(job_id, int(attempt), int(minute), held["begins_ms"], terms)
+
+
+def to_host_view(row: dict[str, Any]) -> HostView:
+    """A host from a row of host_rows.lua. Lua writes an empty list as an object."""
+    cordon = row.get("cordon") or {}
+    flavors = [
+        FlavorView(flavor=flavor, units=tuple(sorted((_to_unit(unit) for unit in units), key=lambda unit: unit.id)))
+        for flavor, units in sorted(dict(row["flavors"]).items())
+    ]
+    jobs = [HeldJob.model_validate(job) for job in list(row["jobs"])]
+    return HostView(
+        name=row["host"], seen_ms_ago=row["seen_ms_ago"], max_jobs=row["max_jobs"], alive=row["alive"],
+        lost=row["lost"], fit=row["fit"], drain_ms=row.get("drain_ms"), cordon_ms=cordon.get("ms"),
+        cordon_by=cordon.get("by", ""), cordon_reason=cordon.get("reason", ""), flavors=tuple(flavors),
+        jobs=tuple(sorted(jobs, key=lambda job: job.id)),
+    )  # fmt: skip
+
+
+def _to_unit(unit: dict[str, Any]) -> UnitView:
+    aside = unit.get("aside") or {}
+    return UnitView(
+        id=unit["id"], job_id="" if unit["stands"] in ("", "!") else unit["stands"], fault=aside.get("agent"),
+        fault_ms=aside.get("agent_ms"), cordon=aside.get("operator"), cordon_by=aside.get("operator_by", ""),
+        cordon_ms=aside.get("operator_ms"), drain_ms=aside.get("drain_ms"),
+    )  # fmt: skip

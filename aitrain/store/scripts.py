@@ -23,6 +23,7 @@ from aitrain.store.keys import lua_functions
 # The functions that scripts share, in this order: a file may call what stands in those before it.
 SHARED = (
     "call",
+    "settling",
     "jobs",
     "use",
     "units",
@@ -38,6 +39,7 @@ SHARED = (
     "moves",
     "hosts",
     "orders",
+    "evictions",
 )
 
 

@@ -51,7 +51,9 @@ class Steps(Connection):
 
     def set_progress(self, job_id: str, fence: str, progress: Mapping[str, VolumeProgress]) -> bool:
         """Writes how far the copies of an attempt are, by mount path; False if the fence is not the current one."""
-        text = json.dumps({path: now.model_dump() for path, now in progress.items()})
+        # What is left out is 0; it is kept for every job.
+        told = {path: now.model_dump(exclude_defaults=True) for path, now in progress.items()}
+        text = json.dumps(told, separators=(",", ":"))
         return self.set_fields(job_id, fence, {"progress": text})
 
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 # command -> the Debian package that brings it
 needed=(
   redis-server:redis-server dockerd:docker.io runc:runc docker-registry:docker-registry debootstrap:debootstrap
-  busybox:busybox-static ip:iproute2 nsenter:util-linux setpriv:util-linux tar:tar git:git
+  busybox:busybox-static ip:iproute2 nsenter:util-linux setpriv:util-linux tar:tar git:git tcc:tcc
 )
 missing=()
 for pair in "${needed[@]}"; do

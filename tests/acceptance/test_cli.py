@@ -41,6 +41,17 @@ def aitrain(fleet: Fleet) -> Shell:
     return Shell(fleet.site.environment())
 
 
+def test_what_a_job_may_ask_for(aitrain: Shell) -> None:
+    def of_cpus() -> dict[str, object]:
+        flavors = {flavor["id"]: flavor for flavor in json.loads(aitrain("flavor", "list", "--json"))}
+        assert (flavors["h100"]["brand"], flavors["h100"]["offered"], flavors["h100"]["free"]) == ("NVIDIA", 0, 0)
+        return dict(flavors["cpu"])
+
+    cpu = eventually(lambda: found if (found := of_cpus())["free"] == 2 else None, 30, "a host")
+    assert (cpu["kind"], cpu["cpu"], cpu["memory_gib"], cpu["default"], cpu["offered"]) == ("cpu", "1", "4", True, 2)
+    assert "v100s *" in aitrain("flavor", "list")
+
+
 def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
     said = aitrain(
         "job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--name", "first", "--env", "TOKEN=hunter2", "--label", "a=b",

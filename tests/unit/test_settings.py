@@ -23,7 +23,7 @@ def test_nested_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AITRAIN_HOST__UNITS", '{"h100": ["GPU-a", "GPU-b"]}')
     settings = load_settings()
     assert settings.host.unit_ids == {"h100": ["GPU-a", "GPU-b"]}
-    assert settings.host.jobs_at_once == 4
+    assert settings.host.most_jobs(2) == 4
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,9 @@ def test_nested_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AITRAIN_HOST__DATA_DIR", "relative", "host.data_dir"),
         ("AITRAIN_HOST__CA_FILE", "relative", "host.ca_file"),
         ("AITRAIN_HOST__UNITS", '{"v100s": ["GPU-a", "GPU-a"]}', "host.units"),
+        ("AITRAIN_HOST__INVENTORY", "guessed", "host.inventory"),
+        ("AITRAIN_FLAVORS", "{}", "flavors"),
+        ("AITRAIN_FLAVORS__CPU__KIND", "tpu", "flavors.cpu.kind"),
         ("AITRAIN_CONFIG", "/does/not/exist.toml", "AITRAIN_CONFIG"),
     ],
 )
@@ -45,6 +48,27 @@ def test_a_wrong_setting_is_named(name: str, value: str, field: str, monkeypatch
     with pytest.raises(InvalidInput) as caught:
         load_settings()
     assert caught.value.problems[0].field == field
+
+
+CPU = {"kind": "cpu", "cpu": 1, "memory_gib": 1, "hourly_price": 0}
+
+
+@pytest.mark.parametrize(
+    ("flavors", "field", "said"),
+    [
+        ({"a": {**CPU, "default": True}, "b": {**CPU, "default": True}}, "flavors", "a, b are all the default"),
+        ({"a": {**CPU, "model": "H100"}}, "flavors.a", "is of kind cpu and has brand, model"),
+        ({"a": {**CPU, "max_units": 0}}, "flavors.a.max_units", "greater than or equal to 1"),
+        ({"a": {**CPU, "disk_gib": -1}}, "flavors.a.disk_gib", "greater than or equal to 0"),
+        ({"A": CPU}, "flavors.A", "match"),
+    ],
+)
+def test_a_wrong_catalogue_is_named(flavors: dict[str, object], field: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        load_settings(flavors=flavors)
+    problem = caught.value.problems[0]
+    assert problem.field.startswith(field)
+    assert said in problem.message
 
 
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ class Actor:
                 self._stopping.discard(container.id)
 
     def _mark_order(self, job: HostJob) -> None:
-        cause = ORDERS.get(job.state)
+        cause = EndCause.EVICTED if job.evicting else ORDERS.get(job.state)
         if cause is not None:
             try:
                 Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence).mark_ordered(cause)

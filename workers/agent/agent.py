@@ -11,7 +11,9 @@ from workers.agent.acting import Actor
 from workers.agent.cleanup import CleanUp
 from workers.agent.events import Events
 from workers.agent.fencing import Fence
+from workers.agent.gpus import GpuWatch
 from workers.agent.heartbeat import Heartbeat
+from workers.agent.inventory import Inventory
 from workers.agent.logs import Logs
 from workers.agent.looking import Reconcile
 from workers.agent.pulse import Pulse
@@ -30,7 +32,9 @@ def run(settings: Settings) -> int:
     actor = Actor(machine)
     reconcile = Reconcile(machine, stopping, actor)
     pulse = Pulse(settings.host.data_dir)
-    heartbeat = Heartbeat(machine, stopping, actor, reconcile, pulse)
+    inventory = Inventory(settings)
+    heartbeat = Heartbeat(machine, stopping, actor, reconcile, pulse, inventory)
+    watch = [GpuWatch(machine, stopping, inventory, heartbeat, actor)] if inventory.to_be_looked_at else []
     for loop in (
         heartbeat,
         reconcile,
@@ -40,6 +44,7 @@ def run(settings: Settings) -> int:
         # Not before the store was asked once: a machine that was off for long may still have its jobs.
         Fence(machine, stopping, pulse, may_look=heartbeat.tried.is_set),
         TimeKeeper(machine, stopping, heartbeat.orders),
+        *watch,
     ):
         loop.start()
     stopping.wait()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aitrain.domain.states import State
 from aitrain.store import HostJob
 from workers import clock
 from workers.agent.acting import Actor
+from workers.agent.inventory import Inventory
 from workers.agent.looking import Reconcile
 from workers.agent.loop import Loop
 from workers.agent.pulse import Pulse
@@ -18,16 +19,26 @@ from workers.machine import Machine
 
 log = logging.getLogger(__name__)
 
+# A driver that must wake its GPUs takes seconds for each.
+FIRST_LOOK_SECONDS = 20.0
+
 
 class Heartbeat(Loop):
     """The agent's tie to the store."""
 
     def __init__(
-        self, machine: Machine, stopping: threading.Event, actor: Actor, reconcile: Reconcile, pulse: Pulse
+        self,
+        machine: Machine,
+        stopping: threading.Event,
+        actor: Actor,
+        reconcile: Reconcile,
+        pulse: Pulse,
+        inventory: Inventory,
     ) -> None:
         super().__init__(machine, stopping)
-        self._actor, self._reconcile, self._pulse = actor, reconcile, pulse
+        self._actor, self._reconcile, self._pulse, self._inventory = actor, reconcile, pulse, inventory
         self._joined = reconcile.joined
+        self._offered: Mapping[str, Sequence[str]] = {}
         self._orders: tuple[float, Sequence[HostJob]] = (0.0, ())
         self._was_fit = False
         self.tried = threading.Event()
@@ -39,7 +50,7 @@ class Heartbeat(Loop):
     def run_once(self) -> None:
         """One heartbeat."""
         try:
-            if not self._joined.is_set():
+            if not self._joined.is_set() or self._inventory.stock.offer.units != self._offered:
                 self._join()
             self._beat()
         finally:
@@ -83,16 +94,19 @@ class Heartbeat(Loop):
 
     def _join(self) -> None:
         """Registers the host with its units; jobs that waited for them are placed."""
-        host = self.machine.settings.host
+        # A driver that says nothing must not keep a host from its jobs: it joins again when its GPUs are found.
+        self._inventory.looked.wait(FIRST_LOOK_SECONDS)
+        host, stock = self.machine.settings.host, self._inventory.stock
         awaited = self.machine.store.join_host(
             host.name,
             instance=self.machine.instance,
-            units=host.unit_ids,
-            max_jobs=host.jobs_at_once,
+            units=stock.offer.units,
+            max_jobs=host.most_jobs(stock.offer.count),
             timing=self.machine.host_timing,
+            faults=stock.faults,
         )
+        self._offered = stock.offer.units
         self._joined.set()
-        offered = ", ".join(f"{len(ids)} x {flavor}" for flavor, ids in host.unit_ids.items())
-        log.info("host %s joined with %s", host.name, offered)
+        log.info("host %s joined with %s", host.name, stock.offer)
         if awaited:
             self._actor.place_waiting()

@@ -41,7 +41,7 @@ class Do(StrEnum):
     REPORT_EXIT = "the job goes to FINALIZING with the engine's times and exit code"
     REPORT_LOST = "the job ran and its container is gone: what it left in its volumes is pushed"
     STOP = "SIGTERM, the grace period, SIGKILL"
-    NOTHING_RAN = "the job was stopped before anything of it ran: it is INTERRUPTED"
+    NOTHING_RAN = "the job was stopped before anything of it ran: it is INTERRUPTED, or QUEUED again if it was evicted"
     REMOVE = "remove it, killing it if it runs"
     ORPHAN = "stop it after a while: the store may have been put back from a backup by mistake"
 

@@ -8,9 +8,11 @@ from aitrain.store import HostJob
 from workers.agent.errands import Errands
 from workers.agent.verdict import end_cause, message
 from workers.clock import booted_ms
+from workers.gpus.offer import may_offer
 from workers.ledger import unwritten_rows
 from workers.machine import Machine
 from workers.runtime import Container
+from workers.unrun import end_unrun
 from workers.workspace import Workspace
 
 
@@ -34,7 +36,7 @@ class Reports:
             self.running(job, container)
         engine, code = self._machine.engine, container.exit_code or 0
         workspace = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence)
-        cause = workspace.ordered or end_cause(
+        cause = self._ordered(workspace, container) or end_cause(
             container,
             engine.ending(container),
             live_restore=engine.live_restore(),
@@ -52,6 +54,13 @@ class Reports:
         ran_ms = (container.finished_ms or 0) - (container.started_ms or 0)
         self._finalize(job, cause, message(cause, code), fields, ran_ms)
 
+    @staticmethod
+    def _ordered(workspace: Workspace, container: Container) -> EndCause | None:
+        """By what order it was stopped, if it was. One that had ended by itself before it could be evicted was not."""
+        cause = workspace.ordered
+        too_late = (container.finished_ms or 0) < (workspace.ordered_ms or 0)
+        return None if cause is EndCause.EVICTED and too_late else cause
+
     def _was_fenced(self, workspace: Workspace, container: Container) -> bool:
         """Whether this host stopped it to be safe. A stop that failed then says nothing of an end long after."""
         marked_ms = workspace.fenced_ms
@@ -67,10 +76,8 @@ class Reports:
         """The job was stopped before anything of it ran."""
         workspace = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence)
         workspace.settle()
-        moved = self._machine.store.transition(
-            job.job_id, job.fence, State.INTERRUPTED, only_from=[State.INTERRUPTING], message="stopped before it ran"
-        )
-        if not moved.moved:
+        moved = end_unrun(self._machine.store, job.job_id, job.fence)
+        if moved is None:
             workspace.unsettle()
             return
         self._errands.put("placement", lambda: self._machine.dispatcher.after(moved, State.INTERRUPTED))
@@ -89,7 +96,8 @@ class Reports:
         """A queue that this host's worker reads."""
         host = self._machine.settings.host
         # A job may outlast its host's offer of its flavor, whose queue the worker then does not read any more.
-        flavor = job.flavor if job.flavor in host.units else next(iter(host.units))
+        offered = may_offer(self._machine.settings)
+        flavor = job.flavor if job.flavor in offered else offered[0]
         return host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
 
     def _finalize(
@@ -103,8 +111,10 @@ class Reports:
         if held.fence != job.fence:
             return
         elapsed_ms = max(held.ran_ms, ran_ms or 0)
+        if held.end_cause or cause is EndCause.EVICTED:
+            why = held.message or why
         moved = self._machine.store.transition(
-            job.job_id, job.fence, State.FINALIZING, cause=cause, message=held.message if held.end_cause else why,
+            job.job_id, job.fence, State.FINALIZING, cause=cause, message=why,
             fields={**fields, "ran_ms": elapsed_ms}, rows=unwritten_rows(self._machine.settings, held, elapsed_ms),
         )  # fmt: skip
         if moved.moved:

@@ -42,6 +42,8 @@ def message(cause: EndCause, exit_code: int) -> str:
             return "it was killed because it used more memory than its units bring: ask for more units, or use less"
         case EndCause.STOPPED | EndCause.TIMED_OUT:
             return "it was stopped by order"
+        case EndCause.EVICTED:
+            return "its host is drained"
         case EndCause.ENGINE_RESTARTED:
             return "the Docker Engine of its host went down and took it along, or somebody killed its container there"
         case EndCause.HOST_CUT_OFF:

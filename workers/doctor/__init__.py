@@ -11,6 +11,7 @@ from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings
 from workers.doctor.finding import Finding, Verdict, worst
 from workers.doctor.probes import examine, probes
+from workers.gpus.offer import may_offer
 
 __all__ = ["Finding", "Verdict", "diagnose", "run"]
 
@@ -20,7 +21,7 @@ SECRET_LENGTH = 4
 
 def diagnose(settings: Settings, *, with_host: bool | None = None) -> list[Finding]:
     """Every finding. with_host: this machine as a host too; None: if its settings offer units. Raises nothing."""
-    wanted = bool(settings.host.units) if with_host is None else with_host
+    wanted = bool(may_offer(settings)) if with_host is None else with_host
     secrets = _secrets(settings)
     return [
         replace(finding, found=_without(secrets, finding.found))

@@ -104,12 +104,13 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def judge_directory(found: Directory) -> list[Finding]:
-    """Volumes can be laid there and given to jobs."""
+def judge_directory(found: Directory, promised: float = 0) -> list[Finding]:
+    """Volumes can be laid there and given to jobs. promised: bytes, by the flavors of the units on offer."""
     return [
         _usable(found),
         _giving(found),
         _real(found),
+        *([_share(found.space, promised)] if promised else ()),
         *room("host.disk", found.space, f"volumes in {found.path}", DATA_REMEDY),
     ]
 
@@ -148,6 +149,14 @@ def _real(found: Directory) -> Finding:
     if found.kind in REMOTE:
         return warn(check, f"{found.kind}: slow for many small files", "put host.data_dir on a disk of this machine")
     return ok(check, found.kind or "not told")
+
+
+def _share(space: Space, promised: float) -> Finding:
+    """The disk has what the flavors promise. It is not kept for anybody, so what is in use by now does not matter."""
+    check, found = "host.disk_share", f"{size(promised)} promised to jobs, the disk has {size(space.size)}"
+    if promised <= space.size:
+        return ok(check, found)
+    return warn(check, found, "offer fewer units in host.units, or give their flavors less disk_gib, or a larger disk")
 
 
 def room(check: str, space: Space, what: str, remedy: str) -> list[Finding]:

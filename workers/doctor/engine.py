@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from aitrain.domain.flavor import Kind
 from aitrain.settings import Settings
 from workers.doctor.clocks import clock
 from workers.doctor.finding import GIB, Finding, fail, ok, size, warn
+from workers.gpus.offer import may_offer
 from workers.runtime.inspection import EngineFacts
 
+Units = Mapping[str, Sequence[str]]
 # That of Docker Engine 20.10. Compared instead of the version, which other engines and distributions count otherwise.
 OLDEST_API = (1, 41)
 # For the system, the engine, worker and agent, beside what jobs may take.
@@ -23,11 +26,15 @@ BUILT_IN_NETWORKS = {"default"}
 DAEMON = "/etc/docker/daemon.json"
 
 
-def judge(facts: EngineFacts, settings: Settings, *, has_gpu_hook: bool) -> list[Finding]:
-    """Every check of the engine. has_gpu_hook: nvidia-container-runtime-hook is installed on this machine."""
+def judge(facts: EngineFacts, settings: Settings, units: Units, *, has_gpu_hook: bool) -> list[Finding]:
+    """Every check of the engine.
+
+    units: that the host offers, by flavor; has_gpu_hook: nvidia-container-runtime-hook is installed on this machine.
+    """
     return [
         version(facts), live_restore(facts), clock("engine.clock", facts.ahead_s, facts.error_s), storage(facts),
-        limits(facts), users(facts), network(facts, settings), memory(facts, settings), processors(facts, settings),
+        limits(facts), users(facts), network(facts, settings), memory(facts, settings, units),
+        processors(facts, settings, units),
         *([gpu_runtime(facts, has_hook=has_gpu_hook)] if offers_gpus(settings) else ()),
     ]  # fmt: skip
 
@@ -41,8 +48,8 @@ def unreachable(docker_url: str, complaint: str) -> Finding:
 
 
 def offers_gpus(settings: Settings) -> bool:
-    """Whether this machine's settings offer a GPU."""
-    return any(settings.flavors[name].kind is Kind.GPU for name in settings.host.units if name in settings.flavors)
+    """Whether this machine's settings offer a GPU, or have it find some."""
+    return any(settings.flavors[name].kind is Kind.GPU for name in may_offer(settings) if name in settings.flavors)
 
 
 def version(facts: EngineFacts) -> Finding:
@@ -114,10 +121,10 @@ def network(facts: EngineFacts, settings: Settings) -> Finding:
     )  # fmt: skip
 
 
-def memory(facts: EngineFacts, settings: Settings) -> Finding:
+def memory(facts: EngineFacts, settings: Settings, units: Units) -> Finding:
     """What is promised to jobs is there."""
     check = "host.memory"
-    promised = float(_promised(settings, "memory_gib")) * GIB
+    promised = float(promise(settings, units, "memory_gib")) * GIB
     found = f"{size(promised)} promised to jobs, {size(facts.memory)} there"
     if promised <= facts.memory - SYSTEM_BYTES:
         return ok(check, found)
@@ -125,9 +132,9 @@ def memory(facts: EngineFacts, settings: Settings) -> Finding:
     return (fail if promised > facts.memory * OVERSOLD_FAIL_SHARE else warn)(check, found, remedy)
 
 
-def processors(facts: EngineFacts, settings: Settings) -> Finding:
+def processors(facts: EngineFacts, settings: Settings, units: Units) -> Finding:
     """Too few processors make jobs slow, not wrong."""
-    check, promised = "host.processors", _promised(settings, "cpu")
+    check, promised = "host.processors", promise(settings, units, "cpu")
     found = f"{promised.normalize():f} promised to jobs, {facts.processors} there"
     if promised <= facts.processors:
         return ok(check, found)
@@ -145,17 +152,19 @@ def gpu_runtime(facts: EngineFacts, *, has_hook: bool) -> Finding:
         "install the NVIDIA container toolkit, then nvidia-ctk runtime configure --runtime=docker, and restart the "
         "engine"
     )
+    if facts.cdi_gpus:
+        return ok(check, "the engine knows GPUs by CDI")
     if facts.cdi:
-        return warn(check, "no runtime nvidia; the engine may know GPUs by CDI, which older engines do not use", remedy)
+        return warn(check, "no runtime nvidia; the engine may know GPUs by CDI, and does not tell", remedy)
     return fail(check, "the engine has neither the runtime nvidia nor GPUs by CDI", remedy)
 
 
-def _promised(settings: Settings, share: str) -> Decimal:
-    """The sum of a flavor's share (cpu, memory_gib) over all units that are offered."""
+def promise(settings: Settings, units: Units, share: str) -> Decimal:
+    """The sum of a flavor's share (cpu, memory_gib, disk_gib) over all units that are offered."""
     return sum(
         (
             len(ids) * getattr(settings.flavors[flavor], share)
-            for flavor, ids in settings.host.unit_ids.items()
+            for flavor, ids in units.items()
             if flavor in settings.flavors
         ),
         Decimal(0),

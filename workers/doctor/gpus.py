@@ -1,89 +1,72 @@
-"""GPUs of this machine: what nvidia-smi lists, and whether what is offered is there."""
+"""GPUs of this machine: whether what is offered is there and fit for a job, and what is left out."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from aitrain.domain.flavor import Kind
-from aitrain.settings import Settings
+from aitrain.settings import HostSettings, Settings
 from workers.doctor.finding import Finding, fail, ok, warn
-
-# Without its persistence daemon the driver wakes every GPU for this.
-ANSWER_SECONDS = 20.0
-GPU = re.compile(r"^GPU (\d+): (.*) \(UUID: (GPU-[^)]+)\)")
-SLICE = re.compile(r"^\s+MIG .*\(UUID: (MIG-[^)]+)\)")
+from workers.gpus.gpu import Gpu, Look
+from workers.gpus.health import dirt
+from workers.gpus.offer import gpu_units, offer
 
 
-@dataclass(frozen=True)
-class Gpus:
-    """What nvidia-smi lists: number -> id of whole GPUs, and the ids of slices of GPUs. None of both: it is absent.
-
-    trouble: what it says instead of a list.
-    """
-
-    whole: dict[str, str]
-    slices: frozenset[str]
-    models: tuple[str, ...]
-    absent: bool = False
-    trouble: str = ""
+def own_pids(looked: Look, container_ids: Collection[str]) -> set[int]:
+    """Of the processes on GPUs, those that run in these containers. (The kernel names a process's container.)"""
+    pids = {process.pid for gpu in looked.gpus for process in gpu.processes}
+    return {pid for pid in pids if any(container in _groups(pid) for container in container_ids)}
 
 
-def listed() -> Gpus:
-    """Asks nvidia-smi."""
+def _groups(pid: int) -> str:
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
-    except FileNotFoundError:
-        return Gpus({}, frozenset(), (), absent=True)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Gpus({}, frozenset(), (), trouble=str(error))
-    if done.returncode:
-        return Gpus({}, frozenset(), (), trouble=" ".join((done.stdout + done.stderr).split())[:300])
-    return parse(done.stdout)
+        return Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return ""
 
 
-def parse(text: str) -> Gpus:
-    """The output of `nvidia-smi -L`."""
-    lines = text.splitlines()
-    whole = [match for line in lines if (match := GPU.match(line))]
-    slices = frozenset(match[1] for line in lines if (match := SLICE.match(line)))
-    return Gpus({match[1]: match[3] for match in whole}, slices, tuple(sorted({match[2] for match in whole})))
+def judge(looked: Look, settings: Settings, own: Collection[int] = ()) -> list[Finding]:
+    """The driver works; every unit is a GPU that is there and fit for a job; none is offered twice, none left out.
 
-
-def judge(gpus: Gpus, settings: Settings) -> list[Finding]:
-    """The driver works; every unit is a GPU that is there; none is offered twice."""
-    offered = [
-        (flavor, unit)
-        for flavor, ids in settings.host.unit_ids.items()
-        if flavor in settings.flavors and settings.flavors[flavor].kind is Kind.GPU
-        for unit in ids
-    ]
-    twice = _twice(gpus, offered)
-    if gpus.absent:
+    own: ids of processes of this host's jobs.
+    """
+    offered = offer(settings, looked.gpus)
+    units = gpu_units(settings, offered.units)
+    twice = _twice(looked, units)
+    count = sum(len(ids) for ids in units.values())
+    if looked.absent:
+        if settings.host.inventory == "nvml":
+            remedy = "install the NVIDIA driver, or declare what this host offers in host.units"
+            return [fail("gpu.driver", "libnvidia-ml.so.1 is not on this machine", remedy)]
         unsure = warn(
-            "gpu.ids", f"nvidia-smi is not here: {len(offered)} GPUs are offered unseen",
-            "install the NVIDIA driver's tools, and compare host.units with `nvidia-smi -L`",
+            "gpu.ids", f"the NVIDIA driver is not here: {count} GPUs are offered unseen",
+            "install the NVIDIA driver, and compare host.units with `nvidia-smi -L`",
         )  # fmt: skip
         return [unsure, *twice]
-    if gpus.trouble:
+    if looked.trouble:
         remedy = "see that the driver is loaded and is as new as its libraries (dmesg; a restart after an upgrade)"
-        return [fail("gpu.driver", gpus.trouble, remedy), *twice]
-    known = {*gpus.whole, *gpus.whole.values(), *gpus.slices}
-    missing = [f"{unit} ({flavor})" for flavor, unit in offered if unit not in known]
-    here = f"{len(gpus.whole)} here ({', '.join(gpus.models) or 'none'})"
+        return [fail("gpu.driver", looked.trouble, remedy), *twice]
+    missing = [f"{unit} ({flavor})" for flavor, ids in units.items() for unit in ids if looked.find(unit) is None]
+    whole = [gpu for gpu in looked.gpus if gpu.number]
+    here = f"{len(whole)} here ({', '.join(sorted({gpu.model for gpu in whole})) or 'none'})"
     if missing:
         remedy = "write the ids that `nvidia-smi -L` shows into host.units, or a number of units that is there"
-        return [fail("gpu.ids", f"not there: {', '.join(missing)}; {here}", remedy), *twice]
-    return [ok("gpu.ids", f"{len(offered)} offered, {here}"), *twice]
+        ids = fail("gpu.ids", f"not there: {', '.join(missing)}; {here}", remedy)
+    elif not count:
+        ids = warn("gpu.ids", f"none offered, {here}", "see gpu.flavors, and `aitrain flavor list`")
+    else:
+        ids = ok("gpu.ids", f"{count} offered, {here}")
+    return [ids, *twice, *_left_out(offered.left_out), *_health(looked, units, settings.host, own)]
 
 
-def _twice(gpus: Gpus, offered: list[tuple[str, str]]) -> list[Finding]:
+def _twice(looked: Look, units: Mapping[str, Sequence[str]]) -> list[Finding]:
     """A GPU may be offered by number and by id, or in two flavors."""
     seen: dict[str, str] = {}
     clashes = []
-    for flavor, unit in offered:
-        gpu = gpus.whole.get(unit, unit)
+    for flavor, unit in ((flavor, unit) for flavor, ids in units.items() for unit in ids):
+        found = looked.find(unit)
+        gpu = found.uuid if found else unit
         if gpu in seen:
             clashes.append(f"{gpu} ({seen[gpu]} and {flavor})")
         seen.setdefault(gpu, flavor)
@@ -95,3 +78,30 @@ def _twice(gpus: Gpus, offered: list[tuple[str, str]]) -> list[Finding]:
             "give each flavor in host.units GPU ids of its own",
         )
     ]  # fmt: skip
+
+
+def _left_out(left_out: Mapping[str, str]) -> list[Finding]:
+    remedy = "give the site a flavor with its brand, model and gpu_memory_gib in [flavors], if jobs are to have it"
+    return [warn("gpu.flavors", f"{uuid} is not offered: {why}", remedy) for uuid, why in left_out.items()]
+
+
+def _health(
+    looked: Look, units: Mapping[str, Sequence[str]], host: HostSettings, own: Collection[int]
+) -> list[Finding]:
+    check, findings = "gpu.health", []
+    offered = {gpu.uuid: gpu for ids in units.values() for unit in ids if (gpu := looked.find(unit)) is not None}
+    for gpu in offered.values():
+        if gpu.faults:
+            remedy = "reset it (nvidia-smi --gpu-reset) or restart the machine; replace it if that does not help"
+            findings.append(fail(check, f"{gpu.uuid}: {'; '.join(gpu.faults)}", remedy))
+        elif left := "; ".join(_dirt(gpu, host, own)):
+            remedy = "end it, or name programs that may stay there in host.gpu_tolerated_programs"
+            findings.append(warn(check, f"{gpu.uuid}: {left}, and it is set aside", remedy))
+    return findings or ([ok(check, f"{len(offered)} are clean and sound")] if offered else [])
+
+
+def _dirt(gpu: Gpu, host: HostSettings, own: Collection[int]) -> Sequence[str]:
+    others = tuple(process for process in gpu.processes if process.pid not in own)
+    # Where a job runs, the memory is the job's.
+    used_mib = gpu.used_mib if len(others) == len(gpu.processes) else 0
+    return dirt(replace(gpu, processes=others, used_mib=used_mib), host)

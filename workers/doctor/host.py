@@ -9,9 +9,10 @@ from aitrain.settings import Settings
 from aitrain.store.inspection import SiteFacts
 from workers.agent.inventory import check_inventory
 from workers.doctor.finding import Finding, fail, ok
+from workers.gpus.offer import Offer
 
 
-def settings(given: Settings) -> Finding:
+def settings(given: Settings, offered: Offer) -> Finding:
     """Name and units are set, and the catalogue knows the flavors."""
     check = "host.settings"
     try:
@@ -19,8 +20,7 @@ def settings(given: Settings) -> Finding:
     except InvalidInput as error:
         found = "; ".join(f"{p.field}{f' {p.value!r}' if p.value else ''} {p.message}" for p in error.problems)
         return fail(check, found, "; ".join(problem.remedy for problem in error.problems))
-    offers = ", ".join(f"{len(ids)} x {flavor}" for flavor, ids in given.host.unit_ids.items())
-    return ok(check, f"{given.host.name} offers {offers}")
+    return ok(check, f"{given.host.name} offers {offered}")
 
 
 def name(given: Settings, facts: SiteFacts, instance: str) -> Finding:

@@ -16,7 +16,10 @@ from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
 from aitrain.vault import Vault
 from workers.datasync import inspection as data_stores
 from workers.doctor import disk, engine, gpus, host, server, site
-from workers.doctor.finding import Finding, fail, ok, warn
+from workers.doctor.finding import GIB, Finding, fail, ok, warn
+from workers.gpus import look
+from workers.gpus.offer import Offer, offer
+from workers.runtime import Engine
 from workers.runtime import inspection as engines
 
 # Twice what the slowest part may take by its own time limits; what these do not bound (a name that is not resolved, a
@@ -39,13 +42,13 @@ def probes(settings: Settings, *, with_host: bool) -> list[Probe]:
         chosen.append(("data_store", lambda: [site.no_data_store()]))
     if with_host:
         chosen += [
-            ("host", lambda: [host.settings(settings)]),
+            ("host", partial(_settings, settings)),
             ("host.name", partial(_name, settings)),
             ("host.data_dir", partial(_data_dir, settings)),
             ("engine", partial(_engine, settings)),
         ]
         if engine.offers_gpus(settings):
-            chosen.append(("gpu", lambda: gpus.judge(gpus.listed(), settings)))
+            chosen.append(("gpu", partial(_gpus, settings)))
     return chosen
 
 
@@ -168,7 +171,27 @@ def _data_store(alias: str, store: DataStore) -> list[Finding]:
 
 
 def _data_dir(settings: Settings) -> list[Finding]:
-    return disk.judge_directory(disk.directory(settings.host.data_dir, settings.host.container_user))
+    promised_gib = engine.promise(settings, _offered(settings).units, "disk_gib")
+    found = disk.directory(settings.host.data_dir, settings.host.container_user)
+    return disk.judge_directory(found, float(promised_gib) * GIB)
+
+
+def _offered(settings: Settings) -> Offer:
+    finds = settings.host.inventory == "nvml"
+    return offer(settings, look().gpus if finds else ())
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    return [host.settings(settings, _offered(settings))]
+
+
+def _gpus(settings: Settings) -> list[Finding]:
+    try:
+        ours = {container.id for container in Engine(settings.host, settings.namespace).containers()}
+    except (Unavailable, JobFault):
+        ours = set()  # the probe of the engine says it
+    looked = look()
+    return gpus.judge(looked, settings, gpus.own_pids(looked, ours))
 
 
 def _engine(settings: Settings) -> list[Finding]:
@@ -179,6 +202,6 @@ def _engine(settings: Settings) -> list[Finding]:
     has_hook = shutil.which("nvidia-container-runtime-hook") is not None
     return [
         ok("engine.reachable", f"answers at {settings.host.docker_url}"),
-        *engine.judge(facts, settings, has_gpu_hook=has_hook),
+        *engine.judge(facts, settings, _offered(settings).units, has_gpu_hook=has_hook),
         *disk.engine_room(facts.root),
     ]

@@ -25,6 +25,7 @@ def sweeps(facts: SiteFacts, timing: Timing) -> Finding:
     periods = {
         "mark_timeouts": timing.sweep_seconds, "place_waiting": timing.sweep_seconds,
         "bill_minutes": timing.billing_seconds, "recover_lost_hosts": timing.sweep_seconds,
+        "evict_drained": timing.sweep_seconds, "drop_dead_messages": timing.sweep_seconds,
     }  # fmt: skip
     start = "start `aitrain control` and, once per site, `aitrain beat`; agents do without meanwhile, but later"
     ages = {name: max(0.0, (facts.now_ms - at_ms) / 1000) for name, at_ms in facts.sweeps.items() if name in periods}
@@ -47,8 +48,17 @@ def hosts(facts: SiteFacts) -> Finding:
     check = "site.hosts"
     if not facts.live_hosts:
         return warn(check, "no host is alive: jobs will wait", "start `aitrain host` on a machine that offers units")
-    shown = ", ".join(facts.live_hosts[:8]) + (", ..." if len(facts.live_hosts) > 8 else "")
-    return ok(check, f"{len(facts.live_hosts)} alive: {shown}")
+    alive = f"{len(facts.live_hosts)} alive: {_first(facts.live_hosts)}"
+    if facts.away_hosts:
+        return warn(
+            check, f"{alive}; not heard of: {_first(facts.away_hosts)}",
+            "look at `aitrain host list`; start them again, or `aitrain host remove` those that are gone for good",
+        )  # fmt: skip
+    return ok(check, alive)
+
+
+def _first(hosts: Sequence[str]) -> str:
+    return ", ".join(hosts[:8]) + (", ..." if len(hosts) > 8 else "")
 
 
 def no_data_store() -> Finding:

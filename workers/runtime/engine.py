@@ -17,6 +17,7 @@ from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name
 from workers.runtime.faults import ImageAbsent, engine_errors, explanation, pull_fault, start_fault
+from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.pull import Pull
 
 log = logging.getLogger(__name__)
@@ -57,15 +58,20 @@ class Engine:
                 )
         return client
 
-    def prepare(self, spec: ContainerSpec, checkpoint: Callable[[], None]) -> Container:
+    def prepare(
+        self, spec: ContainerSpec, checkpoint: Callable[[], None], ready: Callable[[], None] = lambda: None
+    ) -> Container:
         """Creates a container, pulling its image if it is absent: see create and pull.
 
-        Creating comes first, because most images are there, and asking for them costs a request.
+        ready: called just before it is created; what it raises keeps it from being so. Creating comes first, because
+        most images are there, and asking for them costs a request.
         """
+        ready()
         try:
             return self.create(spec)
         except ImageAbsent:
             self.pull(spec.image, checkpoint)
+            ready()
             return self.create(spec)
 
     def pull(self, image: str, checkpoint: Callable[[], None]) -> None:
@@ -256,6 +262,9 @@ class Engine:
         gpus: dict[str, Any] = {}
         if spec.gpu_ids and self._has_gpu_runtime():
             gpus = {"runtime": "nvidia"}
+        elif spec.gpu_ids and has_cdi_gpus(self._info()):
+            names = [f"{CDI_GPU}{unit}" for unit in spec.gpu_ids]
+            gpus = {"device_requests": [DeviceRequest(driver="cdi", device_ids=names)]}
         elif spec.gpu_ids:
             gpus = {"device_requests": [DeviceRequest(device_ids=list(spec.gpu_ids), capabilities=[["gpu"]])]}
         return self._docker.api.create_host_config(

@@ -13,6 +13,8 @@ from aitrain.settings import HostSettings
 from workers.runtime.faults import engine_errors
 
 ANSWER_SECONDS = 10
+# What CDI names of NVIDIA's GPUs begin with; their UUID or number follows.
+CDI_GPU = "nvidia.com/gpu="
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class EngineFacts:
     """An engine as it describes itself. Sizes in bytes, times in seconds.
 
     limits: what it can hold a container to, of "memory", "swap", "cpu" and "pids"; security: names of its options, such
-    as "rootless"; cdi: it may know GPUs by CDI; ahead_s: its clock minus this machine's, true to error_s.
+    as "rootless"; cdi: it may know GPUs by CDI; cdi_gpus: it says that it does; ahead_s: its clock minus this
+    machine's, true to error_s.
     """
 
     version: str
@@ -29,6 +32,7 @@ class EngineFacts:
     swarm: bool
     runtimes: tuple[str, ...]
     cdi: bool
+    cdi_gpus: bool
     processors: int
     memory: int
     limits: frozenset[str]
@@ -64,6 +68,7 @@ def inspect(settings: HostSettings) -> EngineFacts:
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         runtimes=tuple(info.get("Runtimes") or ()),
         cdi=_may_have_cdi_gpus(info),
+        cdi_gpus=has_cdi_gpus(info),
         processors=int(info["NCPU"]),
         memory=int(info["MemTotal"]),
         limits=frozenset(limit for limit, field in LIMITS.items() if info.get(field)),
@@ -83,9 +88,11 @@ def _name(option: str) -> str:
     return option.partition(",")[0].removeprefix("name=")
 
 
+def has_cdi_gpus(info: dict[str, Any]) -> bool:
+    """Whether an engine says that it found GPUs by CDI; only newer ones list what they found."""
+    return any(str(device.get("ID", "")).startswith(CDI_GPU) for device in info.get("DiscoveredDevices") or ())
+
+
 def _may_have_cdi_gpus(info: dict[str, Any]) -> bool:
-    """Newer engines list the devices they found; older ones only say where they look."""
-    found = info.get("DiscoveredDevices")
-    if found is None:
-        return bool(info.get("CDISpecDirs"))
-    return any("nvidia.com/gpu" in str(device.get("ID", "")) for device in found)
+    """Older ones only say where they look."""
+    return has_cdi_gpus(info) or ("DiscoveredDevices" not in info and bool(info.get("CDISpecDirs")))

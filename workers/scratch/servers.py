@@ -154,11 +154,12 @@ def wait_until(condition: Callable[[], bool], seconds: float, complaint: Callabl
 
 
 class RedisServer(Server):
-    """A Redis that keeps an append-only file, as the job store needs."""
+    """A Redis that keeps an append-only file, as the job store needs; durable=False: none, for what is thrown away."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
         super().__init__(directory)
         self.port = free_port()
+        self._durable = durable
 
     @property
     def url(self) -> str:
@@ -169,7 +170,8 @@ class RedisServer(Server):
         """redis-server, on loopback only."""
         return [
             "redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory),
-            "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
+            "--appendonly", "yes" if self._durable else "no", "--appendfsync", "everysec", "--save", "",
+            "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
 
     def ready(self) -> bool:

@@ -17,4 +17,5 @@ job.delete_asked = '1'
 local to = job.state == 'QUEUED' and 'INTERRUPTED' or 'INTERRUPTING'
 if MOVES[job.state][to] then move(ARG.id, job, to, {op = ARG.op, cause = 'STOPPED', message = ARG.message}) end
 if STATES[job.state].ended then return told(true, job) end
+stop_eviction(ARG.id, job, ARG.message)
 return told(false, job, 'stopping')

@@ -1,5 +1,5 @@
 -- One heartbeat of a host: renews its lease, records how long its jobs were seen running, marks timeouts that were
--- reached, and brings back its orders.
+-- reached, evicts jobs from what is drained, and brings back its orders.
 -- ARG: host, instance, fit (it can start containers), ttl_ms, lost_ms, resend_ms, seen ([{id, fence, ran_ms}]).
 -- Returns {known, place, jobs = [host_row]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
@@ -28,6 +28,8 @@ local function send_again(id, counted, due)
   local sent = redis.call('HINCRBY', counted, 'resends', 1)
   redis.call('HSET', k_job(id), due, int(NOW + ARG.resend_ms * 2 ^ math.min(sent - 1, 6)))
 end
+
+if tonumber(redis.call('ZSCORE', k_drains(), host) or NOW + 1) <= NOW then evict_due(host) end
 
 local jobs = {}
 for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do

@@ -1,5 +1,6 @@
 -- Registers a host and what it offers, and gives it its lease. Run again at every start of its agent.
--- ARG: host, instance (which machine it is), max_jobs, units ({flavor = [ids]}), ttl_ms, lost_ms.
+-- ARG: host, instance (which machine it is), max_jobs, units ({flavor = [ids]}), ttl_ms, lost_ms;
+-- optional: faults (of units, as in report_faults).
 -- Returns {joined, waiting}. joined = false: another machine holds the lease of a host of this name, or still has jobs: it
 -- may run them, and has their data.
 -- waiting: jobs that wait for one of its flavors. Units that a job holds stay held; a unit that is not offered any more
@@ -14,7 +15,9 @@ end
 
 redis.call('HSET', k_host(host), 'instance', ARG.instance, 'max_jobs', int(ARG.max_jobs))
 host_is_here(host, ARG)
+redis.call('HDEL', k_removed(), host)
 if instance and instance ~= ARG.instance then set_faults(host, {}) end
+if ARG.faults then set_faults(host, ARG.faults) end
 for flavor in pairs(ARG.units) do redis.call('SADD', k_flavors(), flavor) end
 for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
   local offered = k_host_offers(host, flavor)

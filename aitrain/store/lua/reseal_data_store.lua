@@ -3,7 +3,7 @@
 -- Returns {done}. A repeat finds it done.
 local held = redis.call('HGET', k_data_stores(ARG.project), ARG.alias)
 local row = held and cjson.decode(held) or {}
-if row.sealed == ARG.old then
+if row.sealed == ARG.old and row.sealed ~= ARG.new then
   row.sealed = ARG.new
   redis.call('HSET', k_data_stores(ARG.project), ARG.alias, cjson.encode(row))
 end

@@ -14,11 +14,11 @@ if lease <= NOW then return told(false, job, 'away') end
 if job.instance and job.instance ~= redis.call('HGET', k_host(job.host), 'instance') then return told(false, job, 'replaced') end
 
 -- What is said of its end is what was said when it first came here.
-local said = job.message
-for _, text in ipairs(redis.call('LRANGE', k_history(ARG.id), 0, -1)) do
-  local entry = cjson.decode(text)
-  if entry.attempt == tonumber(job.attempt) and entry.state == 'FINALIZING' then
-    said = entry.message
+local said = job.message or ''
+for _, text in ipairs(history(ARG.id)) do
+  local _, state, attempt, _, message = unpack(cjson.decode(text))
+  if attempt == tonumber(job.attempt) and state == 'FINALIZING' then
+    said = message or ''
     break
   end
 end

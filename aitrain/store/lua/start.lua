@@ -12,6 +12,6 @@ if over then
 end
 redis.call('HSET', k_job(ARG.id), 'start_op', ARG.op)
 move(ARG.id, job, 'QUEUED', {
-  op = ARG.op, message = ARG.message, token = ARG.token, again = 'restart', attempt_message = job.message,
+  op = ARG.op, message = ARG.message, token = ARG.token, again = 'restart', attempt_message = job.message or '',
 })
 return told(true, job)

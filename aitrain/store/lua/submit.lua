@@ -6,7 +6,7 @@ local id, job = ARG.id, ARG.job
 local function answer()
   local best = redis.call('ZREVRANGE', k_free(job.flavor), 0, 0, 'WITHSCORES')
   return reply({
-    created = true, free = tonumber(best[2] or '0'), job = read_job(id), history = redis.call('LRANGE', k_history(id), 0, -1),
+    created = true, free = tonumber(best[2] or '0'), job = read_job(id), history = history(id),
   })
 end
 if redis.call('HEXISTS', k_job(id), 'deleted_ms') == 1 then return reply({deleted = true}) end

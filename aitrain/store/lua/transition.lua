@@ -22,6 +22,8 @@ if ARG.lost_ms and not is_lost(job.host, ARG.lost_ms) then return answer(false) 
 if job.state == 'FINALIZING' and ARG.to == 'QUEUED' then
   if job.stop_asked == '1' or job.push_asked == '1' or (ARG.again == 'restart' and job.auto_restart ~= '1') then return answer(false) end
 end
+-- Of the jobs that are stopped, only one that is evicted waits again.
+if job.state == 'INTERRUPTING' and ARG.to == 'QUEUED' and (job.evicting ~= '1' or job.stop_asked == '1') then return answer(false) end
 for _, state in ipairs(ARG.from) do
   if state == job.state then
     move(ARG.id, job, ARG.to, ARG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -58,6 +59,53 @@ class HostRules(RuleBasedStateMachine):
         assert found == (said if known else {})
         assert not self.store.report_faults(host, instance="another", faults={})
         assert self.redis.hgetall(self.keys("host_aside", host)) == entries
+
+    @rule(host=st.sampled_from(HOSTS), unit=st.sampled_from(UNITS), seconds=st.integers(-1, 90), late=st.booleans())
+    def drain(self, host: str, unit: str, seconds: int, late: bool) -> None:
+        """A host or a unit is drained, maybe with a deadline that passes before anybody looks."""
+        before = self._jobs()
+        with suppress(HostNotFound, InvalidInput):
+            self.store.cordon(host, unit, by="ann", reason="move", drain_ms=max(-1, 1000 * seconds))
+            self.now_ms += 100_000 if late else 0
+            evicted = self.store.sweep_drains(10)
+            assert self.store.sweep_drains(10) == [], "each is evicted once"
+            after = self._jobs()
+            for job_id in evicted:
+                assert before[job_id]["state"] in ("INITIALIZING", "PENDING", "RUNNING")
+                assert after[job_id]["state"] in (State.INTERRUPTING, State.TIMEOUT)
+            if unit == "" and (seconds == 0 or (late and seconds > 0)):
+                assert not any(
+                    after[job_id]["state"] in ("INITIALIZING", "PENDING", "RUNNING")
+                    for job_id in self.redis.smembers(self.keys("host_jobs", host))
+                )
+
+    @rule(host=st.sampled_from(HOSTS), force=st.booleans())
+    def remove_host(self, host: str, force: bool) -> None:
+        """A host is removed, if it is not alive and has no jobs."""
+        before = {job_id: job["state"] for job_id, job in self._jobs().items() if job.get("host") == host}
+        lease = self.redis.zscore(self.keys("hosts"), host)
+        try:
+            answer = self.store.remove_host(host, force=force, message="gone", keep_ms=0)
+        except HostNotFound:
+            assert lease is None
+            return
+        if answer.done:
+            assert lease is not None
+            assert lease <= self.now_ms
+            on_host = {job_id for job_id, state in before.items() if STATES[State(state)].on_host}
+            assert all(before[job_id] == State.FINALIZING for job_id in on_host)
+            assert force or not on_host
+            assert not self.redis.keys(f"{self.keys.root}host:{host}*")
+            assert set(answer.jobs) == on_host
+
+    @invariant()
+    def views_say_what_is(self) -> None:
+        """The listing counts as the store does."""
+        for view in self.store.host_views(HOSTS):
+            for flavor in view.flavors:
+                free = self.redis.zscore(self.keys("free", flavor.flavor), view.name)
+                assert free in (None, flavor.free)
+            assert {job.id for job in view.jobs} == self.redis.smembers(self.keys("host_jobs", view.name))
 
     @invariant()
     def what_stands_of_units_follows_from_the_facts(self) -> None:

@@ -32,6 +32,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
+from aitrain.store.records import unsettled
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
 from tests.integration.store.waiting_rules import WaitingRules
@@ -57,6 +58,7 @@ pick = st.integers(0, 10**6)
 ANSWER_AGAIN = (
     "transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store",
     "retry_push", "order_copy", "end_copy", "cordon", "uncordon",
+    "remove_host",
 )  # fmt: skip
 
 
@@ -74,7 +76,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         self.store = Store(self.url, namespace=self.namespace, grace_ms=5000, clock_ms=lambda: self.now_ms)
         self.last: tuple[str, dict[str, Any]] | None = None
         self.answer: Any = None
-        self.histories: dict[str, list[str]] = {}
+        self.histories: dict[str, list[list[Any]]] = {}
         self.fences: dict[str, list[str]] = {}
         run = self.store._run
 
@@ -159,7 +161,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         needed_by = {
             job_id
             for job_id, job in self._jobs().items()
-            if job["project"] == project and "data" in job["spec"] and State(job["state"]) not in ENDED
+            if State(job["state"]) not in ENDED and job["project"] == project and "data" in job["spec"]
         }
         assert jobs <= needed_by
         assert bool(jobs) == (bool(needed_by) and not force)
@@ -245,6 +247,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         if job_id:
             answer = self.store.stop(job_id, "enough")
             stoppable = before["state"] in (State.QUEUED, State.INITIALIZING, State.PENDING, State.RUNNING)
+            stoppable = stoppable or (before["state"], before.get("evicting")) == (State.INTERRUPTING, "1")
             assert answer.done == stoppable
 
     @rule(which=pick)
@@ -383,15 +386,15 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
     @invariant()
     def histories_only_grow_by_legal_moves(self) -> None:
         for job_id, fields in self._jobs().items():
-            raw = self.redis.lrange(self.keys("history", job_id), 0, -1)
+            raw = self._history(job_id)
             known = self.histories.get(job_id, [])
             assert raw[: len(known)] == known
             self.histories[job_id] = raw
-            states = [State(json.loads(entry)["state"]) for entry in raw]
+            states = [State(entry[1]) for entry in raw]
             assert states[0] is State.QUEUED
             assert states[-1] == fields["state"]
             assert all(pair in LEGAL for pair in pairwise(states))
-            attempts = [json.loads(entry)["attempt"] for entry in raw]
+            attempts = [entry[2] for entry in raw]
             assert attempts == sorted(attempts)
             fences = self.fences.setdefault(job_id, [])
             if not fences or fences[-1] != fields["fence"]:
@@ -501,6 +504,8 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
                 and "1" not in (before.get("stop_asked"), before.get("push_asked"))
                 and (again is Again.PLATFORM or before["auto_restart"] == "1")
             )
+        if (before["state"], to) == (State.INTERRUPTING, State.QUEUED):
+            legal = legal and before.get("evicting") == "1" and before.get("stop_asked") != "1"
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours)
         if not moved.moved:
@@ -521,6 +526,12 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         for job_id in ids:
             pipe.hgetall(self.keys("job", job_id))
         return dict(zip(ids, pipe.execute(), strict=True))
+
+    def _history(self, job_id: str) -> list[list[Any]]:
+        """The moves of a job, wherever they stand."""
+        settled = self.redis.get(self.keys("settled", job_id))
+        _, moves = unsettled({}, settled, self.redis.lrange(self.keys("history", job_id), 0, -1))
+        return [json.loads(move) for move in moves]
 
     def _job(self, which: int) -> tuple[str, dict[str, str]]:
         jobs = sorted(self._jobs().items(), key=lambda item: (item[1]["created_ms"], item[0]))
@@ -547,6 +558,8 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
                 return self.redis.zrange(name, 0, -1, withscores=True)
             case "set":
                 return self.redis.smembers(name)
+            case "string":
+                return self.redis.get(name)
             case "list":
                 return self.redis.lrange(name, 0, -1)
             case _:

@@ -145,6 +145,72 @@ def test_the_nvidia_runtime_gets_exactly_the_reserved_ids(runtime: Engine, raw: 
     assert raw.api.inspect_container(ended.id)["HostConfig"]["Runtime"] == "nvidia"
 
 
+@pytest.fixture
+def greedy_image(raw: docker.DockerClient) -> str:
+    """An image that asks for every GPU by its own variables."""
+    container = raw.api.create_container(BUSYBOX_IMAGE, "true")["Id"]
+    changes = [
+        "ENV NVIDIA_VISIBLE_DEVICES=all",
+        "ENV CUDA_VISIBLE_DEVICES=0,1,2,3",
+        "ENV NVIDIA_DRIVER_CAPABILITIES=all",
+    ]
+    raw.api.commit(container, repository="aitrain-local/greedy", tag="1", changes=changes)
+    raw.api.remove_container(container)
+    return "aitrain-local/greedy:1"
+
+
+@pytest.mark.parametrize(("gpu_ids", "seen"), [(("GPU-b",), "GPU-b"), ((), "void")])
+@pytest.mark.parametrize("env", [{}, {"NVIDIA_VISIBLE_DEVICES": "all", "CUDA_VISIBLE_DEVICES": "0,1"}])
+def test_neither_an_image_nor_a_job_can_ask_for_more_gpus(
+    runtime: Engine, greedy_image: str, env: dict[str, str], gpu_ids: tuple[str, ...], seen: str
+) -> None:
+    ended = run(runtime, spec("sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES", image=greedy_image, env=env, gpu_ids=gpu_ids))
+    assert [line.partition(" ")[2] for line in runtime.log(ended, 0)] == [seen]
+
+
+NO_REQUEST: dict[str, Any] = {"Driver": "", "Count": 0, "DeviceIDs": None, "Capabilities": [], "Options": {}}
+
+
+@pytest.mark.parametrize(
+    ("info", "request_of_it"),
+    [
+        ({}, {"DeviceIDs": ["GPU-a", "GPU-c"], "Capabilities": [["gpu"]]}),
+        (
+            {"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=GPU-a"}]},
+            {"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=GPU-a", "nvidia.com/gpu=GPU-c"]},
+        ),
+    ],
+)
+def test_an_engine_without_the_runtime_is_asked_for_exactly_the_reserved_devices(
+    engine: DockerEngine, namespace: str, raw: docker.DockerClient, info: dict[str, Any], request_of_it: dict[str, Any]
+) -> None:
+    class Without(Engine):
+        """This engine, as if it had no runtime for GPUs."""
+
+        def _info(self) -> dict[str, Any]:
+            return {**super()._info(), "Runtimes": {"runc": {}}, **info}
+
+    runtime = Without(HostSettings(docker_url=engine.url, container_network="none"), namespace)
+    made = [runtime.create(spec("true", gpu_ids=ids)) for ids in (("GPU-a", "GPU-c"), ())]
+    with_gpus, without = (raw.api.inspect_container(container.id) for container in made)
+    for container in made:
+        runtime.remove(container)
+    assert with_gpus["HostConfig"]["DeviceRequests"] == [{**NO_REQUEST, **request_of_it}]
+    assert with_gpus["HostConfig"]["Runtime"] != "nvidia"
+    assert "NVIDIA_VISIBLE_DEVICES=GPU-a,GPU-c" in with_gpus["Config"]["Env"]
+    assert not without["HostConfig"]["DeviceRequests"]
+    assert "NVIDIA_VISIBLE_DEVICES=void" in without["Config"]["Env"]
+
+
+def test_a_container_is_not_made_before_all_is_ready(runtime: Engine) -> None:
+    def not_ready() -> None:
+        raise PlatformFault(EndCause.GPU_FAULT, InfoCode.JOB_ERROR, "not clean")
+
+    with pytest.raises(PlatformFault, match="not clean"):
+        runtime.prepare(spec("true"), no_checkpoint, ready=not_ready)
+    assert runtime.containers() == []
+
+
 def test_stop_is_kind_first(runtime: Engine) -> None:
     polite = spec("sh", "-c", "trap 'echo bye; exit 0' TERM; while true; do sleep 0.1; done")
     container = runtime.start(runtime.create(polite), ())

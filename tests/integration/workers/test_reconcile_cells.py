@@ -26,6 +26,7 @@ from workers.machine import Machine
 from workers.runtime import ContainerSpec, Labels, container_name
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer
+from workers.workspace import Workspace
 
 TIMING = HostTiming(60_000, 120_000)
 S, F = State, Found
@@ -170,6 +171,41 @@ def test_stopped_before_anything_ran(bench: Bench, found: Found) -> None:
     bench.container(found)
     assert bench.look()[0] is S.INTERRUPTED
     assert bench.look() == (S.INTERRUPTED, F.NOTHING), "its container is nobody's now"
+
+
+@pytest.mark.parametrize("found", [F.NOTHING, F.CREATED])
+def test_evicted_before_anything_ran(bench: Bench, found: Found) -> None:
+    bench.job_in(S.PENDING)
+    bench.container(found)
+    bench.machine.store.cordon("h1", drain_ms=0)
+    assert bench.look()[0] is S.QUEUED
+    job = bench.machine.store.get(bench.job_id)
+    assert (job.attempt, job.evictions, job.earlier_attempts[0].cause) == (2, 1, EndCause.EVICTED)
+
+
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [(F.RUNNING, EndCause.EVICTED), (F.EXITED, EndCause.EXIT_CODE), (F.NOTHING, EndCause.CONTAINER_LOST)],
+)
+def test_evicted_while_it_runs(bench: Bench, found: Found, cause: EndCause) -> None:
+    """What had ended by itself before it could be stopped keeps its own end."""
+    bench.job_in(S.RUNNING)
+    bench.container(found)
+    bench.machine.store.cordon("h1", by="ann", drain_ms=0)
+    eventually(lambda: bench.look()[0] is S.FINALIZING, what="its end")
+    job = bench.machine.store.get(bench.job_id)
+    assert job.end_cause is cause
+    assert ("host h1 is drained by ann" in job.message) == (cause is EndCause.EVICTED)
+
+
+def test_one_that_ended_while_the_order_to_evict_it_was_carried_out_keeps_its_end(bench: Bench) -> None:
+    bench.job_in(S.RUNNING)
+    bench.container(F.EXITED)
+    bench.machine.store.cordon("h1", drain_ms=0)
+    time.sleep(0.01)  # the mark is later than the end
+    Workspace(bench.machine.settings.host.data_dir, bench.job_id, bench.fence).mark_ordered(EndCause.EVICTED)
+    assert bench.look()[0] is S.FINALIZING
+    assert bench.machine.store.get(bench.job_id).end_cause is EndCause.EXIT_CODE
 
 
 def test_a_step_at_work_is_left_alone(bench: Bench) -> None:

@@ -44,7 +44,7 @@ def test_the_platforms_faults_are_tried_again_up_to_the_limit(cause: EndCause) -
 
 def test_every_cause_is_the_users_or_the_platforms() -> None:
     ours = {C.DATA_FAULT, C.REGISTRY_UNAVAILABLE, C.ENGINE_FAULT, C.CONTAINER_LOST, C.ENGINE_RESTARTED, C.HOST_CUT_OFF,
-            C.HOST_LOST, C.PLATFORM_FAULT}  # fmt: skip
+            C.HOST_LOST, C.PLATFORM_FAULT, C.GPU_FAULT}  # fmt: skip
     assert {cause for cause in C if CAUSES[cause].platform} == ours
 
 
@@ -86,3 +86,13 @@ def test_what_somebody_stopped_never_runs_again(cause: EndCause) -> None:
     stopped = job({"max_retries": 5}, auto_restart=True, stop_asked=True)
     came = outcome(stopped, cause, PAUSES, message="m", exit_code=1)
     assert (came.state, came.message) == (CAUSES[cause].ends, "m")
+
+
+def test_a_drain_does_not_use_the_retries_up() -> None:
+    came = outcome(job(platform_tries=2, evictions=7), C.EVICTED, PAUSES, message="m")
+    assert (came.state, came.again, came.pause_s) == (State.QUEUED, Again.EVICTED, 0)
+
+
+def test_a_job_that_must_not_begin_twice_ends_where_it_is_evicted() -> None:
+    came = outcome(job({"platform_retries": 0}), C.EVICTED, PAUSES, message="m")
+    assert (came.state, came.code) == (State.INTERRUPTED, InfoCode.JOB_EVICTED)

@@ -7,7 +7,7 @@ local ATTEMPT_FIELDS = {
   'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
 }
 
--- again: why it runs again, the name of the counter that this raises; 'restart' begins both anew.
+-- again: why it runs again, the name of the counter that this raises; 'restart' begins all anew.
 local function next_attempt(id, job, o)
   redis.call('RPUSH', k_attempts(id), cjson.encode({
     attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
@@ -22,19 +22,25 @@ local function next_attempt(id, job, o)
   job.fence = job.attempt .. '.' .. o.token
   redis.call('HSET', k_job(id), 'attempt', job.attempt, 'fence', job.fence)
   if o.again == 'restart' then
-    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'avoid')
+    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'evictions', 'avoid')
   else
     redis.call('HINCRBY', k_job(id), o.again, 1)
   end
   if o.pause_ms and o.pause_ms > 0 then redis.call('HSET', k_job(id), 'not_before_ms', int(NOW + o.pause_ms)) end
 end
 
+-- A move as the history keeps it: [at_ms, state, attempt, code, message], the last two as far as they say more than the
+-- state does.
+local function told_move(state, attempt, code, message)
+  local entry = {NOW, state, attempt}
+  if code ~= STATES[state].code or message ~= '' then entry[4] = code end
+  if message ~= '' then entry[5] = message end
+  return cjson.encode(entry)
+end
+
 local function tell(id, job, state, o)
-  local entry = {
-    at_ms = NOW, state = state, attempt = tonumber(job.attempt), code = o.code or STATES[state].code,
-    message = o.message or '', op = o.op,
-  }
-  redis.call('RPUSH', k_history(id), cjson.encode(entry))
+  local code = o.code or STATES[state].code
+  redis.call('RPUSH', k_history(id), told_move(state, tonumber(job.attempt), code, o.message or ''))
   redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
-    'attempt', job.attempt, 'code', entry.code)
+    'attempt', job.attempt, 'code', code)
 end

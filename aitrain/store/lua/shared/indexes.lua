@@ -27,7 +27,7 @@ local function erase(id, job)
   redis.call('ZREM', k_state(job.state), id)
   redis.call('ZREM', k_jobs(), id)
   redis.call('ZREM', k_project_jobs(job.project), id)
-  redis.call('DEL', k_history(id), k_attempts(id), k_copy(id))
+  redis.call('DEL', k_settled(id), k_history(id), k_attempts(id), k_copy(id))
   for attempt = 1, tonumber(job.attempt) do redis.call('DEL', k_log(id, attempt)) end
   local op = redis.call('HGET', k_job(id), 'last_op')
   redis.call('DEL', k_job(id))

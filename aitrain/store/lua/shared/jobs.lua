@@ -7,7 +7,13 @@ local function read_job(id)
   local job = {}
   for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
   job.id = id
-  return job.deleted_ms == nil and job or nil
+  if job.deleted_ms then return nil end
+  if STATES[job.state].ended then
+    for name, value in pairs(settled(id)) do
+      if name ~= 'history' then job[name] = job[name] or value end
+    end
+  end
+  return job
 end
 
 local function quota_field(job) return job.project .. '/' .. job.kind end

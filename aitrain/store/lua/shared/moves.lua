@@ -7,6 +7,7 @@
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
+  if STATES[from].ended then unsettle(id) end
   local flat = {}
   for name, value in pairs(o.fields or {}) do
     flat[#flat + 1], flat[#flat + 2], job[name] = name, value, value
@@ -21,6 +22,7 @@ local function move(id, job, to, o)
   if to == 'QUEUED' then next_attempt(id, job, o) end
   if to == 'RUNNING' then redis.call('HSET', k_job(id), 'running_ms', int(NOW)) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
+  if from == 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'evicting') end
   if o.keep_ms then
     redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
   end
@@ -32,7 +34,9 @@ local function move(id, job, to, o)
     'message', o.message or '', 'last_op', o.op or '')
   tell(id, job, to, o)
   job.state = to
-  if STATES[to].ended and job.delete_asked == '1' then erase(id, job) end
+  if STATES[to].ended then
+    if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
+  end
 end
 
 local function time_out(id, job)

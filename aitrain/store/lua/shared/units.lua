@@ -105,15 +105,16 @@ local function find_unit(host, asked)
   return nil, #found == 0 and 'unknown_unit' or 'ambiguous_unit'
 end
 
--- Sets what a host's agent finds unfit: the whole of it. faults: {flavor = {unit = reason}}. Returns whether that is news.
-local function set_faults(host, faults)
+-- Sets what a host's agent finds unfit: the whole of it, or what is beside that which it found before. faults: {flavor =
+-- {unit = reason}}. Returns whether that is news.
+local function set_faults(host, faults, beside)
   local found, changed = {}, false
   for flavor, units in pairs(faults) do
     for unit, reason in pairs(units) do found[unit_name(flavor, unit)] = reason end
   end
   for _, name in ipairs(redis.call('HKEYS', k_host_aside(host))) do
     local entry = read_aside(host, name)
-    if entry.agent and not found[name] then
+    if entry.agent and not found[name] and not beside then
       entry.agent, entry.agent_ms = nil, nil
       write_aside(host, name, entry)
       changed = true

@@ -14,14 +14,14 @@ from aitrain.settings import HostSettings, Settings
 from workers.doctor import disk, engine, gpus
 from workers.doctor.disk import Directory, Space
 from workers.doctor.finding import GIB, Finding, Verdict, worst
-from workers.doctor.gpus import Gpus
+from workers.gpus import Gpu, GpuProcess, Look
 from workers.runtime.inspection import EngineFacts
 
 SOUND = EngineFacts(
     version="27.3.1", api=(1, 47), live_restore=True, swarm=False, runtimes=("runc", "nvidia"), cdi=False,
-    processors=64, memory=256 * GIB, limits=frozenset({"memory", "swap", "cpu", "pids"}), security=("seccomp",),
-    storage_driver="overlay2", cgroup_version="2", root="/var/lib/docker", networks=("bridge", "host", "none"),
-    ahead_s=0.0, error_s=0.01,
+    cdi_gpus=False, processors=64, memory=256 * GIB, limits=frozenset({"memory", "swap", "cpu", "pids"}),
+    security=("seccomp",), storage_driver="overlay2", cgroup_version="2", root="/var/lib/docker",
+    networks=("bridge", "host", "none"), ahead_s=0.0, error_s=0.01,
 )  # fmt: skip
 
 
@@ -33,10 +33,10 @@ TWO_GPUS = offering(v100s=2)
 
 
 def test_a_sound_engine_is_ok_throughout() -> None:
-    findings = engine.judge(SOUND, TWO_GPUS, has_gpu_hook=False)
+    findings = engine.judge(SOUND, TWO_GPUS, TWO_GPUS.host.unit_ids, has_gpu_hook=False)
     assert {finding.verdict for finding in findings} == {Verdict.OK}
     assert "gpu.runtime" in {finding.check for finding in findings}
-    without = engine.judge(replace(SOUND, runtimes=()), offering(cpu=4), has_gpu_hook=False)
+    without = engine.judge(replace(SOUND, runtimes=()), offering(cpu=4), {"cpu": range(4)}, has_gpu_hook=False)
     assert worst(without) is Verdict.OK
 
 
@@ -77,23 +77,30 @@ def test_a_network_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(("gib", "verdict"), [(256, "OK"), (82, "OK"), (80.5, "WARN"), (78, "WARN"), (70, "FAIL")])
 def test_memory_that_is_promised(gib: float, verdict: str) -> None:
-    finding = engine.memory(replace(SOUND, memory=int(gib * GIB)), TWO_GPUS)  # 40 GiB a unit
+    finding = engine.memory(replace(SOUND, memory=int(gib * GIB)), TWO_GPUS, TWO_GPUS.host.unit_ids)  # 40 GiB a unit
     assert finding.verdict == verdict
     assert finding.found.startswith("80.0 GiB promised to jobs")
 
 
 def test_processors_that_are_promised() -> None:
-    assert engine.processors(replace(SOUND, processors=26), TWO_GPUS).verdict is Verdict.OK  # 13 a unit
-    finding = engine.processors(replace(SOUND, processors=20), offering(v100s=2, unknown=1))
+    units = {"v100s": ["0", "1"], "unknown": ["0"]}
+    assert engine.processors(replace(SOUND, processors=26), TWO_GPUS, units).verdict is Verdict.OK  # 13 a unit
+    finding = engine.processors(replace(SOUND, processors=20), TWO_GPUS, units)
     assert (finding.verdict, finding.found) == (Verdict.WARN, "26 promised to jobs, 20 there")
 
 
 @pytest.mark.parametrize(
     ("runtimes", "cdi", "hook", "verdict"),
-    [(("nvidia",), False, False, "OK"), ((), False, True, "OK"), ((), True, False, "WARN"), ((), False, False, "FAIL")],
+    [
+        (("nvidia",), (False, False), False, "OK"),
+        ((), (False, False), True, "OK"),
+        ((), (True, True), False, "OK"),
+        ((), (True, False), False, "WARN"),
+        ((), (False, False), False, "FAIL"),
+    ],
 )
-def test_a_gpu_runtime(runtimes: tuple[str, ...], cdi: bool, hook: bool, verdict: str) -> None:
-    finding = engine.gpu_runtime(replace(SOUND, runtimes=runtimes, cdi=cdi), has_hook=hook)
+def test_a_gpu_runtime(runtimes: tuple[str, ...], cdi: tuple[bool, bool], hook: bool, verdict: str) -> None:
+    finding = engine.gpu_runtime(replace(SOUND, runtimes=runtimes, cdi=cdi[0], cdi_gpus=cdi[1]), has_hook=hook)
     assert finding.verdict == verdict
     assert ("nvidia-ctk" in finding.remedy) == (verdict != "OK")
 
@@ -140,6 +147,12 @@ def test_a_directory(facts: dict[str, Any], check: str, verdict: str, remedy: st
     assert remedy in findings[check].remedy
 
 
+@pytest.mark.parametrize(("promised", "verdict"), [(0, None), (1000 * GIB, "OK"), (1001 * GIB, "WARN")])
+def test_the_disk_that_flavors_promise(promised: float, verdict: str | None) -> None:
+    findings = {finding.check: finding.verdict for finding in disk.judge_directory(USABLE, promised)}
+    assert findings.get("host.disk_share") == verdict
+
+
 def test_a_directory_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
     found = disk.directory(tmp_path, f"{os.getuid()}:{os.getgid()}")
     assert (found.exists, found.trouble, found.trouble_giving) == (True, "", "")
@@ -170,61 +183,77 @@ def test_a_root_that_cannot_be_seen() -> None:
 
 # ── GPUs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-LISTED = """\
-GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-4404041a-04cf-1ccf-9e70-f139a9b1e23c)
-GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-11111111-04cf-1ccf-9e70-f139a9b1e23c)
-  MIG 1g.10gb     Device  0: (UUID: MIG-22222222-9f19-5b5c-8dfd-b7b22e9b3e3c)
-"""
-FIRST, SLICE = "GPU-4404041a-04cf-1ccf-9e70-f139a9b1e23c", "MIG-22222222-9f19-5b5c-8dfd-b7b22e9b3e3c"
+FIRST, SECOND, SLICE = "GPU-4404041a", "GPU-11111111", "MIG-22222222"
+H100 = "NVIDIA H100 80GB HBM3"
+PYTHON = GpuProcess(7, "python3", 900)
 
 
-def test_what_nvidia_smi_lists() -> None:
-    found = gpus.parse(LISTED)
-    assert found.whole["0"] == FIRST
-    assert len(found.whole) == 2
-    assert found.slices == {SLICE}
-    assert found.models == ("NVIDIA H100 80GB HBM3",)
+def h100(number: str, uuid: str, **more: Any) -> Gpu:
+    return Gpu(number, uuid, H100, 81_559, more.pop("used_mib", 0), **more)
+
+
+LISTED = Look((h100("0", FIRST), h100("1", SECOND), Gpu("", SLICE, f"{H100} MIG 1g.10gb", 9_984, 0)))
+
+
+def verdicts_of(findings: list[Finding]) -> dict[str, str]:
+    return {finding.check: str(finding.verdict) for finding in findings}
 
 
 @pytest.mark.parametrize(
     ("units", "verdicts"),
     [
-        ({"h100": 2}, {"gpu.ids": "OK"}),
-        ({"h100": [FIRST, SLICE]}, {"gpu.ids": "OK"}),
-        ({"h100": 3}, {"gpu.ids": "FAIL"}),
+        ({"h100": 2}, {"gpu.ids": "OK", "gpu.health": "OK"}),
+        ({"h100": [FIRST, SLICE]}, {"gpu.ids": "OK", "gpu.health": "OK"}),
+        ({"h100": 3}, {"gpu.ids": "FAIL", "gpu.health": "OK"}),
         ({"h100": ["GPU-gone"]}, {"gpu.ids": "FAIL"}),
-        ({"h100": ["0", FIRST]}, {"gpu.ids": "OK", "gpu.twice": "FAIL"}),
-        ({"h100": 1, "v100s": 1, "cpu": 4}, {"gpu.ids": "OK", "gpu.twice": "FAIL"}),
+        ({"h100": ["0", FIRST]}, {"gpu.ids": "OK", "gpu.twice": "FAIL", "gpu.health": "OK"}),
+        ({"h100": 1, "v100s": 1, "cpu": 4}, {"gpu.ids": "OK", "gpu.twice": "FAIL", "gpu.health": "OK"}),
     ],
 )
 def test_gpus_that_are_offered(units: dict[str, Any], verdicts: dict[str, str]) -> None:
-    findings = gpus.judge(gpus.parse(LISTED), offering(**units))
-    assert {finding.check: str(finding.verdict) for finding in findings} == verdicts
+    assert verdicts_of(gpus.judge(LISTED, offering(**units))) == verdicts
 
 
-def test_no_list_of_gpus() -> None:
-    absent = gpus.judge(Gpus({}, frozenset(), (), absent=True), TWO_GPUS)
-    assert [(finding.check, finding.verdict) for finding in absent] == [("gpu.ids", Verdict.WARN)]
-    broken = gpus.judge(Gpus({}, frozenset(), (), trouble="Driver/library version mismatch"), TWO_GPUS)
-    assert [(finding.check, finding.verdict) for finding in broken] == [("gpu.driver", Verdict.FAIL)]
+def finding_gpus() -> Settings:
+    return Settings(host=HostSettings(name="gpu-01", inventory="nvml"))
+
+
+def test_gpus_that_are_found() -> None:
+    other = Gpu("1", SECOND, "NVIDIA H200", 143_771, 0)
+    findings = gpus.judge(Look((h100("0", FIRST), other)), finding_gpus())
+    assert verdicts_of(findings) == {"gpu.ids": "OK", "gpu.flavors": "WARN", "gpu.health": "OK"}
+    left_out = next(finding for finding in findings if finding.check == "gpu.flavors")
+    assert f"{SECOND} is not offered: NVIDIA H200, 140 GiB: no flavor" in left_out.found
+    assert verdicts_of(gpus.judge(Look((other,)), finding_gpus()))["gpu.ids"] == "WARN"
+    assert verdicts_of(gpus.judge(Look(absent=True), finding_gpus())) == {"gpu.driver": "FAIL"}
 
 
 @pytest.mark.parametrize(
-    ("script", "trouble", "count"),
-    [(f"cat <<'E'\n{LISTED}E", "", 2), ("echo 'Failed to initialize NVML' >&2; exit 18", "Failed to initialize", 0)],
+    ("gpu", "own", "verdict", "found"),
+    [
+        (h100("0", FIRST, faults=("it is lost",)), (), "FAIL", "it is lost"),
+        (h100("0", FIRST, used_mib=900, processes=(PYTHON,)), (), "WARN", "in use by python3 (pid 7)"),
+        (h100("0", FIRST, used_mib=900), (), "WARN", "900 MiB"),
+        (h100("0", FIRST, used_mib=900, processes=(PYTHON,)), {7}, "OK", "1 are clean"),
+        (h100("0", FIRST, used_mib=900, processes=(PYTHON, GpuProcess(8, "miner", 0))), {7}, "WARN", "miner (pid 8)"),
+    ],
 )
-def test_nvidia_smi_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, trouble: str, count: int
-) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = gpus.listed()
-    assert trouble in found.trouble
-    assert len(found.whole) == count
+def test_the_health_of_gpus(gpu: Gpu, own: set[int], verdict: str, found: str) -> None:
+    findings = gpus.judge(Look((gpu,)), offering(h100=[FIRST]), own)
+    health = next(finding for finding in findings if finding.check == "gpu.health")
+    assert health.verdict == verdict
+    assert found in health.found
 
 
-def test_nvidia_smi_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert gpus.listed().absent
+def test_no_list_of_gpus() -> None:
+    absent = gpus.judge(Look(absent=True), TWO_GPUS)
+    assert [(finding.check, finding.verdict) for finding in absent] == [("gpu.ids", Verdict.WARN)]
+    broken = gpus.judge(Look(trouble="NVML: Driver/library version mismatch"), TWO_GPUS)
+    assert [(finding.check, finding.verdict) for finding in broken] == [("gpu.driver", Verdict.FAIL)]
+
+
+def test_whose_a_process_is() -> None:
+    mine = Look((h100("0", FIRST, processes=(GpuProcess(os.getpid(), "python3", 1), GpuProcess(2**22, "gone", 1))),))
+    group = Path("/proc/self/cgroup").read_text().strip()
+    assert gpus.own_pids(mine, [group]) == {os.getpid()}
+    assert gpus.own_pids(mine, ["0" * 64]) == set()

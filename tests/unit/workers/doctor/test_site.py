@@ -10,9 +10,11 @@ from workers.datasync.inspection import DataStoreFacts
 from workers.doctor import host, site
 from workers.doctor.clocks import clock
 from workers.doctor.finding import Finding, Verdict, worst
+from workers.gpus.offer import offer
 
 NOW = 1_800_000_000_000
 TIMING = Timing(sweep_seconds=15, billing_seconds=60)
+SWEEPS = ("mark_timeouts", "place_waiting", "recover_lost_hosts", "evict_drained", "drop_dead_messages")
 
 
 def seen(**ago_s: float) -> SiteFacts:
@@ -35,10 +37,10 @@ def test_clocks(ahead_s: float, error_s: float, verdict: str) -> None:
     ("facts", "verdict", "found"),
     [
         (seen(), "WARN", "none has ever run"),
-        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3, bill_minutes=40), "OK", "3 s ago"),
-        (seen(mark_timeouts=300, place_waiting=300, recover_lost_hosts=300, bill_minutes=300), "WARN", "300 s ago"),
-        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3, bill_minutes=300), "WARN", "bill_minutes"),
-        (seen(mark_timeouts=3, place_waiting=3, recover_lost_hosts=3), "WARN", "bill_minutes"),
+        (seen(**dict.fromkeys(SWEEPS, 3), bill_minutes=40), "OK", "3 s ago"),
+        (seen(**dict.fromkeys(SWEEPS, 300), bill_minutes=300), "WARN", "300 s ago"),
+        (seen(**dict.fromkeys(SWEEPS, 3), bill_minutes=300), "WARN", "bill_minutes"),
+        (seen(**dict.fromkeys(SWEEPS, 3)), "WARN", "bill_minutes"),
     ],
 )
 def test_sweeps(facts: SiteFacts, verdict: str, found: str) -> None:
@@ -53,6 +55,8 @@ def test_hosts() -> None:
     assert site.hosts(SiteFacts(NOW, {}, many, "")) == Finding(
         "site.hosts", Verdict.OK, "20 alive: h0, h1, h2, h3, h4, h5, h6, h7, ..."
     )
+    away = site.hosts(SiteFacts(NOW, {}, many[:1], "", ("h7",)))
+    assert (away.verdict, away.found) == (Verdict.WARN, "1 alive: h0; not heard of: h7")
 
 
 def test_encryption() -> None:
@@ -92,9 +96,9 @@ def test_a_data_store_without_keys() -> None:
 
 def test_a_hosts_settings() -> None:
     good = Settings(host=HostSettings(name="gpu-01", units={"cpu": 4}))
-    assert host.settings(good) == Finding("host.settings", Verdict.OK, "gpu-01 offers 4 x cpu")
+    assert host.settings(good, offer(good, ())) == Finding("host.settings", Verdict.OK, "gpu-01 offers 4 x cpu")
     for wrong in (HostSettings(units={"cpu": 1}), HostSettings(name="h"), HostSettings(name="h", units={"tpu": 1})):
-        finding = host.settings(Settings(host=wrong))
+        finding = host.settings(Settings(host=wrong), offer(good, ()))
         assert finding.verdict is Verdict.FAIL
         assert finding.remedy
 

@@ -1,0 +1,6 @@
+"""The GPUs of a host: what the NVIDIA driver says of them, which are offered as what, and which are fit for a job."""
+
+from workers.gpus.gpu import Gpu, GpuProcess, Look
+from workers.gpus.nvml import look
+
+__all__ = ["Gpu", "GpuProcess", "Look", "look"]
