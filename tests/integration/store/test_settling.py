@@ -30,7 +30,7 @@ def ran(store: Store, message: str, to: State) -> Job:
 
 def run_to_the_end(store: Store, job_id: str, message: str, to: State) -> Job:
     """Places and runs a job; how it stood right before its end."""
-    for assignment in place(*store.placement_view(10), patience_s=60):
+    for assignment in place(store.placement_view()).assignments:
         store.assign(assignment)
     fence = store.get(job_id).fence
     store.transition(job_id, fence, State.PENDING)
