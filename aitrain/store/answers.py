@@ -25,7 +25,7 @@ class Submitted:
 class Moved:
     """The answer to a move. moved False: the caller was late; state and fence say what stands (None: no such job).
 
-    waiting: jobs that wait for the flavor of which units may have come free.
+    waiting: jobs that wait for what may have come free.
     """
 
     moved: bool
@@ -138,7 +138,7 @@ class HostTiming:
 
 @dataclass(frozen=True)
 class Heard:
-    """The answer to a heartbeat: the host's jobs, and whether it is to run a placement pass for a retry that is due."""
+    """The answer to a heartbeat: the host's jobs, and whether it is to run a placement pass."""
 
     jobs: Sequence[HostJob]
     place: bool

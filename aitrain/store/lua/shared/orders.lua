@@ -1,10 +1,20 @@
 -- What submissions and orders have in common.
 
--- How many jobs wait for the flavors of which units are free. open: as recount in units.lua returns it.
+-- How many jobs wait for the flavors of which units are free. open: as recount and open_units in units.lua return it.
 local function waiting_for(open)
   local waiting = 0
   for flavor, free in pairs(open) do
     if free > 0 then waiting = waiting + waiting_count(flavor) end
+  end
+  return waiting
+end
+
+-- How many jobs may start by a move of this one: those that wait for its flavor, and, if it left a host that was full, for
+-- whatever is free there.
+local function waiting_after(job)
+  local waiting = waiting_count(job.flavor)
+  if job.host and not STATES[job.state].on_host and room_of(job.host) == 1 then
+    waiting = math.max(waiting, waiting_for(open_units(job.host)))
   end
   return waiting
 end
