@@ -25,7 +25,7 @@ class Submitted:
 class Moved:
     """The answer to a move. moved False: the caller was late; state and fence say what stands (None: no such job).
 
-    waiting: jobs that wait for what may have come free.
+    waiting: jobs that wait for the flavor of which units may have come free.
     """
 
     moved: bool

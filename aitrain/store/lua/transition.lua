@@ -2,8 +2,8 @@
 -- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), lost_ms (only while its host is
 --      lost, and silent for at least so long), code, message, cause, fields, rows, written, token, again, pause_ms,
 --      keep_ms, grace_ms (see move in shared/moves.lua).
--- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands. waiting: jobs that
--- may start by it.
+-- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands.
+-- waiting: jobs that wait for the flavor of which units may have come free.
 local job = read_job(ARG.id)
 if not job then
   -- A deletion that was asked for came with the move itself, and the call is sent again after a broken connection.
@@ -12,7 +12,7 @@ if not job then
   return reply({moved = again, state = again and last[2] or cjson.null, fence = again and last[3] or cjson.null, waiting = 0})
 end
 local function answer(moved)
-  return reply({moved = moved, state = job.state, fence = job.fence, waiting = waiting_after(job)})
+  return reply({moved = moved, state = job.state, fence = job.fence, waiting = waiting_count(job.flavor)})
 end
 if job.last_op == ARG.op then return answer(true) end -- the same call, sent again after a broken connection
 if job.fence ~= ARG.fence then return answer(false) end

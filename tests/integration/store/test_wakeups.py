@@ -118,7 +118,8 @@ def test_who_stops_a_job_that_nothing_is_kept_for_asks_for_no_pass(scene: Scene)
     assert not beat(scene, "h1").place
 
 
-def test_a_job_that_leaves_a_full_host_makes_room_for_another_flavor(scene: Scene) -> None:
+@pytest.mark.parametrize("to", [State.DONE, State.QUEUED])
+def test_a_job_that_leaves_a_full_host_makes_room_for_another_flavor(scene: Scene, to: State) -> None:
     units = {"cpu": ["0"], "v100s": ["0"]}
     scene.store.join_host("h1", instance="h1", units=units, max_jobs=1, timing=TIMING)
     first = scene.submit(1)
@@ -127,7 +128,8 @@ def test_a_job_that_leaves_a_full_host_makes_room_for_another_flavor(scene: Scen
     scene.end(first)
     second = scene.submit(1, resources={"gpu": 1, "flavor": "v100s"})
     assert not scene.place().assignments
-    moved = scene.store.transition(first, scene.store.get(first).fence, State.DONE)
-    assert moved.waiting == 1
+    assert not beat(scene, "h1").place
+    scene.store.transition(first, scene.store.get(first).fence, to, pause_ms=5000 if to is State.QUEUED else 0)
+    assert beat(scene, "h1").place
     scene.place()
     assert scene.host_of(second) == "h1"
