@@ -3,6 +3,7 @@
 --      lost, and silent for at least so long), code, message, cause, fields, rows, written, token, again, pause_ms,
 --      keep_ms, grace_ms (see move in shared/moves.lua).
 -- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands.
+-- waiting: jobs that wait for the flavor of which units may have come free.
 local job = read_job(ARG.id)
 if not job then
   -- A deletion that was asked for came with the move itself, and the call is sent again after a broken connection.
