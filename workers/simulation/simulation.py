@@ -64,9 +64,13 @@ class Simulation:
     def run(self) -> Replay:
         """Replays the list. Raises InvalidInput if a job of it is none that this site could have."""
         timeline = Timeline()
-        grace_ms = ms(self.settings.timing.message_grace_seconds)
+        timing = self.settings.timing
         store = Store(
-            self.redis_url, namespace=self.settings.namespace, grace_ms=grace_ms, clock_ms=lambda: timeline.now_ms
+            self.redis_url,
+            namespace=self.settings.namespace,
+            grace_ms=ms(timing.message_grace_seconds),
+            half_life_ms=ms(timing.fair_share_half_life_seconds),
+            clock_ms=lambda: timeline.now_ms,
         )
         try:
             return self._replay(Site(self.settings, store, timeline))
@@ -87,6 +91,8 @@ class Simulation:
             submit = partial(self._submit, site, number, listed, refused)
             timeline.at(BEGIN_MS + ms(listed.submitted_s), submit)
         self._pass_time(site)
+        for host in hosts.values() if self.until_s is not None else ():
+            host.bill_what_runs()
         end_ms = timeline.now_ms
         marks = {name: [*times, end_ms] if len(times) % 2 else times for name, times in up.items()}
         return Replay(
