@@ -91,8 +91,8 @@ class Simulation:
             submit = partial(self._submit, site, number, listed, refused)
             timeline.at(BEGIN_MS + ms(listed.submitted_s), submit)
         self._pass_time(site)
-        for host in hosts.values() if self.until_s is not None else ():
-            host.bill_what_runs()
+        if self.until_s is not None:
+            _bill_what_runs(list(hosts.values()))
         end_ms = timeline.now_ms
         marks = {name: [*times, end_ms] if len(times) % 2 else times for name, times in up.items()}
         return Replay(
@@ -182,3 +182,10 @@ class Simulation:
         ids = list(site.jobs)
         held = [job for first in range(0, len(ids), BATCH) for job in site.store.get_many(ids[first : first + BATCH])]
         return {(UUID(job.id).int & 0xFFFF_FFFF) - 1: job for job in held}
+
+
+def _bill_what_runs(hosts: Sequence[SimulatedHost]) -> None:
+    """The minutes so far of what was cut short: every host tells how long its jobs ran, then they are billed."""
+    for host in hosts:
+        host.beat()
+    hosts[0].bill_minutes()

@@ -25,9 +25,9 @@ def test_a_job_that_names_no_timeout_ends_at_that_of_the_site(site: Site) -> Non
 
 
 def test_a_simulation_that_is_cut_short_has_the_cost_so_far(site: Site) -> None:
-    _, report = site.replay(hosts(1, "h1"), [ListedJob(run_s=10 * 3600)], until_s=2 * 3600)
-    assert report.total.unit_hours == 2
-    assert Decimal(report.total.cost) == Decimal("3.86"), "two hours at 1.93"
+    _, report = site.replay(hosts(1, "h1", "h2"), [ListedJob(run_s=10 * 3600)] * 2, until_s=2 * 3600)
+    assert report.total.unit_hours == 4
+    assert Decimal(report.total.cost) == Decimal("7.72"), "twice two hours at 1.93"
 
 
 @pytest.mark.parametrize(("half_life_s", "first"), [(DAY, 3), (100, 2)])
