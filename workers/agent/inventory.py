@@ -44,7 +44,7 @@ def _check_ids(settings: Settings) -> None:
         for unit in ids:
             if unit in flavor_of:
                 raise InvalidInput.of(
-                    "host.units", unit, f"is offered as {flavor_of[unit]} and as {flavor}: two jobs would share one GPU",
+                    "host.units", unit, f"is offered as {flavor_of[unit]} and as {flavor}: two jobs would get it",
                     "give each flavor ids of its own, as `nvidia-smi -L` shows them; a number of units counts from 0",
                 )  # fmt: skip
             flavor_of[unit] = flavor

@@ -36,7 +36,7 @@ def faults(
 def _keepers(
     units: Mapping[str, Sequence[str]], looked: Look, in_use: Collection[tuple[str, str]]
 ) -> dict[str, tuple[str, str]]:
-    """Of each GPU, by its uuid, the one unit that it is: a GPU may be offered by number and by id, or in two flavors."""
+    """Of each GPU, by its uuid, the one unit that it is: it may be offered by number and by id, or in two flavors."""
     keepers: dict[str, tuple[str, str]] = {}
     for name in ((flavor, unit) for flavor, ids in units.items() for unit in ids):
         gpu = looked.find(name[1])
