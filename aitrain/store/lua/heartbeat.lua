@@ -3,8 +3,8 @@
 -- ARG: host, instance, fit (it can start containers), ttl_ms, lost_ms, resend_ms, seen ([{id, fence, ran_ms}]).
 -- Returns {known, place, jobs = [host_row]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
--- place: a retry's pause is over, or a pass was asked for or died at its work (said to one host only; beat's sweep is there for the
--- rest), or this host's lease had lapsed and jobs wait for what it has: run one.
+-- place: a retry's pause is over, or a pass was asked for or died at its work (said to one host only; beat's sweep is
+-- there for the rest), or this host's lease had lapsed and jobs wait for what it has: run one.
 -- resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
 -- recopy: the same of an order to copy its data.
 local host = ARG.host
