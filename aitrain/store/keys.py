@@ -39,7 +39,10 @@ LEGEND: dict[str, Key] = {
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
-    "lines": Key("waiting:{flavor}", "hash: 'units/project' of each line in which jobs wait -> score of its first and last, id of its first"),
+    "lines": Key(
+        "waiting:{flavor}",
+        "hash: 'units/project' of each line in which jobs wait -> score of its first and last, id of its first",
+    ),
     "line": Key(
         "waiting:{flavor}:{units}:{project}", "zset: QUEUED jobs, by priority, then by time from which they wait"
     ),
