@@ -71,6 +71,7 @@ LEGEND: dict[str, Key] = {
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
     "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),
     "ledger_months": Key("ledger:{project}", "set: months for which a project has rows"),
+    "pruned": Key("pruned:{project}", "hash: month whose ledger was removed -> JSON: what it came to; see months.py"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }
