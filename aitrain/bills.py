@@ -56,8 +56,8 @@ class Bills:
     def export_ledger(self, project: str, month: str, file: Path | str) -> Sums:
         """Writes a month's ledger of a project to a file (see aitrain.ledger_file), whole or not at all.
 
-        The same ledger is always the same file. Raises InvalidInput if there is such a file, if the month is no month or
-        was pruned, or if minutes of it may still be billed.
+        The same ledger is always the same file. Raises InvalidInput if there is such a file already, if the month is
+        none or was pruned, or if minutes of it may still be billed.
         """
         self._closed(project, month)
         path, head = Path(file), Head(project, month, self.settings.currency)

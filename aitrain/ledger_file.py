@@ -98,7 +98,9 @@ def write(path: Path, head: Head, lines: Iterable[LedgerLine], jobs: Iterable[tu
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
-        raise InvalidInput.of("file", path, f"cannot be written ({error})", "name a file in a directory of yours") from error
+        raise InvalidInput.of(
+            "file", path, f"cannot be written ({error})", "name a file in a directory of yours"
+        ) from error
     return sums
 
 
@@ -144,11 +146,7 @@ class Reader:
                 records = self._records(file)
                 while some := list(islice(records, BATCH_RECORDS)):
                     lines = [line_of(record, self.head.project) for record in some if record["kind"] == "line"]
-                    jobs = {
-                        str(record["job"]): job_of(record)
-                        for record in some
-                        if record["kind"] == "job"
-                    }
+                    jobs = {str(record["job"]): job_of(record) for record in some if record["kind"] == "job"}
                     if len(lines) + len(jobs) < len(some):
                         raise self.broken("has records that are neither lines nor jobs")
                     self.sums.jobs += len(jobs)
@@ -156,7 +154,9 @@ class Reader:
                         self.sums.add(line)
                     yield lines, jobs
         except OSError as error:
-            raise InvalidInput.of("export", self._path, f"cannot be read ({error})", "name the exported file") from error
+            raise InvalidInput.of(
+                "export", self._path, f"cannot be read ({error})", "name the exported file"
+            ) from error
         except (ValueError, KeyError, TypeError, ArithmeticError) as error:
             if isinstance(error, InvalidInput):
                 raise

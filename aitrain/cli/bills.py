@@ -145,9 +145,7 @@ def usage(
 
 
 def _print_bill(bill: Bill) -> None:
-    table = Table(
-        *bill.by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}"
-    )
+    table = Table(*bill.by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
     for group in bill.groups:
         values = (Text("none", "dim") if value is None else Text(_printable(value)) for value in group.values)
         table.add_row(

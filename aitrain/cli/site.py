@@ -34,4 +34,3 @@ def quota_set(
             client.set_timeout_limit(project, max_timeout)
         if none or max_priority is not None:
             client.set_priority_limit(project, max_priority)
-

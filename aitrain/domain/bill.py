@@ -1,6 +1,7 @@
 """Bills: the ledger lines of a project and a month, grouped, summed exactly and rounded once.
 
-Lines are taken one by one, and only the groups are kept: a ledger of a million lines needs no more memory than its bill.
+Lines are taken one by one, and only the groups are kept: however long the ledger, its bill needs no more memory than
+its groups do.
 """
 
 from __future__ import annotations
@@ -141,7 +142,9 @@ class Tally:
 
     def groups(self) -> tuple[Group, ...]:
         """The groups, in order of their values."""
-        ordered = sorted(self._sums.items(), key=lambda item: tuple((value is not None, value or "") for value in item[0]))
+        ordered = sorted(
+            self._sums.items(), key=lambda item: tuple((value is not None, value or "") for value in item[0])
+        )
         return tuple(
             Group(values, s.lines, s.minutes, s.unit_minutes, s.price_minutes, s.begins_ms, s.ends_ms)
             for values, s in ordered
@@ -149,7 +152,7 @@ class Tally:
 
 
 class BillState(StrEnum):
-    """How a bill stands. RUNNING: minutes may be added; FINAL: none can be; PRUNED: its lines are gone from the store."""
+    """How a bill stands. RUNNING: minutes may be added; FINAL: none can be; PRUNED: its lines have left the store."""
 
     RUNNING = "running"
     FINAL = "final"
@@ -195,7 +198,7 @@ def bill_of(
 ) -> Bill:
     """The bill of what was added up. counted: the price-minutes of the store's counter, before and after."""
     groups = tally.groups()
-    whole = total([group.price_minutes for group in groups])
+    whole = total(group.price_minutes for group in groups)
     differs = not counted[0] <= whole <= counted[1]
     return Bill(
         project, month, state, as_of_ms, tally.grouping.by, groups, whole, currency, minor_unit, differs
@@ -222,4 +225,4 @@ class Usage:
     @property
     def total(self) -> Decimal:
         """The sum of what the projects would have to pay: each has a bill of its own, and each is rounded once."""
-        return total([self.amount(project) for project in self.projects])
+        return total(self.amount(project) for project in self.projects)

@@ -54,9 +54,7 @@ def bill_record(bill: Bill) -> dict[str, Any]:
         "currency": bill.currency,
         "minor_unit": decimal_text(bill.minor_unit),
         "by": list(bill.by),
-        "groups": [
-            dict(zip(bill.by, group.values, strict=True)) | _figures(group) for group in bill.groups
-        ],
+        "groups": [dict(zip(bill.by, group.values, strict=True)) | _figures(group) for group in bill.groups],
         "price_minutes": decimal_text(bill.price_minutes),
         "total": decimal_text(bill.total),
         "counter_differs": bill.counter_differs,

@@ -1,16 +1,16 @@
 """Exact money. What has been counted is kept as price-minutes: minutes x units x hourly price, a decimal number.
 
-An amount is price-minutes / 60, which need not end after any number of digits. So sums are made of price-minutes, and an
-amount is rounded once, where it is shown or paid.
+An amount is price-minutes / 60, which need not end after any number of digits. So sums are made of price-minutes, and
+an amount is rounded once, where it is shown or paid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
-from aitrain.domain.billing import MINUTES_PER_HOUR
-
+MINUTES_PER_HOUR = 60
 # The digits of a whole nation's bill; a sum that would need more raises instead of losing one.
 EXACT = Context(prec=100, traps=[Inexact])
 # The price-minutes of the store's counters are whole numbers of this part.
@@ -19,7 +19,7 @@ COUNTER_PART = Decimal("0.000001")
 SHOWN_UNIT = Decimal("0.0001")
 
 
-def total(parts: list[Decimal]) -> Decimal:
+def total(parts: Iterable[Decimal]) -> Decimal:
     """The sum, exactly."""
     sum_ = Decimal(0)
     for part in parts:

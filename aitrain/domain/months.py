@@ -22,12 +22,6 @@ def checked_month(month: str) -> str:
     return month
 
 
-def begin_ms(month: str) -> int:
-    """When a month begins, Unix time, ms."""
-    year, number = (int(part) for part in checked_month(month).split("-"))
-    return int(datetime(year, number, 1, tzinfo=UTC).timestamp()) * 1000
-
-
 def end_ms(month: str) -> int:
     """When the next month begins, Unix time, ms."""
     year, number = (int(part) for part in checked_month(month).split("-"))

@@ -39,7 +39,10 @@ LEGEND: dict[str, Key] = {
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
-    "lines": Key("waiting:{flavor}", "hash: 'units/project' of each line in which jobs wait -> score of its first and last, id of its first"),
+    "lines": Key(
+        "waiting:{flavor}",
+        "hash: 'units/project' of each line in which jobs wait -> score of its first and last, id of its first",
+    ),
     "line": Key(
         "waiting:{flavor}:{units}:{project}", "zset: QUEUED jobs, by priority, then by time from which they wait"
     ),
@@ -69,8 +72,19 @@ LEGEND: dict[str, Key] = {
     "check": Key("check:{token}", "hash: a data store that is to be added, encrypted, and what came of its check"),
     "deadlines": Key("due:deadline", "zset: RUNNING jobs, by the time at which their timeout is reached"),
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
-    "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),
-    "ledger_months": Key("ledger:{project}", "set: months for which a project has rows"),
+    "policy": Key("billing:policy", "text: the site's billing policy, as control workers told it last"),
+    "prices": Key(
+        "prices:{flavor}", "zset: 'from_ms price', by from_ms: each hourly price of a unit, and when it began to count"
+    ),
+    "ledger": Key(
+        "ledger:{project}:{month}",
+        "hash: 'job/attempt/first minute' -> JSON [minutes, begins_ms, hourly price, flavor, units, policy, host]; "
+        "append-only, but that the last line of an attempt grows",
+    ),
+    "ledger_jobs": Key("ledger_jobs:{project}:{month}", "hash: job with lines -> JSON {name, user, labels}"),
+    "ledger_months": Key("ledger:{project}", "set: months for which a project has lines"),
+    "ledger_projects": Key("ledger", "set: projects that have lines"),
+    "spent": Key("spent:{month}", "hash: project -> minutes x units x hourly price of its lines, in millionths"),
     "pruned": Key("pruned:{project}", "hash: month whose ledger was removed -> JSON: what it came to; see months.py"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),

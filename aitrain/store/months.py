@@ -145,7 +145,9 @@ def may_bill_before(ends_ms: int, job: dict[str, str | None]) -> bool:
     """
     if job["begun_ms"] is None:
         return int(job["placed_ms"] or 0) < ends_ms
-    entered = {Policy.INITIALIZING: job["placed_ms"], Policy.PENDING: job["pending_ms"]}.get(job["policy"] or Policy.RUNNING)
+    entered = {Policy.INITIALIZING: job["placed_ms"], Policy.PENDING: job["pending_ms"]}.get(
+        Policy(job["policy"] or Policy.RUNNING)
+    )
     started_ms = min(int(job["begun_ms"]), int(entered or job["begun_ms"]))
     return started_ms + int(job["billed_minutes"] or 0) * MINUTE_MS < ends_ms
 

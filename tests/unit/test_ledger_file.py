@@ -100,7 +100,8 @@ def edited(text: bytes, what: str) -> bytes:
     "what",
     [
         "a line is missing", "a line stands twice", "a line costs less", "two lines are swapped", "the end is missing",
-        "it is cut", "it goes on", "its sum is another", "a record is no record", "it is of another month", "it is empty",
+        "it is cut", "it goes on", "its sum is another", "a record is no record", "it is of another month",
+        "it is empty",
     ],
 )  # fmt: skip
 def test_a_file_that_was_touched_is_no_export(tmp_path: Path, what: str) -> None:

@@ -21,7 +21,7 @@ from aitrain.domain.months import checked_month, day_of, end_ms
 
 NOVEMBER_MS = 1_793_491_200_000
 PRICES = [Decimal("0.03"), Decimal("1.93"), Decimal("2.80"), Decimal("0.000001"), Decimal("7"), Decimal("0")]
-USERS = ["ann", "bob", "", "=cmd|' /C calc'!A0", "'quoted", "ünal, jr. \"x\"", "+1", "line\nbreak"]
+USERS = ["ann", "bob", "", "=cmd|' /C calc'!A0", "'quoted", 'ünal, jr. "x"', "+1", "line\nbreak"]
 DIMENSIONS = ["project", "flavor", "user", "job", "name", "host", "day", "policy", "price", "label:team"]
 
 jobs = {
@@ -153,7 +153,12 @@ def test_a_line_can_be_read_back_from_its_record(found: list[LedgerLine]) -> Non
 def test_a_counter_that_differs_is_told() -> None:
     tally = Tally(Grouping.of(["flavor"]))
     tally.add(line(10))
-    for counted, differs in ((("0", "19.3"), False), (("19.3", "30"), False), (("0", "19"), True), (("20", "30"), True)):
+    for counted, differs in (
+        (("0", "19.3"), False),
+        (("19.3", "30"), False),
+        (("0", "19"), True),
+        (("20", "30"), True),
+    ):
         of_lines = bill_of(
             tally, project="red", month="2026-11", state=BillState.RUNNING, as_of_ms=0,
             counted=(Decimal(counted[0]), Decimal(counted[1])), currency="EUR", minor_unit=Decimal("0.01"),
