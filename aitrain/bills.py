@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
 from aitrain import ledger_file
 from aitrain.domain.bill import UNKNOWN, Bill, BillState, Grouping, Tally, Usage, bill_of
-from aitrain.domain.billing import BilledJob, LedgerLine
+from aitrain.domain.billing import BilledJob, LedgerLine, Price
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.months import checked_month, end_ms
 from aitrain.ledger_file import Head, Reader, Sums
@@ -16,6 +18,17 @@ from aitrain.settings import DAY_SECONDS, Settings
 from aitrain.store import MonthView, PrunedMonth, Store
 
 CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class FlavorPrices:
+    """Hourly prices of one unit of a flavor. catalogue: by this process's settings, None if they have no such flavor;
+    told: those that the job store was told, oldest first: each counts for minutes that begin from its time on.
+    """
+
+    flavor: str
+    catalogue: Decimal | None
+    told: tuple[Price, ...]
 
 
 class Bills:
@@ -90,6 +103,17 @@ class Bills:
     def pruned_months(self, project: str) -> dict[str, PrunedMonth]:
         """The months of a project's ledger that were removed from the store, and what is left of them."""
         return self._store.pruned_months(project)
+
+    def prices(self) -> list[FlavorPrices]:
+        """What the units of every flavor cost and have cost: those of the catalogue, and those that it has lost."""
+        catalogue = self.settings.flavors
+        names = [*catalogue, *sorted(self._store.flavors_ever() - catalogue.keys())]
+        return [
+            FlavorPrices(
+                name, catalogue[name].hourly_price if name in catalogue else None, tuple(self._store.prices(name))
+            )
+            for name in names
+        ]
 
     def _month(self, month: str | None) -> str:
         return checked_month(month) if month else self._store.month_view("").month

@@ -144,6 +144,30 @@ def usage(
         out.print(table)
 
 
+def prices(output: As = Output.TABLE) -> None:
+    """Show what one unit of each flavor costs an hour, for minutes that begin from when on."""
+    with Client() as client:
+        flavors, currency = client.prices(), client.settings.currency
+    head = ["flavor", "currency", "hourly_price", "from", "catalogue"]
+    found = []
+    for flavor in flavors:
+        catalogue = "" if flavor.catalogue is None else decimal_text(flavor.catalogue)
+        for price in flavor.told:
+            told = [decimal_text(price.hourly_price), time_text(price.from_ms)]
+            found.append([flavor.flavor, currency, *told, catalogue])
+        if not flavor.told:
+            found.append([flavor.flavor, currency, "", "", catalogue])
+    if output is Output.JSON:
+        out.print_json(json.dumps([dict(zip(head, row, strict=True)) for row in found]))
+    elif output is Output.CSV:
+        _write_csv([head, *found])
+    else:
+        table = Table("flavor", f"{currency}/h", "from", "in the catalogue")
+        for flavor_name, _, hourly, since, catalogue in found:
+            table.add_row(flavor_name, hourly or "not told yet", since, catalogue or "gone")
+        out.print(table)
+
+
 def _print_bill(bill: Bill) -> None:
     table = Table(*bill.by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
     for group in bill.groups:
@@ -172,4 +196,5 @@ def _write_csv(found: Iterable[list[str]]) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands that stand by themselves."""
-    app.command()(usage)
+    for command in (usage, prices):
+        app.command()(command)
