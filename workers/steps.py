@@ -51,7 +51,8 @@ def start_container(run: Run) -> None:
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
         fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": started.image_id}
-        run.move(State.RUNNING, fields=fields, or_past=SEEN_BY_THE_AGENT)
+        age_ms = run.machine.stopwatch.age_ms(started)
+        run.move(State.RUNNING, fields=fields, age_ms=age_ms, or_past=SEEN_BY_THE_AGENT)
 
 
 def await_clean_gpus(run: Run) -> None:

@@ -76,7 +76,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Container:
-    """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened."""
+    """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened.
+
+    pid: of its first process, as its engine numbers it, 0 if it does not run.
+    """
 
     id: str
     name: str
@@ -88,6 +91,7 @@ class Container:
     exit_code: int | None
     out_of_memory: bool
     image_id: str = ""
+    pid: int = 0
 
     @property
     def exited(self) -> bool:
@@ -118,6 +122,7 @@ class Container:
             exit_code=int(state.get("ExitCode", 0)) if ended else None,
             out_of_memory=bool(state.get("OOMKilled")),
             image_id=attrs.get("Image", ""),
+            pid=int(state.get("Pid") or 0) if running else 0,
         )
 
 

@@ -1,7 +1,7 @@
 -- The only place that changes a job's state.
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), grace_ms; to QUEUED: token (of the next
+-- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), age_ms (see begin_run), grace_ms; to QUEUED: token (of the next
 -- attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so long, 0 for
 -- ever.
 local function move(id, job, to, o)
@@ -22,8 +22,9 @@ local function move(id, job, to, o)
   end
   if to == 'QUEUED' then next_attempt(id, job, o) end
   if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
-  if to == 'RUNNING' then begin_run(id, job) end
+  if to == 'RUNNING' then begin_run(id, job, o.age_ms or 0) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
+  if from == 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'evicting') end
   if o.keep_ms then
     redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
   end
