@@ -36,7 +36,7 @@ def run(bench: Bench) -> None:
         fill(redis, Keys(namespace), f"p{lines}", lines, most // lines)
         held = (redis.info("memory")["used_memory"] - before) / 2**20
         print(f"  {lines} lines of {most // lines} minutes: {held:.1f} MiB of Redis")
-        for by in ("flavor", "user", "day", "job"):
+        for by in ("flavor", "user", "job"):
             _measured(bench, namespace, f"p{lines}", by)
     _measured(bench, namespace, "nobody", "flavor")
     settings = Settings(
