@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from aitrain import ledger_file
+from aitrain.domain.audit import place_of
 from aitrain.domain.bill import UNKNOWN, Bill, BillState, Grouping, Tally, Usage, bill_of
 from aitrain.domain.billing import BilledJob, LedgerLine, Price
 from aitrain.domain.errors import InvalidInput
@@ -166,8 +167,8 @@ class Bills:
         """Holds an export against the store; what it holds. Raises InvalidInput if they differ."""
         head = reader.head
         for lines, jobs in reader.batches():
-            stored = self._store.lines_at(head.project, head.month, lines)
-            if wrong := next((line for line, held in zip(lines, stored, strict=True) if line != held), None):
+            stored = self._store.lines_at([(head.project, place_of(line)) for line in lines])
+            if wrong := next((line for line in lines if stored.get(place_of(line)) != line), None):
                 raise reader.broken(f"has a line that the store has not, or has otherwise: {wrong}")
             if self._store.described_jobs(head.project, head.month, jobs) != jobs:
                 raise reader.broken("knows jobs otherwise than the store")

@@ -95,10 +95,10 @@ def rows(
 
 
 @app.command()
-def export(file: Path, project: Project = "default", month: Month = None) -> None:
+def export(file: Path, month: Annotated[str, typer.Option(help="As 2026-11.")], project: Project = "default") -> None:
     """Write a month's ledger to a file, once the bill is final. A file that is there is never written over."""
     with Client() as client:
-        sums = client.export_ledger(project, month or "", file)
+        sums = client.export_ledger(project, month, file)
     out.print(
         f"{file}: {sums.lines} lines of {sums.jobs} jobs, {sums.minutes} minutes; sha256 {sums.sha256}",
         markup=False, soft_wrap=True,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from aitrain.domain.billing import MINUTE_MS, BilledJob, LedgerLine, Policy
+from aitrain.domain.billing import MINUTE_MS, BilledJob, Policy
 from aitrain.domain.money import COUNTER_PART, EXACT
 from aitrain.domain.months import end_ms
 from aitrain.domain.states import State
 from aitrain.store.ledger import Ledger
-from aitrain.store.records import line_field, to_billed_job, to_ledger_line
+from aitrain.store.records import to_billed_job
 
 PAGE = 1000
 
@@ -78,17 +78,6 @@ class Months(Ledger):
         preparing = [State.INITIALIZING, State.PENDING]
         keys = [*(self._key("state", state) for state in preparing), self._key("billing")]
         return any(self._any_open(key, project, end_ms(month)) for key in keys)
-
-    def lines_at(self, project: str, month: str, lines: Sequence[LedgerLine]) -> list[LedgerLine | None]:
-        """What the store has in the place of each of these lines of a month; None: nothing."""
-        if not lines:
-            return []
-        fields = [line_field(line) for line in lines]
-        found = self._ask(lambda: self._redis.hmget(self._key("ledger", project, month), fields))
-        return [
-            None if text is None else to_ledger_line(project, field, text)
-            for field, text in zip(fields, found, strict=True)
-        ]
 
     def described_jobs(self, project: str, month: str, job_ids: Collection[str]) -> dict[str, BilledJob]:
         """What is known of jobs that were billed in a month, also of those that are deleted."""

@@ -117,11 +117,6 @@ def _terms(project: str, flavor: str, units: int, price: str, host: str, policy:
     return Terms(project, flavor, units, Decimal(price), host, Policy(policy))
 
 
-def line_field(line: LedgerLine) -> str:
-    """Where a line stands in the ledger of its month."""
-    return f"{line.job_id}/{line.attempt}/{line.first}"
-
-
 def to_billed_job(text: str) -> BilledJob:
     """What the ledger keeps of a job."""
     held = json.loads(text)

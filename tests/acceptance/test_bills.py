@@ -19,7 +19,7 @@ from aitrain.domain.billing import Policy
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
 from tests.acceptance.test_cli import Shell
-from tests.integration.store.test_billing import MINUTE, OneHost
+from tests.integration.store.one_host import MINUTE, OneHost
 from workers.scratch.servers import RedisServer
 
 # 2024-03-31 23:50 UTC

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aitrain.audit import Audit
 from aitrain.bills import Bills
 from aitrain.domain.bill import BillState
 from aitrain.domain.billing import Policy
@@ -16,10 +17,11 @@ from aitrain.domain.errors import InvalidInput
 from aitrain.domain.states import State
 from aitrain.settings import BillingSettings, Settings
 from aitrain.store import PrunedMonth
-from tests.integration.store.test_billing import DAY, FEBRUARY_MS, MINUTE, OneHost
+from tests.integration.store.one_host import DAY, MINUTE, OneHost
 from workers.scratch.servers import RedisServer
 
 JANUARY, FEBRUARY = "2027-01", "2027-02"
+FEBRUARY_MS = 1_801_440_000_000
 
 
 class Books(Bills):
@@ -39,6 +41,11 @@ class Books(Bills):
         self.site.now_ms += minutes * MINUTE
         self.site.move(job_id, State.FINALIZING, ran_ms=minutes * MINUTE)
         self.site.move(job_id, State.DONE)
+
+    def audit(self) -> tuple[int, int]:
+        """The differences, and the pruned months, that an audit finds."""
+        done = Audit(self._store, None, None, lambda _: None).run()
+        return done.differences, done.pruned
 
     def keys(self, month: str) -> int:
         """How many of a month's keys of the ledger are there."""
@@ -135,6 +142,7 @@ def test_a_month_is_exported_and_leaves_the_store(books: Books, tmp_path: Path) 
     with pytest.raises(InvalidInput, match="is over for 2 days, and kept for 30"):
         books.prune_ledger("default", JANUARY, tmp_path / "jan")
     books.site.now_ms = FEBRUARY_MS + 31 * DAY
+    assert books.audit() == (0, 0)
     (tmp_path / "less").write_bytes(b"".join((tmp_path / "jan").read_bytes().splitlines(keepends=True)[:-2]))
     with pytest.raises(InvalidInput, match="not whole"):
         books.prune_ledger("default", JANUARY, tmp_path / "less")
@@ -162,6 +170,10 @@ def test_a_month_is_exported_and_leaves_the_store(books: Books, tmp_path: Path) 
     assert books.keys(JANUARY) == 0, "a job that began in it goes on, and brings nothing into it"
     assert books.usage(JANUARY).projects["default"] == before.price_minutes
     assert books.bill("default", FEBRUARY).state is BillState.FINAL
+    assert books.audit() == (0, 1)
+    books._store._redis.hincrby(books._store._key("spent", JANUARY), "default", 1)
+    assert books.audit() == (1, 1), "the sum of a pruned month is still looked at"
+    assert books.bill("default", JANUARY).counter_differs
 
 
 def test_an_export_that_is_not_what_the_store_has_removes_nothing(books: Books, tmp_path: Path) -> None:
