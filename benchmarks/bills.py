@@ -82,7 +82,10 @@ def _batches(lines: int) -> list[range]:
 def _measured(bench: Bench, namespace: str, project: str, by: str) -> None:
     env = {"AITRAIN_REDIS_URL": bench.redis.url, "AITRAIN_NAMESPACE": namespace}
     taken = measured([sys.executable, "-m", "benchmarks.bills", project, by], env)
-    print(f"    by {by:<8} of {project:<10} {taken.wall:7.2f} s   peak {taken.memory:6.0f} MiB")
+    print(
+        f"    by {by:<8} of {project:<10} wall {taken.wall:7.2f} s   cpu {taken.cpu:7.2f} s   "
+        f"peak {taken.memory:6.0f} MiB"
+    )
 
 
 def _leave(client: Client, project: str, path: Path) -> None:
