@@ -14,7 +14,7 @@ from typing import TypeVar
 from aitrain.domain.audit import Audited, Difference, Place, differences, expected, place_of, sum_difference
 from aitrain.domain.billing import LedgerLine, Price
 from aitrain.domain.job import Job
-from aitrain.store import Store
+from aitrain.store import PrunedMonth, Store
 
 # Jobs and lines that are read in one round trip.
 BATCH = 200
@@ -32,13 +32,15 @@ class Audit:
         """project, month: only of these, if given; tell: called with each difference."""
         self._store, self._project, self._month, self._tell = store, project, month, tell
         self._prices: dict[str, list[Price]] = {}
+        self._pruned: dict[str, dict[str, PrunedMonth]] = {}
         self._audited = Audited()
         self._suspects: dict[str, set[Place]] = {}
 
     def run(self) -> Audited:
         """Does it. Raises StoreUnavailable."""
         for project in self._store.ledger_projects() if self._project is None else [self._project]:
-            for month in self._store.ledger_months(project) if self._month is None else [self._month]:
+            months = sorted({*self._store.ledger_months(project), *self._pruned_months(project)})
+            for month in months if self._month is None else [self._month]:
                 self._walk_ledger(project, month)
         for ids in _batches(self._store.job_ids(self._project)):
             jobs = self._store.get_many(ids)
@@ -51,6 +53,9 @@ class Audit:
 
     def _walk_ledger(self, project: str, month: str) -> None:
         before, total = self._store.spent(month).get(project, Decimal(0)), Decimal(0)
+        if (pruned := self._pruned_months(project).get(month)) is not None:
+            total = pruned.price_minutes
+            self._audited.pruned += 1
         for lines in _batches(self._store.ledger_lines(project, month)):
             total += sum(line.price_minutes for line in lines)
             self._audited.lines += len(lines)
@@ -64,7 +69,10 @@ class Audit:
                 elif jobs[line.job_id].get(place_of(line)) != line:
                     self._suspects.setdefault(line.job_id, set()).add(place_of(line))
         after = self._store.spent(month).get(project, Decimal(0))
-        if (wrong := sum_difference(project, month, total, before, after)) is not None:
+        if (wrong := sum_difference(project, month, total, before, after)) is None:
+            return
+        self._pruned.clear()
+        if pruned is not None or month not in self._pruned_months(project):  # else its lines left while they were read
             self._found(wrong)
 
     def _unlike_the_ledger(self, jobs: Iterable[Job]) -> Iterator[tuple[str, set[Place]]]:
@@ -80,6 +88,7 @@ class Audit:
         found: list[Difference] = []
         for _ in range(TRIES):
             self._prices.clear()
+            self._pruned.clear()
             jobs = self._store.get_many([job_id])
             if not jobs:
                 return  # deleted meanwhile
@@ -100,7 +109,17 @@ class Audit:
         if job.flavor not in self._prices:
             self._prices[job.flavor] = self._store.prices(job.flavor)
         owed = expected(job, self._prices[job.flavor])
-        return {place: line for place, line in owed.items() if self._month in (None, line.month)}
+        pruned = self._pruned_months(job.project)
+        return {
+            place: line
+            for place, line in owed.items()
+            if self._month in (None, line.month) and line.month not in pruned
+        }
+
+    def _pruned_months(self, project: str) -> dict[str, PrunedMonth]:
+        if project not in self._pruned:
+            self._pruned[project] = self._store.pruned_months(project)
+        return self._pruned[project]
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:

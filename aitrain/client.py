@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aitrain.audit import Audit
+from aitrain.bills import Bills
 from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
@@ -44,11 +45,11 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client(Operations):
+class Client(Operations, Bills):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations.
+    hosts and see of them stands in aitrain.operations, bills in aitrain.bills.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import audits, copies, data_stores, flavors, hosts, jobs, processes, site, waiting
+from aitrain.cli import audits, bills, copies, data_stores, flavors, hosts, jobs, processes, site, waiting
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
@@ -18,8 +18,9 @@ app.add_typer(flavors.app, name="flavor")
 app.add_typer(hosts.app, name="host")
 app.add_typer(hosts.queues, name="queue")
 app.add_typer(site.quota, name="quota")
-audits.add_to(site.bill)
-app.add_typer(site.bill, name="bill")
+audits.add_to(bills.app)
+app.add_typer(bills.app, name="bill")
+bills.add_to(app)
 processes.add_to(app)
 
 WRONG_INPUT, FAILED = 2, 1

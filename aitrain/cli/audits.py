@@ -22,6 +22,7 @@ def bill_audit(
     out.print(
         f"{done.differences} differences; {done.jobs} jobs, {done.lines} lines of the ledger with {done.minutes} "
         f"minutes, {done.without_history} of the lines of deleted jobs, with no history left"
+        + (f"; of {done.pruned} pruned months only the sums" if done.pruned else "")
     )
     if done.differences:
         raise typer.Exit(1)

@@ -39,13 +39,15 @@ class Difference:
 @dataclass
 class Audited:
     """How much an audit looked at. lines, minutes: of the ledger; jobs: of which the histories were read;
-    without_history: lines of jobs that are deleted; differences: how many it found.
+    without_history: lines of jobs that are deleted; pruned: months whose lines have left the store, of which only the
+    sums were looked at; differences: how many it found.
     """
 
     jobs: int = 0
     lines: int = 0
     minutes: int = 0
     without_history: int = 0
+    pruned: int = 0
     differences: int = 0
 
 

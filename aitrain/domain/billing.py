@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
 
+from aitrain.domain.money import rounded, total
+
 MINUTE_MS = 60_000
-MINUTES_PER_HOUR = 60
 
 
 class Policy(StrEnum):
@@ -101,5 +102,4 @@ def commenced_minutes(elapsed_ms: int) -> int:
 
 def amount(lines: Iterable[LedgerLine], minor_unit: Decimal = Decimal("0.01")) -> Decimal:
     """minutes x units x hourly price / 60, summed exactly and rounded once, half up to the currency's minor unit."""
-    price_minutes = sum((line.price_minutes for line in lines), Decimal(0))
-    return (price_minutes / MINUTES_PER_HOUR).quantize(minor_unit, rounding=ROUND_HALF_UP)
+    return rounded(total(line.price_minutes for line in lines), minor_unit)

@@ -20,6 +20,7 @@ from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
 from aitrain.store.fleet import DeadHosts, Removed
+from aitrain.store.months import MonthView, PrunedMonth
 from aitrain.store.redis_store import Store
 
 __all__ = [
@@ -36,8 +37,10 @@ __all__ = [
     "Kept",
     "Lease",
     "LogLine",
+    "MonthView",
     "Moved",
     "Ordered",
+    "PrunedMonth",
     "Removed",
     "Seen",
     "Store",

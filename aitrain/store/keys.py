@@ -87,6 +87,7 @@ LEGEND: dict[str, Key] = {
     "ledger_months": Key("ledger:{project}", "set: months for which a project has lines"),
     "ledger_projects": Key("ledger", "set: projects that have lines"),
     "spent": Key("spent:{month}", "hash: project -> minutes x units x hourly price of its lines, in millionths"),
+    "pruned": Key("pruned:{project}", "hash: month whose ledger was removed -> JSON: what it came to; see months.py"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }

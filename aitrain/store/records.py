@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from aitrain.domain.admission import Admitted
@@ -107,8 +108,13 @@ def to_ledger_line(project: str, field: str, text: str) -> LedgerLine:
     """A line of the ledger as it stands in the store."""
     job_id, attempt, first = field.rsplit("/", 2)
     minutes, begins_ms, price, flavor, units, policy, host = json.loads(text)
-    terms = Terms(project, flavor, units, Decimal(price), host, Policy(policy))
+    terms = _terms(project, flavor, units, price, host, policy)
     return LedgerLine(job_id, int(attempt), int(first), minutes, begins_ms, terms)
+
+
+@lru_cache(maxsize=4096)  # a million lines have a few hundred terms among them
+def _terms(project: str, flavor: str, units: int, price: str, host: str, policy: str) -> Terms:
+    return Terms(project, flavor, units, Decimal(price), host, Policy(policy))
 
 
 def to_billed_job(text: str) -> BilledJob:

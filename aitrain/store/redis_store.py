@@ -11,12 +11,12 @@ from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
 from aitrain.store.fleet import Fleet
 from aitrain.store.hosts import Hosts
-from aitrain.store.ledger import Ledger
 from aitrain.store.logs import Logs
+from aitrain.store.months import Months
 from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Ledger, Logs, DataStoreRows, Checks):
+class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Logs, DataStoreRows, Checks):
     """The job store of one site: all its verbs."""

@@ -1,0 +1,200 @@
+"""Commands on bills: what projects owe, the ledger behind it, and months that leave the store."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aitrain.cli.following import user
+from aitrain.client import Client
+from aitrain.domain.bill import Bill, BillState
+from aitrain.domain.billforms import (
+    LINE_HEAD,
+    bill_record,
+    bill_rows,
+    decimal_text,
+    line_record,
+    line_row,
+    shown,
+    time_text,
+)
+from aitrain.domain.money import rounded
+
+app = typer.Typer(no_args_is_help=True, help="What projects owe.")
+out = Console(highlight=False)
+
+STATE_WORDS = {
+    BillState.RUNNING: "running: minutes may still be added",
+    BillState.FINAL: "final",
+    BillState.PRUNED: "pruned: its lines are in the export of the ledger that was made then",
+}
+
+
+class Output(StrEnum):
+    """How something is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+Project = Annotated[str, typer.Option(help="Whose.")]
+Month = Annotated[str | None, typer.Option(help="As 2026-11, in UTC; the current one if left out.")]
+As = Annotated[Output, typer.Option("--output", "-o", help="As a table, as CSV or as JSON.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(help="flavor, user, job, name, host, day, policy, price or label:KEY; may be given again."),
+]
+
+
+@app.command()
+def show(project: Project = "default", month: Month = None, by: By = None, output: As = Output.TABLE) -> None:
+    """Show a project's bill. The total is rounded once; what its parts cost is shown to four digits."""
+    with Client() as client:
+        bill = client.bill(project, month, by=by or ["flavor"])
+    if output is Output.JSON:
+        out.print_json(json.dumps(bill_record(bill)))
+    elif output is Output.CSV:
+        _write_csv(bill_rows(bill))
+    else:
+        _print_bill(bill)
+
+
+@app.command()
+def rows(
+    project: Project = "default",
+    month: Month = None,
+    job: Annotated[str | None, typer.Option(help="Of this job only.")] = None,
+    output: As = Output.TABLE,
+) -> None:
+    """Show the ledger lines behind a bill: stretches of minutes of one attempt. JSON: one record a line."""
+    with Client() as client:
+        lines = client.bill_lines(project, month, job_id=job)
+        if output is Output.JSON:
+            for line, _ in lines:
+                sys.stdout.write(json.dumps(line_record(line)) + "\n")
+        elif output is Output.CSV:
+            _write_csv(row for some in ([LINE_HEAD], (line_row(line) for line, _ in lines)) for row in some)
+        else:
+            table = Table(*(column for column in LINE_HEAD if column != "price_minutes"))
+            for line, _ in sorted(lines, key=lambda item: (item[0].job_id, item[0].attempt, item[0].first)):
+                *cells, _, amount = line_row(line)
+                table.add_row(*cells, amount)
+            out.print(table)
+
+
+@app.command()
+def export(file: Path, month: Annotated[str, typer.Option(help="As 2026-11.")], project: Project = "default") -> None:
+    """Write a month's ledger to a file, once the bill is final. A file that is there is never written over."""
+    with Client() as client:
+        sums = client.export_ledger(project, month, file)
+    out.print(
+        f"{file}: {sums.lines} lines of {sums.jobs} jobs, {sums.minutes} minutes; sha256 {sums.sha256}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+@app.command()
+def prune(
+    month: Annotated[str, typer.Option(help="As 2026-11.")],
+    export: Annotated[Path, typer.Option(help="The export of this month. It is compared with the store first.")],
+    project: Project = "default",
+) -> None:
+    """Remove a month's ledger from the store that was exported. What it came to stays."""
+    with Client() as client:
+        pruned = client.prune_ledger(project, month, export, by=user())
+    out.print(f"{project} {month}: {pruned.lines} lines removed; keep {export}", markup=False, soft_wrap=True)
+
+
+def usage(
+    project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
+    month: Month = None,
+    output: As = Output.TABLE,
+) -> None:
+    """Show what projects owe for the month so far, up to the last minute that was billed."""
+    with Client() as client:
+        used = client.usage(month)
+    projects = {name: exact for name, exact in used.projects.items() if project in (None, name)}
+    head = ["project", "month", "currency", "price_minutes", "amount"]
+    found = [
+        [name, used.month, used.currency, decimal_text(exact), decimal_text(used.amount(name))]
+        for name, exact in projects.items()
+    ]
+    if output is Output.JSON:
+        out.print_json(json.dumps([dict(zip(head, row, strict=True)) for row in found]))
+    elif output is Output.CSV:
+        _write_csv([head, *found])
+    else:
+        table = Table("project", "exact", used.currency, title=f"{used.month}, as of {time_text(used.as_of_ms)}")
+        for name, exact in projects.items():
+            table.add_row(name, shown(exact), decimal_text(used.amount(name)))
+        if project is None:
+            table.caption = f"total {used.total} {used.currency}"
+        out.print(table)
+
+
+def prices(output: As = Output.TABLE) -> None:
+    """Show what one unit of each flavor costs an hour, for minutes that begin from when on."""
+    with Client() as client:
+        flavors, currency = client.prices(), client.settings.currency
+    head = ["flavor", "currency", "hourly_price", "from", "catalogue"]
+    found = []
+    for flavor in flavors:
+        catalogue = "" if flavor.catalogue is None else decimal_text(flavor.catalogue)
+        for price in flavor.told:
+            told = [decimal_text(price.hourly_price), time_text(price.from_ms)]
+            found.append([flavor.flavor, currency, *told, catalogue])
+        if not flavor.told:
+            found.append([flavor.flavor, currency, "", "", catalogue])
+    if output is Output.JSON:
+        out.print_json(json.dumps([dict(zip(head, row, strict=True)) for row in found]))
+    elif output is Output.CSV:
+        _write_csv([head, *found])
+    else:
+        table = Table("flavor", f"{currency}/h", "from", "in the catalogue")
+        for flavor_name, _, hourly, since, catalogue in found:
+            table.add_row(flavor_name, hourly or "not told yet", since, catalogue or "gone")
+        out.print(table)
+
+
+def _print_bill(bill: Bill) -> None:
+    table = Table(*bill.by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
+    for group in bill.groups:
+        values = (Text("none", "dim") if value is None else Text(_printable(value)) for value in group.values)
+        table.add_row(
+            *values, str(group.lines), str(group.minutes), str(group.unit_minutes), shown(group.price_minutes)
+        )
+    table.caption = f"total {rounded(bill.price_minutes, bill.minor_unit)} {bill.currency}"
+    out.print(table)
+    out.print(STATE_WORDS[bill.state])
+    if bill.counter_differs:
+        out.print("the lines do not add up to what was counted when they were written: see `aitrain bill audit`")
+
+
+def _printable(text: str) -> str:
+    """A user's text without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def _write_csv(found: Iterable[list[str]]) -> None:
+    """UTF-8, whatever the locale says; numbers have a decimal point."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    csv.writer(sys.stdout, lineterminator="\n").writerows(found)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands that stand by themselves."""
+    for command in (usage, prices):
+        app.command()(command)
