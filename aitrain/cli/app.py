@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import copies, data_stores, flavors, hosts, jobs, processes, site
+from aitrain.cli import copies, data_stores, flavors, hosts, jobs, processes, receipts, site
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
@@ -18,6 +18,7 @@ app.add_typer(hosts.app, name="host")
 app.add_typer(hosts.queues, name="queue")
 app.add_typer(site.quota, name="quota")
 app.add_typer(site.bill, name="bill")
+app.add_typer(receipts.app, name="receipt")
 processes.add_to(app)
 
 WRONG_INPUT, FAILED = 2, 1

@@ -50,6 +50,18 @@ class LedgerRow:
         return datetime.fromtimestamp(self.begins_ms / 1000, UTC).strftime("%Y-%m")
 
 
+@dataclass(frozen=True)
+class LedgerLine:
+    """Minutes of an attempt one after another, billed alike and begun in one month. first: counted from 0."""
+
+    job_id: str
+    attempt: int
+    first: int
+    minutes: int
+    begins_ms: int
+    terms: Terms
+
+
 def commenced_minutes(elapsed_ms: int) -> int:
     """Minutes that have begun after elapsed_ms of a started clock: 100 ms is 1, 60,000 ms is 1, 60,100 ms is 2.
 

@@ -20,6 +20,7 @@ from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
 from aitrain.store.fleet import DeadHosts, Removed
+from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Store",
     "Submitted",
     "UnitCount",
+    "UnsignedEnd",
     "fence",
     "token",
 ]

@@ -14,6 +14,7 @@ from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
 from aitrain.store.answers import Moved, Submitted, to_moved
 from aitrain.store.connection import Connection, fence, token
+from aitrain.store.packing import packed
 from aitrain.store.records import job_fields, ledger_fields, to_job, unsettled
 
 
@@ -56,6 +57,7 @@ class Jobs(Connection):
         pause_ms: int = 0,
         lost_ms: int | None = None,
         keep_ms: int | None = None,
+        listing: tuple[str, Mapping[str, Any]] | None = None,
     ) -> Moved:
         """Moves a job, if its fence is this one and it stands in a state from which it may go there.
 
@@ -63,7 +65,8 @@ class Jobs(Connection):
         the attempt ended, kept unless one is known already; fields: facts of the attempt; rows: ledger rows that the
         move makes final; again, pause_ms: to QUEUED, why it runs again, and for how long it waits before; lost_ms:
         only while its host is lost, and silent for at least so long; keep_ms: its results could not be pushed, and are
-        kept on its host for so long, 0 for ever. Answers moved=False when late. Raises
+        kept on its host for so long, 0 for ever; listing: "inputs" or "outputs" of domain.receipt.Listings, for the
+        attempt's receipt. Answers moved=False when late. Raises
         StoreUnavailable.
         """
         froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
@@ -78,6 +81,8 @@ class Jobs(Connection):
             arguments |= {"token": token(), "again": again or Again.PLATFORM, "pause_ms": pause_ms}
         given = {"holder": holder, "code": code, "cause": cause, "lost_ms": lost_ms, "keep_ms": keep_ms}
         arguments |= {name: value for name, value in given.items() if value is not None}
+        if listing is not None:
+            arguments["listing"] = {"part": listing[0], "text": packed(listing[1])}
         return to_moved(self._run("transition", arguments))
 
     def get(self, job_id: str) -> Job:

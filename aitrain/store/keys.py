@@ -39,7 +39,10 @@ LEGEND: dict[str, Key] = {
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
-    "lines": Key("waiting:{flavor}", "hash: 'units/project' of each line in which jobs wait -> score of its first and last, id of its first"),
+    "lines": Key(
+        "waiting:{flavor}",
+        "hash: 'units/project' of each line in which jobs wait -> score of its first and last, id of its first",
+    ),
     "line": Key(
         "waiting:{flavor}:{units}:{project}", "zset: QUEUED jobs, by priority, then by time from which they wait"
     ),
@@ -71,6 +74,19 @@ LEGEND: dict[str, Key] = {
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
     "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),
     "ledger_months": Key("ledger:{project}", "set: months for which a project has rows"),
+    "signing": Key("signing", "text: there while control workers have a key to sign receipts with; lapses by itself"),
+    "manifest": Key(
+        "manifest:{id}:{attempt}",
+        "hash: inputs, outputs: listings of an attempt's volumes, for its receipt, compressed",
+    ),
+    "ended": Key(
+        "ended:{id}:{attempt}",
+        "hash: what a receipt is made of: version, state, code, job (its fields as JSON), moves; until it is signed",
+    ),
+    "unsigned": Key(
+        "due:receipt", "zset: 'job/attempt' that ended and has no receipt yet, by the time of its next try"
+    ),
+    "receipts": Key("receipts:{id}", "hash: attempt -> its signed receipt, compressed; outlives the job"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }

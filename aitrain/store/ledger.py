@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aitrain.domain.admission import ProjectTerms
-from aitrain.domain.billing import LedgerRow
+from aitrain.domain.billing import LedgerLine, LedgerRow
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Job
 from aitrain.store.jobs import Jobs
@@ -44,6 +44,11 @@ class Ledger(Jobs):
             for key, row in self._ask(partial(self._redis.hgetall, self._key("ledger", project, held))).items()
         ]
         return sorted(rows, key=lambda row: (row.begins_ms, row.job_id))
+
+    def attempt_lines(self, job: Job) -> list[LedgerLine]:
+        """The lines of the job's current attempt, in order."""
+        rows = [row for row in self.ledger(job.project) if (row.job_id, row.attempt) == (job.id, job.attempt)]
+        return [LedgerLine(row.job_id, row.attempt, row.minute, 1, row.begins_ms, row.terms) for row in rows]
 
     def sweep_done(self, sweep: str, at_ms: int) -> None:
         """Records that a sweep succeeded."""

@@ -36,6 +36,7 @@ SHARED = (
     "deadlines",
     "indexes",
     "ledger",
+    "ends",
     "moves",
     "hosts",
     "orders",

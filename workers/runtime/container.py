@@ -76,7 +76,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Container:
-    """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened."""
+    """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened.
+
+    image: the reference that it was made with; image_id: the engine's id of what that was then.
+    """
 
     id: str
     name: str
@@ -88,6 +91,7 @@ class Container:
     exit_code: int | None
     out_of_memory: bool
     image_id: str = ""
+    image: str = ""
 
     @property
     def exited(self) -> bool:
@@ -118,7 +122,19 @@ class Container:
             exit_code=int(state.get("ExitCode", 0)) if ended else None,
             out_of_memory=bool(state.get("OOMKilled")),
             image_id=attrs.get("Image", ""),
+            image=attrs["Config"].get("Image", ""),
         )
+
+
+def digest_of(image: str, repo_digests: list[str]) -> str:
+    """By which digest ("sha256:...") the registry of a reference knows an image; "" if it does not come from one.
+
+    repo_digests: as the engine lists them ("registry.example/team/trainer@sha256:..."): an image may come from several.
+    """
+    name = image.partition("@")[0]
+    repository = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    digests = dict(one.split("@", 1) for one in repo_digests if "@" in one)
+    return digests.get(repository, "")
 
 
 def engine_time_ms(text: str) -> int | None:

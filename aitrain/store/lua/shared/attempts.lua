@@ -3,7 +3,7 @@
 -- What belongs to one attempt and does not outlive it.
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
-  'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
+  'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'image_digest', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
   'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked', 'evicting',
 }
 

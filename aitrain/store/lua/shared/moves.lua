@@ -1,9 +1,9 @@
 -- The only place that changes a job's state.
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), rows and written (ledger), grace_ms; to QUEUED: token (of the next
--- attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so long, 0 for
--- ever.
+-- o: code, message, op, cause, fields (to set), rows and written (ledger), listing (see keep_listing), grace_ms; to
+-- QUEUED: token (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and
+-- are kept for so long, 0 for ever.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
@@ -14,11 +14,19 @@ local function move(id, job, to, o)
   end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   if o.rows then bill(id, job, o.rows, o.written) end
+  if o.listing then keep_listing(id, job, o.listing) end
   reindex(id, job, from, to, o.pause_ms)
   if from == 'RUNNING' and job.copying then
     close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})
   end
-  if to == 'QUEUED' then next_attempt(id, job, o) end
+  if to == 'QUEUED' then
+    if not STATES[from].ended then
+      local moves = moves_of_attempt(id, job)
+      moves[#moves + 1] = told_move(to, tonumber(job.attempt), o.code or STATES[to].code, o.message or '')
+      note_end(id, job, to, o.code or STATES[to].code, moves)
+    end
+    next_attempt(id, job, o)
+  end
   if to == 'RUNNING' then redis.call('HSET', k_job(id), 'running_ms', int(NOW)) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
   if o.keep_ms then
@@ -33,6 +41,7 @@ local function move(id, job, to, o)
   tell(id, job, to, o)
   job.state = to
   if STATES[to].ended then
+    note_end(id, job, to, o.code or STATES[to].code, moves_of_attempt(id, job))
     if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
   end
 end

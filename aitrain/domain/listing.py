@@ -1,0 +1,26 @@
+"""Listings: what a volume was filled with and what was pushed from it, object by object, of bounded size. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from aitrain.domain.canonical import canonical
+
+LINE_END = b"\n"
+
+
+def list_objects(objects: Iterable[tuple[str, int, str]], most: int) -> dict[str, Any]:
+    """A listing of objects, given as (key, size in bytes, ETag) in the order of the bytes of their keys.
+
+    count and bytes: of all of them; sha256: over a line [key,size,etag] in canonical JSON for each of them; objects:
+    the first `most`. It takes the memory of those, however many there are.
+    """
+    count, size_of_all, sha256, first = 0, 0, hashlib.sha256(), list[list[str | int]]()
+    for key, size, etag in objects:
+        count, size_of_all = count + 1, size_of_all + size
+        sha256.update(canonical([key, size, etag]) + LINE_END)
+        if len(first) < most:
+            first.append([key, size, etag])
+    return {"count": count, "bytes": size_of_all, "sha256": sha256.hexdigest(), "objects": first}
