@@ -85,9 +85,9 @@ def test_a_missing_and_a_new_member_are_found(signer: Signer) -> None:
         (b'{"receipt": {"a": 1.5}, "signature": {}}', "no whole number"),
         (b'{"receipt": {"schema": "aitrain.receipt/9"}, "signature": {}}', "schema is 'aitrain.receipt/9'"),
         (b'{"receipt": 7, "signature": {}}', "schema is None"),
-        (json.dumps({"receipt": RECEIPT, "signature": {"algorithm": "none", "key": "", "value": ""}}).encode(), "none of"),
-        (json.dumps({"receipt": RECEIPT, "signature": {}}).encode(), "none of"),
-        (json.dumps({"receipt": RECEIPT, "signature": None}).encode(), "none of"),
+        (written({"receipt": RECEIPT, "signature": {"algorithm": "none", "key": "", "value": ""}}), "none of"),
+        (written({"receipt": RECEIPT, "signature": {}}), "none of"),
+        (written({"receipt": RECEIPT, "signature": None}), "none of"),
     ],
 )  # fmt: skip
 def test_what_is_no_receipt_of_ours_is_told(signer: Signer, text: bytes, why: str) -> None:
@@ -131,8 +131,8 @@ def test_another_program_checks_it(signer: Signer, tmp_path: Path) -> None:
     (tmp_path / "signature").write_bytes(base64.b64decode(document["signature"]["value"]))
     (tmp_path / "text").write_bytes(canonical(document["receipt"]))
     done = subprocess.run(
-        ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin", "-in", "text", "-sigfile", "signature"],
-        cwd=tmp_path, check=False, capture_output=True, text=True,
+        "openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in text -sigfile signature".split(), cwd=tmp_path,
+        check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
