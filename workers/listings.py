@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 # "inputs" or "outputs", and the listing of each volume by its mount path.
 Listing = tuple[str, dict[str, Any]]
+# A job may have hundreds of volumes; of all of them so many times as many objects are listed as of one.
+FULL_LISTINGS = 10
 Volumes = Sequence[tuple[Volume, VolumeSync | GitSync]]
 
 
@@ -33,11 +35,14 @@ def _listing(run: Run, part: str, volumes: Volumes) -> Listing | None:
     if not volumes or not run.machine.store.makes_receipts():
         return None
     most = run.machine.settings.receipts.listed_objects
+    left, told = FULL_LISTINGS * most, dict[str, Any]()
     try:
-        told = {
-            volume.mount_path: sync.pulled(most) if part == "inputs" else sync.pushed(most) for volume, sync in volumes
-        }
+        for volume, sync in volumes:
+            listing = (sync.pulled if part == "inputs" else sync.pushed)(min(most, left))
+            if listing is not None:
+                told[volume.mount_path] = listing
+                left -= len(listing.get("objects", ()))
     except (OSError, sqlite3.Error) as error:  # a receipt says what it does not know; the job goes on
         log.warning("job %s: its %s are not listed: %s", run.job.id, part, error)
         return None
-    return part, {mount_path: one for mount_path, one in told.items() if one is not None}
+    return part, told

@@ -132,3 +132,9 @@ def test_a_listing_counts_all_and_names_the_first(objects: list[tuple[str, int, 
         "sha256": hashlib.sha256(lines).hexdigest(), "objects": [list(one) for one in objects[:most]],
     }  # fmt: skip
     assert digest(listing) == digest(list_objects(iter(objects), most))
+
+
+def test_long_keys_leave_room_for_fewer_of_them() -> None:
+    objects = [("k" * 1000, 1, "e")] * 10
+    assert len(list_objects(objects, 10)["objects"]) == 1
+    assert list_objects(objects, 10)["count"] == 10
