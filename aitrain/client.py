@@ -15,7 +15,7 @@ from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import admit, default_timeout, timeout_problem
-from aitrain.domain.billing import LedgerRow
+from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
@@ -236,9 +236,9 @@ class Client(Operations):
                 return
             time.sleep(POLL_SECONDS)
 
-    def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerRow]:
-        """The billed minutes of a project, of one month ("2026-11") or of all."""
-        return self._store.ledger(project, month)
+    def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
+        """The billed minutes of a project, of one month ("2026-11") or of all, in order of time."""
+        return sorted(self._store.ledger_lines(project, month), key=lambda line: (line.begins_ms, line.job_id))
 
     def receipt(self, job_id: str, attempt: int | None = None) -> dict[str, Any]:
         """The signed receipt of an attempt that has ended, of the newest that has one if none is given.

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from aitrain.domain.admission import Site
+from aitrain.domain.billing import Policy
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.placement import Rules
@@ -188,6 +189,12 @@ class Timing(_Section):
         return Rules(self.placement_patience_seconds, self.backfill_margin_seconds)
 
 
+class BillingSettings(_Section):
+    """How runs are billed. policy: from when on, for attempts that are placed from now on."""
+
+    policy: Policy = Policy.RUNNING
+
+
 class Limits(_Section):
     """What one job may take."""
 
@@ -259,6 +266,7 @@ class Settings(BaseSettings):
     timing: Timing = Timing()
     limits: Limits = Limits()
     receipts: Receipts = Receipts()
+    billing: BillingSettings = BillingSettings()
 
     @field_validator("flavors")
     @classmethod

@@ -129,7 +129,7 @@ class Crowd:
     def release(self, job_id: str) -> Callable[[], None]:
         """A job's container ends. Returns what its agent does about the units; `end` is the rest."""
         fence, _ = self.running.pop(job_id)
-        fields: dict[str, str | int] = {"exit_code": 0, "finished_ms": int(time.time() * 1000), "ran_ms": 60_000}
+        fields: dict[str, str | int] = {"exit_code": 0, "finished_ms": int(time.time() * 1000)}
         moved = self.store.transition(job_id, fence, State.FINALIZING, cause=EndCause.COMPLETED, fields=fields)
         self._ending = (job_id, fence)
         return lambda: self.dispatcher.after(moved, State.FINALIZING)

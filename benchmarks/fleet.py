@@ -13,7 +13,6 @@ from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import EndCause, State
 from benchmarks.bench import Bench
 from benchmarks.crowd import GPUS, Crowd, taking, timed, told
-from workers.ledger import unwritten_rows
 from workers.scratch.servers import RedisServer
 from workers.simulation.fleet import Fleet, Hosts
 from workers.simulation.joblist import ListedJob
@@ -214,10 +213,9 @@ def _end_all(crowd: Crowd, minutes: int) -> None:
         job = crowd.store.get(job_id)
         ran_ms = minutes * 60_000
         fields: dict[str, str | int] = {
-            "exit_code": 0, "finished_ms": (job.started_ms or 0) + ran_ms, "ran_ms": ran_ms, "out_of_memory": 0
+            "exit_code": 0, "finished_ms": (job.started_ms or 0) + ran_ms, "out_of_memory": 0
         }  # fmt: skip
-        rows = unwritten_rows(crowd.settings, job, ran_ms) if minutes else []
-        crowd.store.transition(job_id, fence, State.FINALIZING, cause=EndCause.COMPLETED, fields=fields, rows=rows)
+        crowd.store.transition(job_id, fence, State.FINALIZING, cause=EndCause.COMPLETED, fields=fields)
         crowd.store.set_progress(job_id, fence, progress)
         crowd.store.transition(job_id, fence, State.DONE)
     crowd.running.clear()

@@ -1,4 +1,4 @@
-"""Signs receipts: what the store noted when attempts ended, with what the ledger says of them."""
+"""Signs receipts: of what the store noted when attempts ended."""
 
 from __future__ import annotations
 
@@ -33,8 +33,6 @@ def sign_ended(store: Store, signer: Signer, settings: Settings) -> int:
 
 
 def _sign(store: Store, signer: Signer, settings: Settings, end: UnsignedEnd) -> bool:
-    facts = end.facts
-    lines = store.attempt_lines(facts.job)
     issuer = Issuer(settings.namespace, settings.currency, settings.minor_unit)
-    receipt = receipt_of(facts, lines, issuer, end.now_ms)
+    receipt = receipt_of(end.facts, issuer, end.now_ms)
     return store.put_receipt(end, signer.sign(receipt), settings.receipts.retention_seconds)

@@ -8,7 +8,6 @@ from aitrain.domain.job import Job
 from aitrain.domain.retry import Again, Outcome, Pauses, outcome
 from aitrain.domain.spec import OnHostLoss
 from aitrain.domain.states import CAUSES, STATES, EndCause, InfoCode, State
-from workers.ledger import unwritten_rows
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -50,10 +49,9 @@ def recover(machine: Machine, job: Job) -> None:
     patience_s = timing.finalizing_patience_seconds if job.state is State.FINALIZING else 0
     # What a lost host could not push, it may still have when it is back.
     keep_s = machine.settings.limits.results_retention_seconds if to.code is InfoCode.JOB_SYNC_FAILED else None
-    rows = unwritten_rows(machine.settings, job, job.ran_ms) if STATES[job.state].runs else []
     moved = machine.store.transition(
         job.id, job.fence, to.state, only_from=[job.state], code=to.code, message=to.message, cause=EndCause.HOST_LOST,
-        rows=rows, again=to.again, pause_ms=to.pause_ms, lost_ms=int(patience_s * 1000),
+        again=to.again, pause_ms=to.pause_ms, lost_ms=int(patience_s * 1000),
         keep_ms=None if keep_s is None else 1000 * keep_s,
     )  # fmt: skip
     if moved.moved:

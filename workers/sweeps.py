@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from aitrain.domain.billing import MINUTE_MS, commenced_minutes
 from workers.app import sweep
 from workers.dead_queues import drop_messages
-from workers.ledger import unwritten_rows
 from workers.machine import Machine
 from workers.receipts import sign_ended
 from workers.recovery import recover
@@ -16,8 +14,6 @@ from workers.recovery import recover
 log = logging.getLogger(__name__)
 
 BATCH = 200
-# A job whose host has not told for a while how long it ran is looked at again no sooner.
-SOONEST_MS = 1000
 LEAST_GAP_SECONDS = 60
 
 
@@ -39,14 +35,10 @@ def place_waiting(machine: Machine) -> None:
 @sweep
 def bill_minutes(machine: Machine) -> None:
     """Writes the minutes of running jobs that have begun since the last tick."""
-    store = machine.store
-    looked_at: set[str] = set()
-    while jobs := [job for job in store.due_billing(BATCH) if job.id not in looked_at]:
-        looked_at.update(job.id for job in jobs)
-        for job in jobs:
-            rows = unwritten_rows(machine.settings, job, job.ran_ms) if job.ran_ms else []
-            next_minute_ms = commenced_minutes(job.ran_ms) * MINUTE_MS - job.ran_ms
-            store.bill(job, rows, again_ms=max(SOONEST_MS, next_minute_ms + 1))
+    tell_billing(machine)
+    ticked = machine.store.tick_billing(BATCH)
+    while ticked.looked == BATCH:
+        ticked = machine.store.tick_billing(BATCH, ticked.until_ms)
     _done(machine, "bill_minutes")
 
 
@@ -88,6 +80,13 @@ def drop_dead_messages(machine: Machine) -> None:
     for queue, count in drop_messages(machine).items():
         log.info("%d messages dropped from %s, which nobody reads", count, queue)
     _done(machine, "drop_dead_messages")
+
+
+def tell_billing(machine: Machine) -> None:
+    """Tells the store this site's billing policy and prices: whoever places a job may know less of them."""
+    prices = {flavor: held.hourly_price for flavor, held in machine.settings.flavors.items()}
+    for flavor in machine.store.set_billing(machine.settings.billing.policy, prices):
+        log.info("the price of %s is %s an hour from now on", flavor, prices[flavor])
 
 
 def _done(machine: Machine, duty: str) -> None:

@@ -1,7 +1,7 @@
-"""Billing: from stretches of time to minutes, from minutes to ledger rows, from rows to an amount.
+"""Billing: from stretches of time to minutes, from minutes to ledger lines, from lines to an amount.
 
-Time is billed from timestamps, never from ticks: whatever writes rows asks `rows_due` what a job's times owe and what
-of it is not yet written. Rules: design of the ledger in docs/explanation.md; each commenced minute counts whole.
+Time is billed from timestamps, never from ticks. The job store writes the lines itself, in the scripts that move a job
+(store/lua/shared/ledger.lua); domain/owed.py says the same as a pure function of a job's history.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ MINUTES_PER_HOUR = 60
 
 
 class Policy(StrEnum):
-    """Which stretch of a job's life is billed."""
+    """From when on an attempt is billed, if it ever runs: the start of its container, or the entry into a state."""
 
     RUNNING = "running"
+    INITIALIZING = "initializing"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one unit of a flavor costs an hour, in the site's currency, for minutes that begin from from_ms on."""
+
+    from_ms: int
+    hourly_price: Decimal
 
 
 @dataclass(frozen=True)
@@ -35,24 +45,12 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class LedgerRow:
-    """One billed minute. Unique by (job, attempt, minute); minute counts from 0; begins_ms: Unix time, ms."""
-
-    job_id: str
-    attempt: int
-    minute: int
-    begins_ms: int
-    terms: Terms
-
-    @property
-    def month(self) -> str:
-        """The month (UTC) in which the minute began, as "2026-11"."""
-        return datetime.fromtimestamp(self.begins_ms / 1000, UTC).strftime("%Y-%m")
-
-
-@dataclass(frozen=True)
 class LedgerLine:
-    """Minutes of an attempt one after another, billed alike and begun in one month. first: counted from 0."""
+    """Minutes of an attempt that follow each other, in one month and at the same terms.
+
+    first: its first minute; minutes count from 0, so that each is unique by (job, attempt, minute); minutes: how many;
+    begins_ms: when the first one began, Unix ms by the store's clock.
+    """
 
     job_id: str
     attempt: int
@@ -60,6 +58,37 @@ class LedgerLine:
     minutes: int
     begins_ms: int
     terms: Terms
+
+    @property
+    def month(self) -> str:
+        """The month (UTC) in which its minutes began, as "2026-11"."""
+        return month_of(self.begins_ms)
+
+    @property
+    def price_minutes(self) -> Decimal:
+        """minutes x units x hourly price: sixty times what it costs, exactly."""
+        return self.minutes * self.terms.units * self.terms.hourly_price
+
+
+@dataclass(frozen=True)
+class BilledJob:
+    """What the ledger keeps of a job of which it has lines, so that they can be grouped when the job is deleted."""
+
+    name: str = ""
+    user: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def month_of(at_ms: int) -> str:
+    """The month (UTC) of a moment in Unix ms, as "2026-11"."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
+
+
+def month_end_ms(at_ms: int) -> int:
+    """When the month (UTC) of a moment is over: the first moment of the next one, in Unix ms."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
+    years, month = divmod(moment.month, 12)
+    return int(datetime(moment.year + years, month + 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
 def commenced_minutes(elapsed_ms: int) -> int:
@@ -70,17 +99,7 @@ def commenced_minutes(elapsed_ms: int) -> int:
     return max(1, -(-elapsed_ms // MINUTE_MS))
 
 
-def rows_due(
-    *, job_id: str, attempt: int, started_ms: int, elapsed_ms: int, written: int, terms: Terms
-) -> list[LedgerRow]:
-    """The rows that elapsed_ms of running owes and that are not among the `written` first ones."""
-    return [
-        LedgerRow(job_id, attempt, minute, started_ms + minute * MINUTE_MS, terms)
-        for minute in range(written, commenced_minutes(elapsed_ms))
-    ]
-
-
-def amount(rows: Iterable[LedgerRow], minor_unit: Decimal = Decimal("0.01")) -> Decimal:
+def amount(lines: Iterable[LedgerLine], minor_unit: Decimal = Decimal("0.01")) -> Decimal:
     """minutes x units x hourly price / 60, summed exactly and rounded once, half up to the currency's minor unit."""
-    price_minutes = sum((row.terms.hourly_price * row.terms.units for row in rows), Decimal(0))
+    price_minutes = sum((line.price_minutes for line in lines), Decimal(0))
     return (price_minutes / MINUTES_PER_HOUR).quantize(minor_unit, rounding=ROUND_HALF_UP)

@@ -43,7 +43,8 @@ class Flavor(BaseModel):
     disk_gib: Decimal = Field(default=Decimal(0), ge=0)
     shm_gib: Decimal = Field(default=Decimal("0.0625"), gt=0)
     max_units: int = Field(default=4, ge=1)
-    hourly_price: Decimal = Field(ge=0)
+    # Six places, and so many digits, are summed exactly in 64 bits (store/lua/shared/ledger.lua).
+    hourly_price: Decimal = Field(ge=0, le=100_000, decimal_places=6)
     default: bool = False
 
     @model_validator(mode="after")

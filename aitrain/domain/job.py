@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aitrain.domain.billing import Policy
 from aitrain.domain.flavor import Kind
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, EndCause, InfoCode, State
@@ -70,7 +71,7 @@ class VolumeProgress(BaseModel):
 
 
 class AttemptEnd(BaseModel):
-    """How an earlier attempt of the job ended, and why. *_ms, starting: as in Job; minutes: rows of the ledger."""
+    """How an earlier attempt of the job ended, and why. minutes: in the ledger; the others: as in Job."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -82,6 +83,9 @@ class AttemptEnd(BaseModel):
     started_ms: int | None = None
     finished_ms: int | None = None
     minutes: int = 0
+    policy: Policy = Policy.RUNNING
+    begun_ms: int | None = None
+    ran_ms: int = 0
     starting: bool = False
 
 
@@ -90,9 +94,10 @@ class Job(BaseModel):
 
     fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
     priority: 0 to 100; kept_host: the host that is kept for it while it waits; unit_ids: the exact ones reserved; hourly_price: of a unit at submission; *_ms: Unix time in ms, started and
-    finished by the engine's clock, the others by the store's; ran_ms: running time that was seen to have passed;
-    billed_minutes: rows of the ledger for this attempt; exit_code: of the container, None if it never ran; timeout_s:
-    seconds of RUNNING, 0 for none; deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it
+    finished by the engine's clock, the others by the store's; policy: of billing, for this attempt; begun_ms: when its
+    container began, None if the job did not reach RUNNING; ran_ms: running time that was seen to have passed, by the
+    host's clock; billed_minutes: of this attempt in the ledger; exit_code: of the container, None if it never ran;
+    timeout_s: seconds of RUNNING, 0 for none; deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it
     is not queued again; not_before_ms: a retry waits until then; platform_tries, own_tries: retries made of faults of
     the platform and of its own; evictions: how often it was moved off a host that was drained; evicting: that is under
     way; push_tries: how often the push of its results was put off; note: what it waits for;
@@ -143,6 +148,8 @@ class Job(BaseModel):
     unit_ids: tuple[str, ...] = ()
     started_ms: int | None = None
     finished_ms: int | None = None
+    policy: Policy = Policy.RUNNING
+    begun_ms: int | None = None
     ran_ms: int = 0
     billed_minutes: int = 0
     image_id: str = ""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
-from aitrain.domain.billing import MINUTES_PER_HOUR, LedgerLine
+from aitrain.domain.billing import LedgerLine, amount
 from aitrain.domain.canonical import canonical, digest
 from aitrain.domain.errors import ReceiptInvalid
 from aitrain.domain.flavor import Kind
-from aitrain.domain.job import HistoryEntry, Job
+from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import InfoCode, State
 from aitrain.domain.volume import Volume
@@ -41,15 +41,17 @@ class Listings:
 class AttemptFacts:
     """What the store noted when an attempt ended.
 
-    job: as it stood then, without its history; state, code: to which it went; moves: those of the attempt, and the one
-    that ended it.
+    job: as it stood then, with the moves of the attempt, the last of which ended it; state, code: to which it went;
+    lines: of the ledger, in order; before: the receipt that was made of an earlier end of the attempt, if its results
+    were pushed again: what it was given and owes stands there.
     """
 
     job: Job
     state: State
     code: InfoCode
-    moves: tuple[HistoryEntry, ...]
+    lines: tuple[LedgerLine, ...]
     listings: Listings
+    before: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,13 @@ def spec_digest(spec: JobSpec) -> str:
     return digest(dumped | pairs)
 
 
-def receipt_of(facts: AttemptFacts, lines: Sequence[LedgerLine], issuer: Issuer, issued_ms: int) -> dict[str, Any]:
-    """The receipt of an attempt. lines: those of the ledger for it, in order; issued_ms: Unix ms, the store's clock."""
-    job = facts.job
+def receipt_of(facts: AttemptFacts, issuer: Issuer, issued_ms: int) -> dict[str, Any]:
+    """The receipt of an attempt. issued_ms: Unix ms, the store's clock.
+
+    Raises ValueError if the lines are not all that was billed.
+    """
+    job, before = facts.job, facts.before
+    listings = facts.listings if before is None else _since(before, facts.listings)
     return {
         "schema": SCHEMA,
         "site": issuer.site,
@@ -84,17 +90,17 @@ def receipt_of(facts: AttemptFacts, lines: Sequence[LedgerLine], issuer: Issuer,
         "spec_sha256": spec_digest(job.spec),
         "image": {"reference": job.spec.image, "id": job.image_id, "digest": job.image_digest},
         "command": list(job.spec.command),
-        "volumes": [_volume(volume, facts.listings) for volume in job.spec.volumes],
+        "volumes": [_volume(volume, listings) for volume in job.spec.volumes],
         "host": job.host,
         "flavor": job.flavor,
         "units": job.units,
         "gpu_ids": list(job.unit_ids) if job.kind is Kind.GPU else [],
         "exit_code": job.exit_code,
         "end": {"state": facts.state, "code": facts.code, "cause": job.end_cause},
-        "states": [{"state": move.state, "at_ms": move.at_ms} for move in facts.moves],
+        "states": [{"state": move.state, "at_ms": move.at_ms} for move in job.history],
         "started_ms": job.started_ms,
         "finished_ms": job.finished_ms,
-        "bill": _bill(lines, issuer),
+        "bill": before["bill"] if before is not None else _bill(job, facts.lines, issuer),
     }
 
 
@@ -108,14 +114,17 @@ def _volume(volume: Volume, listings: Listings) -> dict[str, Any]:
     return told | ({"output": listings.outputs.get(volume.mount_path)} if volume.permission.writable else {})
 
 
-def _bill(lines: Sequence[LedgerLine], issuer: Issuer) -> dict[str, Any]:
-    """What the attempt owes. An hour's sixtieth has no end in decimals: exact is the sum before it is divided."""
-    price_minutes = sum((line.minutes * line.terms.units * line.terms.hourly_price for line in lines), Decimal(0))
+def _bill(job: Job, lines: Sequence[LedgerLine], issuer: Issuer) -> dict[str, Any]:
+    """What the attempt owes. A sixtieth may have no end in decimals: exact is the sum before it is divided."""
+    minutes = sum(line.minutes for line in lines)
+    if minutes != job.billed_minutes:
+        raise ValueError(f"{job.billed_minutes} minutes were billed, and the ledger has lines for {minutes} of them")
+    price_minutes = sum((line.price_minutes for line in lines), Decimal(0))
     return {
-        "minutes": sum(line.minutes for line in lines),
+        "minutes": minutes,
         "policy": lines[0].terms.policy if lines else None,
         "price_minutes": f"{price_minutes:f}",
-        "amount": f"{(price_minutes / MINUTES_PER_HOUR).quantize(issuer.minor_unit, rounding=ROUND_HALF_UP):f}",
+        "amount": f"{amount(lines, issuer.minor_unit):f}",
         "currency": issuer.currency,
         "lines": [
             {
@@ -127,12 +136,10 @@ def _bill(lines: Sequence[LedgerLine], issuer: Issuer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def listings_of(receipt: Mapping[str, Any]) -> Listings:
-    """What a receipt says of the volumes."""
-    return Listings(
-        {one["mount_path"]: one["input"] for one in receipt["volumes"] if one["input"] is not None},
-        {one["mount_path"]: one["output"] for one in receipt["volumes"] if one.get("output") is not None},
-    )
+def _since(before: Mapping[str, Any], now: Listings) -> Listings:
+    """What is known of the volumes, with what an earlier receipt says that they were filled with."""
+    filled = {one["mount_path"]: one["input"] for one in before["volumes"] if one["input"] is not None}
+    return Listings(filled | dict(now.inputs), now.outputs)
 
 
 def signed_bytes(receipt: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from aitrain.domain.admission import Admitted
-from aitrain.domain.billing import LedgerRow
 from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded
 from aitrain.domain.job import Job
 from aitrain.domain.retry import Again
@@ -15,7 +14,7 @@ from aitrain.domain.states import EndCause, InfoCode, State, sources
 from aitrain.store.answers import Moved, Submitted, to_moved
 from aitrain.store.connection import Connection, fence, token
 from aitrain.store.packing import packed
-from aitrain.store.records import job_fields, ledger_fields, to_job, unsettled
+from aitrain.store.records import job_fields, to_job, unsettled
 
 
 class Jobs(Connection):
@@ -52,7 +51,7 @@ class Jobs(Connection):
         message: str = "",
         cause: EndCause | None = None,
         fields: Mapping[str, str | int] | None = None,
-        rows: Sequence[LedgerRow] = (),
+        ran_ms: int | None = None,
         again: Again | None = None,
         pause_ms: int = 0,
         lost_ms: int | None = None,
@@ -62,24 +61,23 @@ class Jobs(Connection):
         """Moves a job, if its fence is this one and it stands in a state from which it may go there.
 
         only_from: narrower than the table; holder: and only while this worker holds the lease of its step; cause: why
-        the attempt ended, kept unless one is known already; fields: facts of the attempt; rows: ledger rows that the
-        move makes final; again, pause_ms: to QUEUED, why it runs again, and for how long it waits before; lost_ms:
-        only while its host is lost, and silent for at least so long; keep_ms: its results could not be pushed, and are
-        kept on its host for so long, 0 for ever; listing: "inputs" or "outputs" of domain.receipt.Listings, for the
-        attempt's receipt. Answers moved=False when late. Raises
+        the attempt ended, kept unless one is known already; fields: facts of the attempt; ran_ms: how long its
+        container has run by now, by its host's clock; again, pause_ms: to QUEUED, why it runs again, and for how long
+        it waits before; lost_ms: only while its host is lost, and silent for at least so long; keep_ms: its results
+        could not be pushed, and are kept on its host for so long, 0 for ever; listing: "inputs" or "outputs" of
+        domain.receipt.Listings, for the attempt's receipt. Answers moved=False when late. Raises
         StoreUnavailable.
         """
         froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
         arguments: dict[str, Any] = {
             "id": job_id, "fence": fence, "from": froms, "to": to, "op": token(), "message": message,
             "fields": {name: str(value) for name, value in (fields or {}).items()}, "grace_ms": self._grace_ms,
-            "rows": [ledger_fields(row) for row in rows],
         }  # fmt: skip
-        if rows:
-            arguments["written"] = rows[-1].minute + 1
         if to is State.QUEUED:
             arguments |= {"token": token(), "again": again or Again.PLATFORM, "pause_ms": pause_ms}
-        given = {"holder": holder, "code": code, "cause": cause, "lost_ms": lost_ms, "keep_ms": keep_ms}
+        given = {
+            "holder": holder, "code": code, "cause": cause, "lost_ms": lost_ms, "keep_ms": keep_ms, "ran_ms": ran_ms
+        }  # fmt: skip
         arguments |= {name: value for name, value in given.items() if value is not None}
         if listing is not None:
             arguments["listing"] = {"part": listing[0], "text": packed(listing[1])}

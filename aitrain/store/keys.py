@@ -72,8 +72,19 @@ LEGEND: dict[str, Key] = {
     "check": Key("check:{token}", "hash: a data store that is to be added, encrypted, and what came of its check"),
     "deadlines": Key("due:deadline", "zset: RUNNING jobs, by the time at which their timeout is reached"),
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
-    "ledger": Key("ledger:{project}:{month}", "hash: 'job/attempt/minute' -> JSON row; append-only"),
-    "ledger_months": Key("ledger:{project}", "set: months for which a project has rows"),
+    "policy": Key("billing:policy", "text: the site's billing policy, as control workers told it last"),
+    "prices": Key(
+        "prices:{flavor}", "zset: 'from_ms price', by from_ms: each hourly price of a unit, and when it began to count"
+    ),
+    "ledger": Key(
+        "ledger:{project}:{month}",
+        "hash: 'job/attempt/first minute' -> JSON [minutes, begins_ms, hourly price, flavor, units, policy, host]; "
+        "append-only, but that the last line of an attempt grows",
+    ),
+    "ledger_jobs": Key("ledger_jobs:{project}:{month}", "hash: job with lines -> JSON {name, user, labels}"),
+    "ledger_months": Key("ledger:{project}", "set: months for which a project has lines"),
+    "ledger_projects": Key("ledger", "set: projects that have lines"),
+    "spent": Key("spent:{month}", "hash: project -> minutes x units x hourly price of its lines, in millionths"),
     "signing": Key("signing", "text: there while control workers have a key to sign receipts with; lapses by itself"),
     "manifest": Key(
         "manifest:{id}:{attempt}",
@@ -81,7 +92,8 @@ LEGEND: dict[str, Key] = {
     ),
     "ended": Key(
         "ended:{id}:{attempt}",
-        "hash: what a receipt is made of: version, state, code, job (its fields as JSON), moves; until it is signed",
+        "hash: what a receipt is made of, until it is signed: version, state, code, job (its fields), moves, lines (of "
+        "the ledger), as JSON",
     ),
     "unsigned": Key(
         "due:receipt", "zset: 'job/attempt' that ended and has no receipt yet, by the time of its next try"

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from aitrain.domain.admission import ProjectTerms
-from aitrain.domain.billing import LedgerLine, LedgerRow
+from aitrain.domain.billing import BilledJob, LedgerLine, Policy, Price
 from aitrain.domain.flavor import Kind
-from aitrain.domain.job import Job
 from aitrain.store.jobs import Jobs
-from aitrain.store.records import ledger_fields, to_ledger_row
+from aitrain.store.records import to_billed_job, to_ledger_line, to_price
+
+# Of a step of a scan: so few that the server is held up for less than a millisecond.
+SCAN_COUNT = 500
+# A price that is told counts for minutes that begin so much later. A host's word on a container's age may be on its way
+# for as long as a call is tried (connection.py), and its minutes must not be in the ledger at the old price by then.
+PRICE_NOTICE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """The answer to a billing tick. looked: jobs that were due; minutes: written; until_ms: what was due by then."""
+
+    looked: int
+    minutes: int
+    until_ms: int
 
 
 class Ledger(Jobs):
@@ -21,34 +36,59 @@ class Ledger(Jobs):
         """Marks up to `limit` jobs whose timeout was reached; their ids."""
         return list(self._run("sweep_deadlines", {"limit": limit}))
 
-    def due_billing(self, limit: int) -> list[Job]:
-        """Up to `limit` running jobs whose next minute may have begun."""
-        return self.get_many(list(self._run("due_billing", {"limit": limit})))
+    def tick_billing(self, limit: int, until_ms: int = 0) -> Ticked:
+        """Bills up to `limit` running jobs of which a minute may have begun; until_ms: by then, 0 for now."""
+        answer = self._run("tick_billing", {"limit": limit, "until_ms": until_ms})
+        return Ticked(int(answer["looked"]), int(answer["minutes"]), int(answer["until_ms"]))
 
-    def bill(self, job: Job, rows: Sequence[LedgerRow], again_ms: int) -> bool:
-        """Writes rows of a running job and says in how many ms its next minute may begin; False if it moved on."""
-        arguments: dict[str, Any] = {
-            "id": job.id, "fence": job.fence, "rows": [ledger_fields(row) for row in rows], "again_ms": again_ms
-        }  # fmt: skip
-        if rows:
-            arguments["written"] = rows[-1].minute + 1
-        return bool(self._run("bill", arguments)["billed"])
+    def set_billing(self, policy: Policy, prices: Mapping[str, Decimal]) -> list[str]:
+        """Tells by what policy attempts are billed that are placed from now on, and the hourly price of each flavor.
 
-    def ledger(self, project: str, month: str | None = None) -> list[LedgerRow]:
-        """A project's rows, of one month ("2026-11") or of all, in order of time."""
-        months = self._ask(lambda: self._redis.smembers(self._key("ledger_months", project)))
-        rows = [
-            to_ledger_row(project, key, row)
-            for held in sorted(months)
-            if month in (None, held)
-            for key, row in self._ask(partial(self._redis.hgetall, self._key("ledger", project, held))).items()
-        ]
-        return sorted(rows, key=lambda row: (row.begins_ms, row.job_id))
+        Answers the flavors of which the price is news. It counts from PRICE_NOTICE_MS later on.
+        """
+        told = {flavor: str(price) for flavor, price in prices.items()}
+        return list(self._run("set_billing", {"policy": policy, "prices": told, "notice_ms": PRICE_NOTICE_MS}))
 
-    def attempt_lines(self, job: Job) -> list[LedgerLine]:
-        """The lines of the job's current attempt, in order."""
-        rows = [row for row in self.ledger(job.project) if (row.job_id, row.attempt) == (job.id, job.attempt)]
-        return [LedgerLine(row.job_id, row.attempt, row.minute, 1, row.begins_ms, row.terms) for row in rows]
+    def prices(self, flavor: str) -> list[Price]:
+        """Every price of a flavor that the store was told, oldest first."""
+        return [to_price(text) for text in self._ask(lambda: self._redis.zrange(self._key("prices", flavor), 0, -1))]
+
+    def ledger_projects(self) -> list[str]:
+        """The projects that have lines in the ledger, in order."""
+        return sorted(self._ask(lambda: self._redis.smembers(self._key("ledger_projects"))))
+
+    def ledger_months(self, project: str) -> list[str]:
+        """The months for which a project has lines, in order."""
+        return sorted(self._ask(lambda: self._redis.smembers(self._key("ledger_months", project))))
+
+    def ledger_lines(self, project: str, month: str | None = None) -> Iterator[LedgerLine]:
+        """A project's lines, of one month ("2026-11") or of all, in no order, a few at a time.
+
+        A line that grows meanwhile is told as it was or as it is, and each once.
+        """
+        for held in self.ledger_months(project) if month is None else [month]:
+            met: set[str] = set()  # a scan may bring a field twice
+            for field, text in self._scan(self._key("ledger", project, held)):
+                if field not in met:
+                    met.add(field)
+                    yield to_ledger_line(project, field, text)
+
+    def billed_jobs(self, project: str, month: str) -> dict[str, BilledJob]:
+        """What is kept of the jobs of which a month has lines, by id."""
+        return {job_id: to_billed_job(text) for job_id, text in self._scan(self._key("ledger_jobs", project, month))}
+
+    def spent(self, month: str) -> dict[str, Decimal]:
+        """By project, minutes x units x hourly price of all its lines of a month, exactly: a sixtieth of it is owed."""
+        held = self._ask(lambda: self._redis.hgetall(self._key("spent", month)))
+        return {project: Decimal(millionths).scaleb(-6) for project, millionths in held.items()}
+
+    def _scan(self, key: str) -> Iterator[tuple[str, str]]:
+        cursor = 0
+        while True:
+            cursor, found = self._ask(partial(self._redis.hscan, key, cursor, count=SCAN_COUNT))
+            yield from found.items()
+            if not cursor:
+                return
 
     def sweep_done(self, sweep: str, at_ms: int) -> None:
         """Records that a sweep succeeded."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aitrain.domain.receipt import AttemptFacts, Listings, listings_of
+from aitrain.domain.receipt import AttemptFacts, Listings
 from aitrain.domain.states import InfoCode, State
 from aitrain.store.connection import Connection
 from aitrain.store.packing import packed, unpacked
-from aitrain.store.records import to_job
+from aitrain.store.records import to_job, to_ledger_line
 
 # A control worker that is away for so long has lost its key for good, as far as the store knows.
 SIGNING_SECONDS = 86_400
@@ -36,17 +36,15 @@ class UnsignedEnd:
         fields = dict(zip(flat[0::2], flat[1::2], strict=True))
         moves = [json.dumps(move) for move in json.loads(self._held["moves"])]
         job = to_job(self.job_id, fields, moves, [])
-        parts = _pairs(self._held["manifest"])
-        # Its results are pushed again: what it was filled with stands in the receipt that was made of its first end.
-        before = self._held.get("receipt")
-        known = listings_of(unpacked(before)["receipt"]) if before else Listings()
-        listings = Listings(
-            unpacked(parts["inputs"]) if "inputs" in parts else known.inputs,
-            unpacked(parts["outputs"]) if "outputs" in parts else {},
-        )
+        parts, before = _pairs(self._held["manifest"]), self._held.get("receipt")
         return AttemptFacts(
-            job, State(self._held["state"]), InfoCode(self._held["code"]), job.history, listings
-        )  # fmt: skip
+            job=job,
+            state=State(self._held["state"]),
+            code=InfoCode(self._held["code"]),
+            lines=tuple(to_ledger_line(job.project, *one) for one in json.loads(self._held["lines"])),
+            listings=Listings(**{part: unpacked(text) for part, text in parts.items()}),
+            before=unpacked(before)["receipt"] if before else None,
+        )
 
 
 class Receipts(Connection):

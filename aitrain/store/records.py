@@ -17,7 +17,9 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     instance        which machine its host was when it was placed there: its data is on that one
     expired_ms      when its host was allowed to remove the results that could not be pushed
     copy_due_ms     when the message of the order to copy its data is sent again, unless a worker takes it up before
-    hourly_price    of a unit when it was submitted, in case the catalogue loses its flavor
+    hourly_price    of a unit when it was submitted; it counts where the store was told no price of the flavor
+    placed_ms, pending_ms  when the attempt entered INITIALIZING and PENDING, by the store's clock
+    line            the first minute of the attempt's last line in the ledger
     kept_host       which host is kept for it while it waits
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
 When a job ends, its history and its fields of more than 64 bytes move to the key `settled`, and what meant something
@@ -36,7 +38,7 @@ from decimal import Decimal
 from typing import Any
 
 from aitrain.domain.admission import Admitted
-from aitrain.domain.billing import LedgerRow, Policy, Terms
+from aitrain.domain.billing import BilledJob, LedgerLine, Policy, Price, Terms
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.host import FlavorView, HeldJob, HostView, UnitView
 from aitrain.domain.job import HistoryEntry, Job
@@ -101,34 +103,30 @@ def to_copy(fields: dict[str, str]) -> DataCopy:
     return DataCopy.model_validate({**fields, "lines": json.loads(fields.get("lines", "[]"))})
 
 
-def ledger_fields(row: LedgerRow) -> dict[str, str]:
-    """A ledger row as the scripts take it."""
-    terms = row.terms
-    return {
-        "key": f"{row.job_id}/{row.attempt}/{row.minute}",
-        "month": row.month,
-        "row": json.dumps(
-            {
-                "begins_ms": row.begins_ms,
-                "flavor": terms.flavor,
-                "units": terms.units,
-                "hourly_price": str(terms.hourly_price),
-                "host": terms.host,
-                "policy": terms.policy,
-            },
-            separators=(",", ":"),
-        ),
-    }
+def to_ledger_line(project: str, field: str, text: str) -> LedgerLine:
+    """A line of the ledger as it stands in the store."""
+    job_id, attempt, first = field.rsplit("/", 2)
+    minutes, begins_ms, price, flavor, units, policy, host = json.loads(text)
+    terms = Terms(project, flavor, units, Decimal(price), host, Policy(policy))
+    return LedgerLine(job_id, int(attempt), int(first), minutes, begins_ms, terms)
 
 
-def to_ledger_row(project: str, key: str, row: str) -> LedgerRow:
-    """A ledger row as it stands in the store."""
-    job_id, attempt, minute = key.rsplit("/", 2)
-    held = json.loads(row)
-    terms = Terms(
-        project, held["flavor"], held["units"], Decimal(held["hourly_price"]), held["host"], Policy(held["policy"])
-    )
-    return LedgerRow(job_id, int(attempt), int(minute), held["begins_ms"], terms)
+def line_field(line: LedgerLine) -> str:
+    """Where a line stands in the ledger of its month."""
+    return f"{line.job_id}/{line.attempt}/{line.first}"
+
+
+def to_billed_job(text: str) -> BilledJob:
+    """What the ledger keeps of a job."""
+    held = json.loads(text)
+    labels = tuple(sorted(dict(held.get("labels") or {}).items()))
+    return BilledJob(held.get("name", ""), held.get("user", ""), labels)
+
+
+def to_price(member: str) -> Price:
+    """A price from its place in the history of a flavor's."""
+    from_ms, price = member.split(" ")
+    return Price(int(from_ms), Decimal(price))
 
 
 def to_host_view(row: dict[str, Any]) -> HostView:

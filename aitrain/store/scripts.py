@@ -35,6 +35,8 @@ SHARED = (
     "copies",
     "deadlines",
     "indexes",
+    "months",
+    "prices",
     "ledger",
     "ends",
     "moves",

@@ -90,7 +90,8 @@ class Fleet:
 
     def minutes(self, job: Job) -> list[int]:
         """The billed minutes of a job."""
-        return [row.minute for row in self.client.ledger(job.project) if row.job_id == job.id]
+        lines = [line for line in self.client.ledger(job.project) if line.job_id == job.id]
+        return [minute for line in lines for minute in range(line.first, line.first + line.minutes)]
 
     def log(self, job: Job) -> list[str]:
         """What a job wrote."""

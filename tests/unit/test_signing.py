@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aitrain.cli.app import run
 from aitrain.domain.canonical import canonical
 from aitrain.domain.errors import InvalidInput, ReceiptInvalid
 from aitrain.domain.receipt import SCHEMA
@@ -137,24 +137,31 @@ def test_another_program_checks_it(signer: Signer, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_command_checks_it_with_nothing_but_the_file_and_the_key(signer: Signer, tmp_path: Path) -> None:
-    (tmp_path / "public.pem").write_text(signer.public_key)
-    (tmp_path / "receipt.json").write_bytes(written(signer.sign(RECEIPT)))
-    # Settings that would be wrong if they were read, and a job store that is not there.
-    env = {**os.environ, "AITRAIN_CONFIG": "/nonexistent", "AITRAIN_REDIS_URL": "redis://127.0.0.1:1/0"}
+def test_the_command_needs_nothing_but_the_file_and_the_key(
+    signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Settings that would be wrong if they were read.
+    monkeypatch.setenv("AITRAIN_CONFIG", "/nonexistent")
+    Path("public.pem").write_text(signer.public_key)
+    Path("receipt.json").write_bytes(written(signer.sign(RECEIPT)))
+    Path("forged.json").write_bytes(Path("receipt.json").read_bytes().replace(b'"1.93"', b'"0.01"'))
 
-    def check(file: str) -> subprocess.CompletedProcess[str]:
-        cli = str(Path(sys.executable).parent / "aitrain")
-        return subprocess.run(
-            [cli, "receipt", "verify", file, "--key", "public.pem"], cwd=tmp_path, env=env, check=False,
-            capture_output=True, text=True,
-        )  # fmt: skip
+    def check(file: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["aitrain", "receipt", "verify", file, "--key", "public.pem"])
+        try:
+            status = run()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        told = capsys.readouterr()
+        return status, told.out, told.err
 
-    valid = check("receipt.json")
-    assert (valid.returncode, valid.stderr) == (0, "")
-    assert "attempt 1 of job j ended DONE and owes 1.93 EUR" in valid.stdout
-    (tmp_path / "forged.json").write_bytes((tmp_path / "receipt.json").read_bytes().replace(b'"1.93"', b'"0.01"'))
-    forged = check("forged.json")
-    assert (forged.returncode, forged.stdout) == (1, "")
-    assert "changed after it was signed" in forged.stderr
-    assert check("gone.json").returncode == 2
+    assert check("receipt.json") == (
+        0,
+        "valid: site aitrain signed on 1970-01-01 00:00:00 UTC that attempt 1 of job j ended DONE and owes 1.93 EUR\n",
+        "",
+    )
+    status, said, wrong = check("forged.json")
+    assert (status, said) == (1, "")
+    assert "changed after it was signed" in wrong
+    assert check("gone.json")[0] == 2

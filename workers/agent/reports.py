@@ -9,7 +9,6 @@ from workers.agent.errands import Errands
 from workers.agent.verdict import end_cause, message
 from workers.clock import booted_ms
 from workers.gpus.offer import may_offer
-from workers.ledger import unwritten_rows
 from workers.machine import Machine
 from workers.runtime import Container
 from workers.unrun import end_unrun
@@ -115,12 +114,11 @@ class Reports:
         held = self._machine.store.get(job.job_id)
         if held.fence != job.fence:
             return
-        elapsed_ms = max(held.ran_ms, ran_ms or 0)
         if held.end_cause or cause is EndCause.EVICTED:
             why = held.message or why
         moved = self._machine.store.transition(
             job.job_id, job.fence, State.FINALIZING, cause=cause, message=why,
-            fields={**fields, "ran_ms": elapsed_ms}, rows=unwritten_rows(self._machine.settings, held, elapsed_ms),
+            fields=fields, ran_ms=ran_ms,
         )  # fmt: skip
         if moved.moved:
             self.send(Step.SYNC_OUT, job)

@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from aitrain import Client, Job
+from aitrain.domain.billing import MINUTE_MS
 from aitrain.domain.errors import JobNotFound
 from aitrain.store.keys import Keys
 from workers.drill.fates import FATES
@@ -28,7 +29,7 @@ READS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Billed:
-    """A row of the ledger. minute counts from 0; begins_ms: Unix ms."""
+    """A billed minute. minute counts from 0; begins_ms: Unix ms."""
 
     job_id: str
     attempt: int
@@ -133,9 +134,11 @@ def _ledger(redis: Any, keys: Keys) -> list[Billed]:
     rows = []
     for month in redis.smembers(keys("ledger_months", PROJECT)):
         for key, text in redis.hgetall(keys("ledger", PROJECT, month)).items():
-            job_id, attempt, minute = key.split("/")
-            row = json.loads(text)
-            rows.append(Billed(job_id, int(attempt), int(minute), row["begins_ms"], row["units"]))
+            job_id, attempt, first = key.split("/")
+            minutes, begins_ms, _, _, units, *_ = json.loads(text)
+            for number in range(minutes):
+                at_ms = begins_ms + number * MINUTE_MS
+                rows.append(Billed(job_id, int(attempt), int(first) + number, at_ms, units))
     return rows
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 
-from aitrain.domain.billing import LedgerRow, Terms, amount
+from aitrain.domain.billing import LedgerLine, Terms, amount
 from aitrain.domain.job import Job
 from aitrain.domain.states import STATES, State
 from aitrain.settings import Settings
@@ -103,11 +102,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def cost(jobs: Iterable[Told], settings: Settings) -> str:
     """What they are billed, in the site's currency: the ledger's minutes at its prices, by its own arithmetic."""
-    return str(amount(chain.from_iterable(_rows(job, settings) for job in jobs), settings.minor_unit))
+    return str(amount((_line(job, settings) for job in jobs), settings.minor_unit))
 
 
-def _rows(told: Told, settings: Settings) -> Iterator[LedgerRow]:
+def _line(told: Told, settings: Settings) -> LedgerLine:
     job = told.job
     price = settings.flavors[job.flavor].hourly_price
     terms = Terms(job.project, job.flavor, job.units, price, job.host)
-    return repeat(LedgerRow(job.id, job.attempt, 0, 0, terms), told.minutes)
+    return LedgerLine(job.id, job.attempt, 0, told.minutes, 0, terms)

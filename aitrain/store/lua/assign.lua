@@ -30,7 +30,8 @@ local function assign(row)
   job.fence = row.run_fence
   move(id, job, 'INITIALIZING', {
     op = row.op, grace_ms = ARG.grace_ms, fields = {
-      host = host, unit_ids = cjson.encode(row.units), fence = job.fence,
+      host = host, unit_ids = cjson.encode(row.units), fence = job.fence, placed_ms = int(NOW),
+      policy = redis.call('GET', k_policy()) or 'running',
       -- Its data is on this machine, whoever may have the host's name later.
       instance = held[2],
     },

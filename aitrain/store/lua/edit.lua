@@ -28,5 +28,8 @@ if ARG.timeout_s then
   if job.state == 'RUNNING' then set_deadline(ARG.id, job, tonumber(job.running_ms)) end
 end
 if ARG.auto_restart then redis.call('HSET', key, 'auto_restart', ARG.auto_restart) end
-if ARG.labels then redis.call('HSET', key, 'labels', cjson.encode(labels)) end
+if ARG.labels then
+  redis.call('HSET', key, 'labels', cjson.encode(labels))
+  describe_again(ARG.id, job)
+end
 return told(true, job)

@@ -14,12 +14,9 @@ host_is_here(host, ARG)
 redis.call('HSET', k_host(host), 'fit', ARG.fit and '1' or '0')
 
 for _, seen in ipairs(ARG.seen) do
-  local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'ran_ms', 'running_ms')
+  local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'ran_ms', 'placed_ms')
   if held[1] == seen.fence and STATES[held[2]].runs then
-    -- A host's clock that was set forward must not become a bill: by the store's, no more than this can have passed.
-    local most = NOW - tonumber(held[4] or NOW) + ARG.ttl_ms
-    local ran_ms = math.min(seen.ran_ms, most)
-    if ran_ms > tonumber(held[3] or '0') then redis.call('HSET', k_job(seen.id), 'ran_ms', int(ran_ms)) end
+    note_ran(seen.id, {ran_ms = held[3] or nil, placed_ms = held[4] or nil}, seen.ran_ms)
   end
 end
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from aitrain.domain.billing import Policy, amount
 from aitrain.domain.job import Job
-from aitrain.domain.receipt import listings_of
+from aitrain.domain.receipt import Listings
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State
 from aitrain.settings import Settings, load_settings
 from aitrain.signing import Signer, write_new_key
 from aitrain.store import HostTiming, Store
+from tests.integration.store.test_billing import FEBRUARY_MS, HOUR, SECOND, OneHost
 from tests.integration.store.test_verbs import placed, queued
 from workers.receipts import sign_ended
+from workers.scratch.servers import RedisServer
 
 INPUTS = {"/data": {"count": 1, "bytes": 1, "sha256": "ab", "objects": [["a", 1, "e"]]}}
 OUTPUTS = {"/out": {"count": 0, "bytes": 0, "sha256": "cd", "objects": [], "deleted": 2}}
@@ -41,6 +45,14 @@ def run(store: Store, **fields: Any) -> Job:
     move(store, job, State.RUNNING, fields={"started_ms": 5, "image_id": "sha256:1", "image_digest": "sha256:2"})
     move(store, job, State.FINALIZING, cause=EndCause.COMPLETED, fields={"exit_code": 0, "finished_ms": 9})
     return job
+
+
+def listings_of(receipt: dict[str, Any]) -> Listings:
+    volumes = receipt["volumes"]
+    return Listings(
+        {one["mount_path"]: one["input"] for one in volumes if one["input"]},
+        {one["mount_path"]: one["output"] for one in volumes if one.get("output")},
+    )
 
 
 def leftovers(store: Store, job: Job) -> list[str]:
@@ -167,3 +179,47 @@ def test_a_listing_of_an_attempt_that_is_over_changes_nothing(store: Store, sign
     assert not late.moved
     sign_ended(store, signer, settings)
     assert listings_of(store.receipts(job.id)[1]["receipt"]).outputs == {}
+
+
+def test_a_receipt_bills_what_the_ledger_has_over_months_and_prices(
+    redis: RedisServer, namespace: str, signer: Signer, settings: Settings
+) -> None:
+    site = OneHost(redis.url, namespace)
+    site.store.signing()
+    site.store.set_billing(Policy.INITIALIZING, {"v100s": Decimal("1.93")})
+    site.now_ms = FEBRUARY_MS - 2 * HOUR
+    job_id = site.placed(gpu=2)
+    site.now_ms += 90 * SECOND
+    site.move(job_id, State.PENDING)
+    site.move(job_id, State.RUNNING, ran_ms=0)
+    site.now_ms += HOUR
+    site.seen(job_id, HOUR)
+    site.store.set_billing(Policy.INITIALIZING, {"v100s": Decimal("2.5")})
+    site.now_ms += 2 * HOUR
+    site.move(job_id, State.FINALIZING, ran_ms=3 * HOUR, cause=EndCause.COMPLETED)
+    site.move(job_id, State.DONE)
+    lines = site.lines(job_id)
+    assert sign_ended(site.store, signer, settings) == 1
+    bill = site.store.receipts(job_id)[1]["receipt"]["bill"]
+    assert [(one["first"], one["minutes"], one["begins_ms"], one["hourly_price"]) for one in bill["lines"]] == [
+        (line.first, line.minutes, line.begins_ms, str(line.terms.hourly_price)) for line in lines
+    ]
+    assert len(lines) == 3
+    assert (bill["minutes"], bill["policy"]) == (182, "initializing")
+    assert Decimal(bill["price_minutes"]) == sum(line.price_minutes for line in lines)
+    assert bill["amount"] == str(amount(lines))
+    site.store.close()
+
+
+def test_results_that_are_pushed_before_the_first_receipt_are_billed_all_the_same(
+    store: Store, signer: Signer, settings: Settings
+) -> None:
+    store.signing()
+    job = run(store)
+    move(store, job, State.ERROR, code=InfoCode.JOB_SYNC_FAILED, keep_ms=0)
+    assert store.retry_push(job.id, "pushed again").done
+    move(store, job, State.DONE, listing=("outputs", OUTPUTS))
+    assert sign_ended(store, signer, settings) == 1
+    receipt = store.receipts(job.id)[1]["receipt"]
+    assert (receipt["bill"]["minutes"], receipt["end"]["state"]) == (1, "DONE")
+    assert (listings_of(receipt).inputs, listings_of(receipt).outputs) == (INPUTS, OUTPUTS)

@@ -12,6 +12,7 @@ import json
 import re
 import uuid
 from collections import Counter
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -22,10 +23,11 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from redis import Redis
 
 from aitrain.domain.admission import Site, admit
-from aitrain.domain.billing import Terms, rows_due
+from aitrain.domain.billing import LedgerLine, Policy
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
+from aitrain.domain.owed import billed_runs, lines_owed
 from aitrain.domain.placement import Assignment
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
@@ -337,19 +339,18 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         for job_id in marked:
             assert self.redis.hget(self.keys("job", job_id), "state") == State.TIMEOUT
 
-    @rule(which=pick, ran_ms=st.integers(1, 300_000))
-    def bill(self, which: int, ran_ms: int) -> None:
-        job_id, fields = self._job(which)
-        if not job_id or "started_ms" not in fields:
-            return
-        job = self.store.get(job_id)
-        stale = job.model_copy(update={"fence": self._fence(job_id, which)})
-        terms = Terms(job.project, job.flavor, 1, BUILT_IN["cpu"].hourly_price, "h1")
-        rows = rows_due(
-            job_id=job.id, attempt=job.attempt, started_ms=job.started_ms or 0, elapsed_ms=ran_ms,
-            written=job.billed_minutes, terms=terms,
-        )  # fmt: skip
-        assert self.store.bill(stale, rows, 60_000) == (stale.fence == job.fence)
+    @rule(batch=st.integers(1, 3), late_ms=st.integers(0, 90_000))
+    def tick(self, batch: int, late_ms: int) -> None:
+        """One pass. Ticks may be missed, late, doubled."""
+        self.now_ms += late_ms
+        ticked = self.store.tick_billing(batch)
+        while ticked.looked == batch:
+            ticked = self.store.tick_billing(batch, ticked.until_ms)
+        assert self.store.tick_billing(100, ticked.until_ms).looked == 0
+
+    @rule(policy=st.sampled_from(Policy), cents=st.integers(0, 3), flavor=st.sampled_from(FLAVORS))
+    def set_billing(self, policy: Policy, cents: int, flavor: str) -> None:
+        self.store.set_billing(policy, {flavor: Decimal(cents).scaleb(-2)})
 
     @rule(which=pick, lines=st.integers(1, 3))
     def log(self, which: int, lines: int) -> None:
@@ -447,13 +448,27 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
                 assert taken == {key for key in reserved if key[:2] == (host, flavor)}
 
     @invariant()
-    def the_ledger_has_no_gap_and_no_double(self) -> None:
+    def the_ledger_is_what_the_histories_owe(self) -> None:
+        """Of jobs that run, what is written so far. What deleted jobs were billed stays; sums are exact."""
+        prices = {flavor: self.store.prices(flavor) for flavor in FLAVORS}
+        held: dict[str, list[LedgerLine]] = {}
+        totals: Counter[str] = Counter()
         for project in PROJECTS:
-            minutes: dict[tuple[str, int], list[int]] = {}
-            for row in self.store.ledger(project):
-                minutes.setdefault((row.job_id, row.attempt), []).append(row.minute)
-            for counted in minutes.values():
-                assert sorted(counted) == list(range(len(counted)))
+            for line in self.store.ledger_lines(project):
+                held.setdefault(line.job_id, []).append(line)
+                totals[f"{line.month}/{project}"] += line.price_minutes  # type: ignore[assignment]
+        for job in self.store.get_many(self.redis.zrange(self.keys("jobs"), 0, -1)):
+            owed = [
+                line
+                for run in billed_runs(job)
+                for line in lines_owed(job, run, prices[job.flavor], run.minutes if run.over else run.written)
+            ]
+            assert sorted(held.get(job.id, []), key=lambda line: (line.attempt, line.first)) == owed
+        assert dict(totals) == {
+            f"{month}/{project}": spent
+            for month in {line.month for lines in held.values() for line in lines}
+            for project, spent in self.store.spent(month).items()
+        }
 
     @invariant()
     def projects_with_data_stores_are_known(self) -> None:
@@ -485,16 +500,9 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         before = self.redis.hgetall(self.keys("job", job_id))
         fields = {"started_ms": self.now_ms} if to is State.RUNNING else {}
         again = Again.PLATFORM if ran_ms % 2 else Again.RESTART
-        rows = []
-        if to is State.FINALIZING:
-            terms = Terms(before["project"], before["flavor"], 1, BUILT_IN["cpu"].hourly_price, "h1")
-            attempt = int(before["attempt"])
-            rows = rows_due(
-                job_id=job_id, attempt=attempt, started_ms=self.now_ms, elapsed_ms=ran_ms, written=0, terms=terms
-            )
         moved = self.store.transition(
             job_id, fence, to, only_from=None if believed is None else [believed], holder=holder, cause=cause,
-            fields=fields, rows=rows, again=again, pause_ms=ran_ms % 3 * 1000,
+            fields=fields, ran_ms=ran_ms if ran_ms % 5 else None, again=again, pause_ms=ran_ms % 3 * 1000,
         )  # fmt: skip
         after = self.redis.hgetall(self.keys("job", job_id))
         legal = State(before["state"]) in sources(to) and believed in (None, before["state"])

@@ -11,7 +11,6 @@ from importlib import resources
 import pytest
 
 from aitrain.domain.admission import Admitted, Site, admit
-from aitrain.domain.billing import Terms, rows_due
 from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded, StoreUnavailable
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.job import Job
@@ -19,7 +18,7 @@ from aitrain.domain.placement import place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
-from aitrain.store import HostJob, HostTiming, Lease, LogLine, Seen, Store
+from aitrain.store import HostJob, HostTiming, Lease, LogLine, Store
 from aitrain.store.keys import LEGEND
 from aitrain.store.scripts import SHARED
 from workers.scratch.servers import RedisServer, free_port
@@ -243,18 +242,6 @@ def test_a_silent_step_is_sent_again_less_and_less_often(redis: RedisServer, nam
 RUN_WAY = (State.PENDING, State.RUNNING)
 
 
-def test_a_clock_that_was_set_forward_is_no_bill(redis: RedisServer, namespace: str) -> None:
-    now = [1_800_000_000_000]
-    store = Store(redis.url, namespace=namespace, clock_ms=lambda: now[0])
-    job = placed(store)
-    for state in RUN_WAY:
-        store.transition(job.id, job.fence, state, fields={"started_ms": now[0]})
-    now[0] += 30_000
-    seen = [Seen(job.id, job.fence, 3_600_000)]
-    store.heartbeat("h1", instance="one", fit=True, seen=seen, timing=HostTiming(5000, 9000), resend_ms=1000)
-    assert store.get(job.id).ran_ms == 35_000
-
-
 def test_a_start_that_is_sent_again_does_not_start_again(store: Store) -> None:
     job = queued(store)
     store.stop(job.id, "stopped")
@@ -301,16 +288,6 @@ def test_a_job_goes_elsewhere_than_where_the_platform_failed_it(store: Store) ->
     store.join_host("h2", instance="two", units={"cpu": ["0", "1", "2", "3"]}, max_jobs=9, timing=HostTiming(60_000, 1))
     store.transition(job.id, job.fence, State.QUEUED)
     assert [one.host for one in place(store.placement_view()).assignments] == ["h2"]
-
-
-def test_minutes_of_an_attempt_count_those_of_its_last_move(store: Store) -> None:
-    job = placed(store)
-    for state in RUN_WAY:
-        store.transition(job.id, job.fence, state, fields={"started_ms": 1})
-    terms = Terms("default", "cpu", 1, BUILT_IN["cpu"].hourly_price, "h1")
-    rows = rows_due(job_id=job.id, attempt=1, started_ms=1, elapsed_ms=61_000, written=0, terms=terms)
-    store.transition(job.id, job.fence, State.QUEUED, rows=rows)
-    assert [end.minutes for end in store.get(job.id).earlier_attempts] == [2]
 
 
 def test_a_lost_host_and_whose_jobs_are_taken(redis: RedisServer, namespace: str) -> None:

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitrain.domain.billing import LedgerRow, Terms, amount, commenced_minutes, rows_due
-
-TERMS = Terms("red", "v100s", 1, Decimal("1.93"), "h1")
+from aitrain.domain.billing import LedgerLine, Terms, amount, commenced_minutes, month_end_ms, month_of
 
 
 @pytest.mark.parametrize(
@@ -19,9 +17,8 @@ def test_each_commenced_minute_counts_whole(elapsed_ms: int, minutes: int) -> No
     assert commenced_minutes(elapsed_ms) == minutes
 
 
-def rows(minutes: int, units: int, price: str) -> list[LedgerRow]:
-    terms = Terms("red", "x", units, Decimal(price), "h1")
-    return rows_due(job_id="j", attempt=1, started_ms=0, elapsed_ms=minutes * 60_000, written=0, terms=terms)
+def line(minutes: int, units: int, price: str) -> LedgerLine:
+    return LedgerLine("j", 1, 0, minutes, 0, Terms("red", "x", units, Decimal(price), "h1"))
 
 
 @pytest.mark.parametrize(
@@ -34,26 +31,19 @@ def rows(minutes: int, units: int, price: str) -> list[LedgerRow]:
     ],
 )
 def test_worked_examples(minutes: int, units: int, price: str, owed: str) -> None:
-    assert amount(rows(minutes, units, price)) == Decimal(owed)
+    assert amount([line(minutes, units, price)]) == Decimal(owed)
 
 
-def test_a_minute_belongs_to_the_month_in_which_it_began() -> None:
-    last_second_of_november = 1_796_083_199_000
-    owed = rows_due(
-        job_id="j", attempt=1, started_ms=last_second_of_november, elapsed_ms=90_000, written=0, terms=TERMS
-    )
-    assert [row.month for row in owed] == ["2026-11", "2026-12"]
+@given(st.lists(st.tuples(st.integers(1, 50_000), st.integers(1, 12), st.integers(0, 10**11)), max_size=20))
+def test_sums_never_drift(billed: list[tuple[int, int, int]]) -> None:
+    """Against exact fractions; prices of six places, in millionths."""
+    lines = [line(minutes, units, str(Decimal(price).scaleb(-6))) for minutes, units, price in billed]
+    exact = sum((Fraction(minutes * units * price, 60 * 10**6) for minutes, units, price in billed), Fraction(0))
+    assert abs(Fraction(amount(lines)) - exact) <= Fraction(1, 200)
 
 
-@given(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=20), st.integers(0, 10_000_000))
-def test_ticks_may_be_missed_doubled_and_late(ticks: list[int], end: int) -> None:
-    """Whatever ticks were seen, the ledger equals that of the whole stretch."""
-    written: dict[int, LedgerRow] = {}
-    for seen in [*sorted(min(tick, end) for tick in ticks), end]:
-        for row in rows_due(job_id="j", attempt=1, started_ms=5, elapsed_ms=seen, written=len(written), terms=TERMS):
-            assert row.minute not in written
-            written[row.minute] = row
-    whole = rows_due(job_id="j", attempt=1, started_ms=5, elapsed_ms=end, written=0, terms=TERMS)
-    assert list(written.values()) == whole
-    exact = Fraction(193, 100) * len(whole) / 60
-    assert abs(Fraction(amount(whole)) - exact) <= Fraction(1, 200)
+@given(st.integers(0, 4_102_444_800_000))
+def test_a_month_ends_where_the_next_begins(at_ms: int) -> None:
+    end_ms = month_end_ms(at_ms)
+    assert at_ms < end_ms
+    assert month_of(at_ms) == month_of(end_ms - 1) < month_of(end_ms)

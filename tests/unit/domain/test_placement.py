@@ -11,7 +11,6 @@ from aitrain.domain.flavor import Kind
 from aitrain.domain.placement import Assignment, FlavorView, Plan, Rules, Vacancy, Waiting, place
 from aitrain.domain.profile import Release
 
-
 FLAVOR = "v100s"
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitrain.domain.billing import LedgerLine, Policy, Terms
 from aitrain.domain.canonical import canonical, digest
-from aitrain.domain.job import HistoryEntry, Job
+from aitrain.domain.job import Job
 from aitrain.domain.listing import list_objects
-from aitrain.domain.receipt import AttemptFacts, Issuer, Listings, listings_of, receipt_of, spec_digest
+from aitrain.domain.receipt import AttemptFacts, Issuer, Listings, receipt_of, spec_digest
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, InfoCode, State
 
@@ -25,25 +27,27 @@ SPEC: dict[str, Any] = {
     "volumes": ["data@s3/train:/data", "out@s3/runs:/out:rwd", "https://git.example/code.git@v1:/code"],
     "env": {"TOKEN": "hunter2"}, "name": "trial", "project": "vision", "user": "ann",
 }  # fmt: skip
+MOVES = [{"at_ms": 5, "state": "RUNNING", "attempt": 2, "code": "JOB_RUNNING"}]
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text("abcXYZ_09", min_size=1), inner),
+    max_leaves=8,
 )
 
 
-def facts(**changes: Any) -> AttemptFacts:
+def facts(lines: Sequence[LedgerLine] = (), before: dict[str, Any] | None = None, **changes: Any) -> AttemptFacts:
     job = Job.model_validate(
         {
-            "id": "j", "spec": SPEC, "state": "DONE", "attempt": 2, "fence": "2.secret", "flavor": "h100", "kind": "gpu",
-            "units": 2, "priority": 50, "hourly_price": "1.93", "timeout_s": 60, "auto_restart": False, "created_ms": 1,
+            "id": "j", "spec": SPEC, "state": "DONE", "attempt": 2, "fence": "2.secret", "flavor": "h100",
+            "kind": "gpu", "units": 2, "priority": 50, "hourly_price": "1.93", "timeout_s": 60, "auto_restart": False, "created_ms": 1,
             "state_ms": 9, "code": "JOB_DONE", "end_cause": "COMPLETED", "exit_code": 0, "host": "gpu-01",
             "unit_ids": ("GPU-a", "GPU-b"), "started_ms": 5, "finished_ms": 8, "image_id": "sha256:1",
-            "image_digest": "sha256:2", **changes,
+            "image_digest": "sha256:2", "billed_minutes": sum(line.minutes for line in lines), "history": MOVES,
+            **changes,
         }
     )  # fmt: skip
-    moves = (HistoryEntry(at_ms=5, state=State.RUNNING, attempt=2, code=InfoCode.JOB_RUNNING),)
     listings = Listings({"/data": {"count": 1}, "/code": {"commit": "abc"}}, {"/out": {"count": 3, "deleted": 1}})
-    return AttemptFacts(job, State.DONE, InfoCode.JOB_DONE, moves, listings)
+    return AttemptFacts(job, State.DONE, InfoCode.JOB_DONE, tuple(lines), listings, before)
 
 
 def line(first: int, minutes: int, price: str) -> LedgerLine:
@@ -52,7 +56,7 @@ def line(first: int, minutes: int, price: str) -> LedgerLine:
 
 
 def test_a_receipt_says_what_the_attempt_was_given_did_and_cost() -> None:
-    receipt = receipt_of(facts(), [line(0, 4, "1.93"), line(4, 1, "2.00")], ISSUER, issued_ms=10)
+    receipt = receipt_of(facts([line(0, 4, "1.93"), line(4, 1, "2.00")]), ISSUER, issued_ms=10)
     assert (receipt["job"], receipt["attempt"], receipt["project"], receipt["user"]) == ("j", 2, "vision", "ann")
     assert receipt["image"] == {"reference": SPEC["image"], "id": "sha256:1", "digest": "sha256:2"}
     assert receipt["command"] == ["python", "train.py"]
@@ -71,11 +75,24 @@ def test_a_receipt_says_what_the_attempt_was_given_did_and_cost() -> None:
         (0, 4, "1.93"),
         (4, 1, "2.00"),
     ]
-    assert listings_of(receipt) == facts().listings
+
+
+def test_of_results_that_are_pushed_later_the_first_receipt_says_what_was_given_and_owed() -> None:
+    before = receipt_of(facts([line(0, 4, "1.93")], code="JOB_SYNC_FAILED"), ISSUER, issued_ms=10)
+    outputs = {"/out": {"count": 4, "deleted": 0}}
+    after = receipt_of(replace(facts(before=before, billed_minutes=4), listings=Listings({}, outputs)), ISSUER, 11)
+    assert [one["input"] for one in after["volumes"]] == [one["input"] for one in before["volumes"]]
+    assert after["volumes"][1]["output"] == outputs["/out"]
+    assert (after["bill"], after["issued_ms"]) == (before["bill"], 11)
+
+
+def test_a_receipt_is_not_made_of_half_a_bill() -> None:
+    with pytest.raises(ValueError, match="5 minutes were billed, and the ledger has lines for 4"):
+        receipt_of(facts([line(0, 4, "1.93")], billed_minutes=5), ISSUER, 1)
 
 
 def test_a_receipt_holds_no_secret_and_can_be_signed() -> None:
-    text = canonical(receipt_of(facts(), [], ISSUER, issued_ms=10)).decode()
+    text = canonical(receipt_of(facts(), ISSUER, issued_ms=10)).decode()
     assert "hunter2" not in text
     assert "2.secret" not in text
     assert json.loads(text)["bill"] | {"lines": []} == {
@@ -84,7 +101,7 @@ def test_a_receipt_holds_no_secret_and_can_be_signed() -> None:
 
 
 def test_a_job_without_gpus_names_none() -> None:
-    assert receipt_of(facts(kind="cpu", unit_ids=("0",)), [], ISSUER, 1)["gpu_ids"] == []
+    assert receipt_of(facts(kind="cpu", unit_ids=("0",)), ISSUER, 1)["gpu_ids"] == []
 
 
 def test_the_digest_of_a_spec_is_of_all_that_was_asked_for() -> None:
@@ -99,6 +116,7 @@ def test_the_digest_of_a_spec_is_of_all_that_was_asked_for() -> None:
         assert spec_digest(other) != spec_digest(spec)
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_canonical_json_is_json_and_of_one_form(document: Any) -> None:
     try:

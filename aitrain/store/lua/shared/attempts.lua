@@ -3,7 +3,7 @@
 -- What belongs to one attempt and does not outlive it.
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
-  'deadline_ms', 'ran_ms', 'billed_minutes', 'image_id', 'image_digest', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
+  'deadline_ms', 'policy', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms', 'billed_minutes', 'line', 'image_id', 'image_digest', 'progress', 'log_cursor', 'log_bytes', 'push_tries',
   'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked', 'evicting',
 }
 
@@ -13,6 +13,7 @@ local function next_attempt(id, job, o)
     attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
     started_ms = tonumber(job.started_ms), finished_ms = tonumber(job.finished_ms), message = o.attempt_message or o.message,
     minutes = tonumber(job.billed_minutes), starting = job.starting == '1',
+    policy = job.policy, begun_ms = tonumber(job.begun_ms), ran_ms = tonumber(job.ran_ms),
   }))
   -- Where the platform failed it once, it would fail it again: others come first.
   if o.again == 'platform_tries' then redis.call('HSET', k_job(id), 'avoid', job.host or '') end

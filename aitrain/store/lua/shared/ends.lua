@@ -11,6 +11,21 @@ local function keep_listing(id, job, listing)
   if makes_receipts() then redis.call('HSET', k_manifest(id, job.attempt), listing.part, listing.text) end
 end
 
+-- The lines of the ledger for the attempt, as JSON [[field, line], ...]: the first begins with its clock, and each other
+-- where the one before it ends.
+local function attempt_lines(id, job)
+  local lines, first, billed = {}, 0, tonumber(job.billed_minutes or '0')
+  while first < billed do
+    local month = month_of(clock_started_ms(job) + first * MINUTE_MS)
+    local field = id .. '/' .. job.attempt .. '/' .. int(first)
+    local line = redis.call('HGET', k_ledger(job.project, month), field)
+    if not line then break end
+    lines[#lines + 1] = cjson.encode({field, line})
+    first = first + cjson.decode(line)[1]
+  end
+  return '[' .. table.concat(lines, ',') .. ']'
+end
+
 -- Called while the job's fields are still those of the attempt that ends. to, code: where it goes from there; moves: those
 -- of the attempt, as JSON texts.
 local function note_end(id, job, to, code, moves)
@@ -20,9 +35,10 @@ local function note_end(id, job, to, code, moves)
     return
   end
   local member = id .. '/' .. attempt
-  redis.call('DEL', k_ended(id, attempt))
+  -- Of an attempt whose results are pushed again nothing more is billed, and what its clock started from is gone.
+  local lines = redis.call('HGET', k_ended(id, attempt), 'lines') or attempt_lines(id, job)
   redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to, 'code', code,
-    'job', cjson.encode(redis.call('HGETALL', k_job(id))), 'moves', '[' .. table.concat(moves, ',') .. ']')
+    'job', cjson.encode(redis.call('HGETALL', k_job(id))), 'moves', '[' .. table.concat(moves, ',') .. ']', 'lines', lines)
   redis.call('EXPIRE', k_ended(id, attempt), UNSIGNED_SECONDS)
   redis.call('EXPIRE', k_manifest(id, attempt), UNSIGNED_SECONDS)
   redis.call('ZADD', k_unsigned(), int(NOW), member)

@@ -14,10 +14,7 @@ local function reindex(id, job, from, to, pause_ms)
   if from == 'QUEUED' then leave_line(id, job) end
   if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
   if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end
-  if to == 'RUNNING' then
-    set_deadline(id, job, NOW)
-    redis.call('ZADD', k_billing(), int(NOW), id)
-  end
+  if to == 'RUNNING' then set_deadline(id, job, NOW) end
 end
 
 -- Takes a job out of everything but the ledger. What is left of it for a day tells a call that is sent again how it went,

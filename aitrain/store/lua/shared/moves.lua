@@ -1,9 +1,9 @@
 -- The only place that changes a job's state.
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), rows and written (ledger), listing (see keep_listing), grace_ms; to
--- QUEUED: token (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and
--- are kept for so long, 0 for ever.
+-- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), listing (see keep_listing), grace_ms; to QUEUED:
+-- token (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept
+-- for so long, 0 for ever.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
@@ -13,7 +13,9 @@ local function move(id, job, to, o)
     job[name] = value
   end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
-  if o.rows then bill(id, job, o.rows, o.written) end
+  if o.ran_ms then note_ran(id, job, o.ran_ms) end
+  -- Whatever ends a run makes its bill final.
+  if STATES[from].runs and not STATES[to].runs then bill(id, job) end
   if o.listing then keep_listing(id, job, o.listing) end
   reindex(id, job, from, to, o.pause_ms)
   if from == 'RUNNING' and job.copying then
@@ -27,7 +29,8 @@ local function move(id, job, to, o)
     end
     next_attempt(id, job, o)
   end
-  if to == 'RUNNING' then redis.call('HSET', k_job(id), 'running_ms', int(NOW)) end
+  if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
+  if to == 'RUNNING' then begin_run(id, job) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
   if o.keep_ms then
     redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')

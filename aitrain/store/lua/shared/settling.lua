@@ -4,7 +4,7 @@
 
 -- Redis' own limit (hash-max-listpack-value) unless configured otherwise.
 local LONGEST = 64
-local WHILE_RUNNING = {running_ms = true, deadline_ms = true}
+local WHILE_RUNNING = {running_ms = true, deadline_ms = true, placed_ms = true, pending_ms = true, line = true}
 -- Their absence says the same.
 local EMPTY = {message = '', labels = '{}', warning_signal = '', out_of_memory = '0'}
 
