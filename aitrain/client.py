@@ -24,6 +24,7 @@ from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
+from aitrain.domain.waiting import Explanation
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount
@@ -86,6 +87,16 @@ class Client(Operations):
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""
         return self._store.get(job_id)
+
+    def explain(self, job_id: str) -> Explanation:
+        """Why a job waits: the reason, its place in the queue, when it starts at the latest, what would start at once.
+
+        Of a job that does not wait it says so. Raises JobNotFound.
+        """
+        job = self.get(job_id)
+        others = [name for name, one in self._site.flavors.items() if one.kind is job.kind and name != job.flavor]
+        fitting = [name for name in others if self._site.flavors[name].max_units >= job.units]
+        return self._store.explain(job_id, fitting)
 
     def list(self, *, project: str | None = None, state: State | None = None, limit: int = 50) -> list[Job]:
         """The newest jobs, newest first; of one project and in one state if given."""
@@ -323,8 +334,7 @@ def submit_job(
     "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
     UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout and
     warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
-    on_host_loss, labels,
-    name, project, user).
+    on_host_loss, labels, name, project, user).
 
     Raises InvalidInput and QuotaExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """

@@ -168,7 +168,8 @@ class Timing(_Section):
     backfill_margin_seconds: float = Field(default=300, ge=0)
     # What a project used so long ago counts half in its fair share: a busy day is forgotten within a week.
     fair_share_half_life_seconds: float = Field(default=DAY_SECONDS, gt=0)
-    # A placement pass without a look for this long is taken for dead, and another one may begin. Two at once do no harm.
+    # A placement pass without a look for this long is taken for dead, and another one may begin. Two at once do no
+    # harm.
     placement_lease_seconds: float = Field(default=5, gt=0)
 
     @property

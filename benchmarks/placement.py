@@ -71,7 +71,7 @@ class Fleet:
 
 
 def run(bench: Bench) -> None:
-    """Passes over 1,000 hosts x 8 units with 8,000 jobs running and 100,000 queued, in ms; submissions and heartbeats."""
+    """Passes over 1,000 hosts x 8 units, 8,000 jobs running, 100,000 queued; submissions and heartbeats."""
     measure(bench.site().settings, HOSTS, QUEUED)
 
 

@@ -6,11 +6,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import copies, data_stores, flavors, hosts, jobs, processes, receipts, site
+from aitrain.cli import copies, data_stores, flavors, hosts, jobs, processes, receipts, site, waiting
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
 copies.add_to(jobs.app)
+waiting.add_to(jobs.app)
 app.add_typer(jobs.app, name="job")
 app.add_typer(data_stores.app, name="data-store")
 app.add_typer(flavors.app, name="flavor")

@@ -16,8 +16,8 @@ class Site:
     """What a site offers and allows.
 
     flavors: the catalogue by id; data_stores: aliases that every project knows; timeouts in seconds of RUNNING, 0 for
-    none; platform_retries, warning_s, default_priority: of a job that does not say; max_priority: the highest of a project
-    that has no other limit.
+    none; platform_retries, warning_s, default_priority: of a job that does not say; max_priority: the highest that one
+    may have.
     """
 
     flavors: Mapping[str, Flavor]
@@ -34,7 +34,8 @@ class Site:
 class ProjectTerms:
     """What holds for one project beside what holds for its site.
 
-    max_timeout_s: its longest timeout, in seconds, 0 for no limit; None: the site's; max_priority: the highest of its jobs, None: the site's; data_stores: aliases of its own.
+    max_timeout_s: its longest timeout, in seconds, 0 for no limit; None: the site's; max_priority: the highest of its
+    jobs, None: the site's; data_stores: aliases of its own.
     """
 
     max_timeout_s: int | None = None

@@ -1,10 +1,11 @@
 """Placement: which waiting job goes to which host. A pure function; the store commits each answer exactly or not.
 
-Jobs have their turn in the order of fairshare.py. Each takes the fullest host that fits, so that large holes stay whole;
-one where the platform failed it before, only if there is no other. A job that does not fit yet is passed by smaller ones
-until it has waited for its patience. Then a host is kept for it: of those that could hold it, the one whose units come
-free first by the deadlines of what runs there. A kept host takes the job it is kept for, jobs of a higher priority, and
-jobs whose own timeout ends before it is expected to be free. So what the job waits for is what ran there already.
+Jobs have their turn in the order of fairshare.py. Each takes the fullest host that fits, so that large holes stay
+whole; one where the platform failed it before, only if there is no other. A job that does not fit yet is passed by
+smaller ones until it has waited for its patience. Then a host is kept for it: of those that could hold it, the one
+whose units come free first by the deadlines of what runs there. A kept host takes the job it is kept for, jobs of a
+higher priority, and jobs whose own timeout ends before it is expected to be free. So what the job waits for is what ran
+there already.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Rules:
 class Waiting:
     """A QUEUED job of one flavor.
 
-    waited_s: seconds since it was queued; avoid: a host that failed it, taken last; timeout_s: 0 for none; kept_host: the
-    host that is kept for it, "" if none is.
+    waited_s: seconds since it was queued; avoid: a host that failed it, taken last; timeout_s: 0 for none; kept_host:
+    the host that is kept for it, "" if none is.
     """
 
     job_id: str
@@ -55,8 +56,8 @@ class Waiting:
 class Vacancy:
     """What a live host has left of one flavor.
 
-    units: ids of the free ones; room: jobs it may still take on; capacity: units that jobs may have in all; kept_for: the
-    job it is kept for; releases: when the others come free, None where nobody asked.
+    units: ids of the free ones; room: jobs it may still take on; capacity: units that jobs may have in all; kept_for:
+    the job it is kept for; releases: when the others come free, None where nobody asked.
     """
 
     host: str
@@ -72,7 +73,8 @@ class FlavorView:
     """What placement knows of one flavor.
 
     waiting: jobs to consider, among them those that hosts are kept for; use: of each project that waits (see
-    fairshare.in_turn); keeps: how many more hosts may be kept; profiled: the releases of the hosts that could be are known.
+    fairshare.in_turn); keeps: how many more hosts may be kept; profiled: the releases of the hosts that could be are
+    known.
     """
 
     waiting: Sequence[Waiting]

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from aitrain.domain.errors import JobNotFound
 from aitrain.domain.flavor import Kind
 from aitrain.domain.placement import Assignment, FlavorView, Keep, Rules, Vacancy, Waiting
 from aitrain.domain.profile import Release
+from aitrain.domain.states import State
+from aitrain.domain.waiting import Explanation, HostProfile, ViewOfWaiting, explain, not_waiting
 from aitrain.store.connection import Connection, fence, token
 
 # How many jobs of a flavor one look brings back at most; what is left has its turn in the next look.
 WINDOW = 400
 # So many assignments in one call: the server does nothing else meanwhile, a few milliseconds.
 BATCH = 50
+# When a job starts is estimated while no more than so many are ahead of it.
+MOST_AHEAD = 200
 
 
 class Placement(Connection):
@@ -56,6 +61,24 @@ class Placement(Connection):
     def keep_host(self, keep: Keep) -> bool:
         """Keeps a host for a job that waits; False if it does not wait any more, or either has another."""
         return bool(self._run("keep_host", {"id": keep.job_id, "fence": keep.fence, "host": keep.host})["kept"])
+
+    def explain(self, job_id: str, flavors: Sequence[str] = ()) -> Explanation:
+        """Why a job waits. flavors: others that would do for it.
+
+        Raises JobNotFound.
+        """
+        view = self._run("explain_view", {"id": job_id, "flavors": list(flavors), "most_ahead": MOST_AHEAD})
+        if view is None:
+            raise JobNotFound(job_id)
+        if view["state"] != State.QUEUED:
+            return not_waiting(job_id, State(view["state"]))
+        profiles = {
+            host: HostProfile(host=host, free=len(units), releases=_to_releases(releases))
+            for host, units, _, _, _, releases in view["profiles"]
+        }
+        ahead = view["ahead"]
+        view |= {"profiles": tuple(profiles.values()), "ahead": None if ahead is None else tuple(ahead)}
+        return explain(job_id, ViewOfWaiting.model_validate({**view, "others": dict(view["others"])}))
 
 
 def _assignment_row(assignment: Assignment) -> dict[str, Any]:

@@ -163,6 +163,18 @@ def test_a_project_over_its_quota(aitrain: Shell) -> None:
     assert "may use 1 cpu units at once: 0 are in use and 2 were asked for" in " ".join(said.split())
 
 
+def test_why_a_job_waits(aitrain: Shell) -> None:
+    job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--gpu", "1", "--priority", "70", "--", "true").strip()
+    assert aitrain("job", "explain", job_id).startswith("NO_HOST_OF_FLAVOR: no host offers v100s")
+    told = json.loads(aitrain("job", "explain", job_id, "--json"))
+    assert (told["reason"], told["position"], told["starts_by_ms"]) == ("NO_HOST_OF_FLAVOR", 1, None)
+    aitrain("job", "stop", job_id)
+    assert "it does not wait: it is INTERRUPTED" in aitrain("job", "explain", job_id)
+    aitrain("quota", "set", "humble", "--max-priority", "40")
+    said = aitrain("job", "run", "x", "--project", "humble", "--priority", "41", status=2)
+    assert "priority: '41' is higher than the site or the project allows; give at most 40" in " ".join(said.split())
+
+
 def test_no_such_job(aitrain: Shell) -> None:
     assert "no job 'nope'" in aitrain("job", "get", "nope", status=1)
 

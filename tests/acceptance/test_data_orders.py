@@ -229,7 +229,7 @@ def brief(
     """A site that keeps what it could not push for some seconds."""
 
     def make(**fields: Any) -> Fleet:
-        return make_fleet(limits={"results_retention_seconds": 15}, **fields)
+        return make_fleet(limits={"results_retention_seconds": 25}, **fields)
 
     with ExitStack() as stack:
         yield Bench(make, engine, tmp_path_factory.mktemp("brief"), stack)

@@ -9,7 +9,8 @@ max_jobs = 16           # jobs at once, copies included; as host.max_jobs in the
 [[events]]              # what happens to hosts
 at_s = 3600             # seconds after the beginning
 host = "gpu-003"
-what = "lost"           # its machine goes down with all that runs there; or "back"
+what = "lost"           # its machine goes down with all that runs there; or "back", "cordon", "drain", "uncordon"
+within_s = 600          # of a drain: what still runs then is evicted; as long as it takes if left out
 
 [quotas.vision]         # of projects, as `aitrain quota set`
 gpu = 16
@@ -34,6 +35,9 @@ class What(StrEnum):
 
     LOST = "lost"
     BACK = "back"
+    CORDON = "cordon"
+    DRAIN = "drain"
+    UNCORDON = "uncordon"
 
 
 class _Part(BaseModel):
@@ -55,11 +59,12 @@ class Hosts(_Part):
 
 
 class Event(_Part):
-    """Something that happens to a host, so many seconds after the beginning."""
+    """Something that happens to a host, so many seconds after the beginning. within_s: of a drain."""
 
     at_s: float = Field(ge=0)
     host: str
     what: What
+    within_s: float | None = Field(default=None, ge=0)
 
 
 class Fleet(_Part):

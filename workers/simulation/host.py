@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aitrain.domain.states import STATES
+from aitrain.domain.states import STATES, EndCause
 from aitrain.settings import HostSettings
 from aitrain.store import HostTiming, Seen
 from workers import sweeps
@@ -12,6 +12,7 @@ from workers.runtime import Container
 from workers.simulation.engine import SimulatedEngine
 from workers.simulation.site import AtOnce, SimulatedMachine, Site
 from workers.simulation.worker import SimulatedWorker, ms
+from workers.workspace import Workspace
 
 
 class SimulatedHost:
@@ -63,6 +64,21 @@ class SimulatedHost:
         self._worker.come_back()
         self.beat()
 
+    def cordon(self) -> None:
+        """It gets no more jobs."""
+        self._machine.store.cordon(self.name)
+
+    def drain(self, within_s: float | None) -> None:
+        """It gets no more jobs, and those that it has are evicted after so many seconds; None: never."""
+        self._machine.store.cordon(self.name, drain_ms=-1 if within_s is None else ms(within_s))
+        if within_s is not None:
+            self._site.timeline.after(ms(within_s), self.beat)
+
+    def uncordon(self) -> None:
+        """It gets jobs again."""
+        if self._machine.store.uncordon(self.name):
+            self._site.dispatcher.place_waiting()
+
     def _beat(self, timing: HostTiming) -> None:
         resend_ms = ms(self._machine.settings.timing.message_grace_seconds)
         heard = self._machine.store.heartbeat(
@@ -110,6 +126,10 @@ class SimulatedHost:
             elif job is not None and action.do is Do.NOTHING_RAN:
                 self._reports.nothing_ran(job)
         elif action.do is Do.STOP:
+            if job is not None and job.evicting:
+                # As agent/acting.py does: of an eviction the agent says itself why the container ended.
+                data_dir = self._machine.settings.host.data_dir
+                Workspace(data_dir, job.job_id, job.fence).mark_ordered(EndCause.EVICTED)
             self._engine.stop(container, 0)
         elif action.do is Do.REMOVE:
             self._engine.remove(container)

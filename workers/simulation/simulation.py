@@ -14,7 +14,7 @@ from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
 from aitrain.settings import HostSettings, Settings
 from aitrain.store import Store
-from workers.simulation.fleet import Fleet, What
+from workers.simulation.fleet import Event, Fleet, What
 from workers.simulation.host import SimulatedHost
 from workers.simulation.joblist import ListedJob
 from workers.simulation.site import Site
@@ -23,6 +23,9 @@ from workers.simulation.worker import ms
 
 # Jobs that are read at once at the end.
 BATCH = 500
+# Beat's placement comes so long after something happened. It is there for what others missed, and nothing is
+# missed here, but for what only time changes, such as the patience of a job.
+SWEEP_MS = 300_000
 # Jobs submitted or ended between two words on how far it is.
 TELL_EVERY = 50
 # Called with how many jobs of the list are submitted, and how many have ended.
@@ -78,7 +81,7 @@ class Simulation:
         hosts = self._hosts(site)
         up = {name: [BEGIN_MS] for name in hosts}
         for event in self.fleet.events:
-            happen = partial(self._happen, timeline, hosts[event.host], up[event.host], event.what)
+            happen = partial(self._happen, timeline, hosts[event.host], up[event.host], event)
             timeline.at(BEGIN_MS + ms(event.at_s), happen)
         for number, listed in sorted(enumerate(self.listed), key=lambda item: item[1].submitted_s):
             submit = partial(self._submit, site, number, listed, refused)
@@ -107,15 +110,21 @@ class Simulation:
         return hosts
 
     @staticmethod
-    def _happen(timeline: Timeline, host: SimulatedHost, up: list[int], what: What) -> None:
+    def _happen(timeline: Timeline, host: SimulatedHost, up: list[int], event: Event) -> None:
         there = len(up) % 2 == 1
-        if what is What.LOST and there:
-            host.lose()
-        elif what is What.BACK and not there:
-            host.come_back()
-        else:
-            return
-        up.append(timeline.now_ms)
+        match event.what:
+            case What.LOST if there:
+                host.lose()
+                up.append(timeline.now_ms)
+            case What.BACK if not there:
+                host.come_back()
+                up.append(timeline.now_ms)
+            case What.CORDON:
+                host.cordon()
+            case What.DRAIN:
+                host.drain(event.within_s)
+            case What.UNCORDON:
+                host.uncordon()
 
     def _submit(self, site: Site, number: int, listed: ListedJob, refused: dict[int, str]) -> None:
         # Ids in the order of the list, so that jobs of the same moment wait in that order, every time.
@@ -146,14 +155,12 @@ class Simulation:
         return self._admitted[asks]
 
     def _pass_time(self, site: Site) -> None:
-        """Event after event, and beat's placement at its next tick after each."""
+        """Event after event, and now and then beat's placement."""
         timeline, told = site.timeline, 0
-        tick_ms = ms(self.settings.timing.sweep_seconds)
         last_ms = None if self.until_s is None else BEGIN_MS + ms(self.until_s)
         due_ms: int | None = None
         while True:
             next_ms = timeline.next_ms
-            # What the sweep found in vain it finds in vain again, so that it looks only after something happened.
             sweeps = due_ms is not None and (next_ms is None or next_ms > due_ms)
             at_ms = due_ms if sweeps else next_ms
             if at_ms is None or (last_ms is not None and at_ms > last_ms):
@@ -164,7 +171,7 @@ class Simulation:
                 continue
             timeline.step()
             if due_ms is None:
-                due_ms = at_ms + tick_ms - (at_ms - BEGIN_MS) % tick_ms
+                due_ms = at_ms + SWEEP_MS
             if len(site.jobs) + site.ended - told >= TELL_EVERY:
                 told = len(site.jobs) + site.ended
                 self.watch(len(site.jobs), site.ended)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from aitrain.domain.job import Job
 from aitrain.domain.retry import outcome
 from aitrain.domain.states import EndCause, State, Step, state_of
 from aitrain.store import Lease
 from workers.simulation.engine import Command, SimulatedEngine
 from workers.simulation.site import SimulatedMachine, Site
+from workers.unrun import end_unrun
 
 
 def ms(seconds: float) -> int:
@@ -43,12 +45,12 @@ class SimulatedWorker:
         if begun.job is None:
             del self._open[fence]
             return
-        attempt, boot = begun.job.attempt, self._boot
+        job, boot = begun.job, self._boot
 
         def finish() -> None:
             if boot == self._boot:
                 del self._open[fence]
-                self._finish(step, lease, attempt)
+                self._finish(step, lease, job)
 
         if work_ms:
             self._site.timeline.after(work_ms, finish)
@@ -79,7 +81,7 @@ class SimulatedWorker:
                 return ms(listed.copy_out_s)
         return 0
 
-    def _finish(self, step: Step, lease: Lease, attempt: int) -> None:
+    def _finish(self, step: Step, lease: Lease, job: Job) -> None:
         store = self._machine.store
         match step:
             case Step.SYNC_IN:
@@ -89,14 +91,17 @@ class SimulatedWorker:
                 if moved.moved:
                     self.take(Step.START_CONTAINER, lease.job_id, lease.fence)
             case Step.START_CONTAINER:
-                self._start(lease, attempt)
+                self._start(lease, job.attempt)
             case Step.MONITOR:
                 store.hand_over(lease)
             case Step.SYNC_OUT:
-                self._end(lease, attempt)
+                self._end(lease, job)
 
     def _start(self, lease: Lease, attempt: int) -> None:
         store, listed = self._machine.store, self._site.jobs[lease.job_id]
+        if listed.start_s and not store.renew_leases([lease], ms(self._machine.settings.timing.step_lease_seconds))[0]:
+            self._give_up(lease)
+            return
         if not store.set_fields(lease.job_id, lease.fence, {"starting": 1}):
             return
         command = Command(ms(listed.run_s), listed.exit_code)
@@ -113,20 +118,25 @@ class SimulatedWorker:
             self._site.timeline.after(ms(listed.timeout_s), self._beat)
         self.take(Step.MONITOR, lease.job_id, lease.fence)
 
-    def _end(self, lease: Lease, attempt: int) -> None:
-        store = self._machine.store
-        job = store.get(lease.job_id)
+    def _give_up(self, lease: Lease) -> None:
+        """The job was evicted before anything of it ran."""
+        moved = end_unrun(self._machine.store, lease.job_id, lease.fence, lease.holder)
+        if moved is not None:
+            self._machine.dispatcher.after(moved, State.INTERRUPTED)
+
+    def _end(self, lease: Lease, job: Job) -> None:
+        # Nobody stopped it while its results were pushed: what it was then, it still is.
         to = outcome(
             job, job.end_cause or EndCause.PLATFORM_FAULT, self._machine.settings.timing.pauses, message=job.message,
             exit_code=job.exit_code,
         )  # fmt: skip
-        moved = store.transition(
+        moved = self._machine.store.transition(
             job.id, lease.fence, to.state, only_from=[lease.state], holder=lease.holder, code=to.code,
             message=to.message, again=to.again, pause_ms=to.pause_ms,
         )  # fmt: skip
         if not moved.moved:
             return
-        container = self._engine.of_attempt(job.id, attempt, lease.fence)
+        container = self._engine.of_attempt(job.id, job.attempt, lease.fence)
         if container is not None:
             self._engine.remove(container)
         if to.state is State.QUEUED:

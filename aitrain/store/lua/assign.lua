@@ -21,9 +21,11 @@ local function assign(row)
   -- A cordoned host is not in the index of those that may take jobs.
   if not redis.call('ZSCORE', k_free(job.flavor), host) then return answer(false) end
   -- A unit that the host withdrew is not in the hash (nil), a taken one names its job, one that is aside has a mark: all
-  -- differ from ''.
+  -- differ from ''. None counts for two.
+  local named = {}
   for _, unit in ipairs(row.units) do
-    if redis.call('HGET', k_host_units(host, job.flavor), unit) ~= '' then return answer(false) end
+    if named[unit] or redis.call('HGET', k_host_units(host, job.flavor), unit) ~= '' then return answer(false) end
+    named[unit] = true
   end
 
   reserve(job, host, row.units)

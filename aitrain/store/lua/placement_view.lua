@@ -22,24 +22,6 @@ local function keeps_of(flavor)
   return kept, count
 end
 
--- Hosts with free units by how many: those that are not kept, and the most that one of either sort has.
-local function free_hosts(flavor, kept, room)
-  local open, total, most, most_kept = {}, 0, 0, 0
-  local flat = redis.call('ZRANGEBYSCORE', k_free(flavor), 1, '+inf', 'WITHSCORES')
-  for i = 1, #flat, 2 do
-    local host, free = flat[i], tonumber(flat[i + 1])
-    if kept[host] then
-      if (room(host) or 0) > 0 then most_kept = math.max(most_kept, free) end
-    else
-      open[#open + 1], total = {host = host, free = free}, total + free
-    end
-  end
-  for i = #open, 1, -1 do
-    if (room(open[i].host) or 0) > 0 then most = open[i].free break end
-  end
-  return open, total, most, most_kept
-end
-
 -- For each number of units that is asked for, the fullest hosts that fit, as many as all jobs together could need, beside
 -- those that some job avoids.
 local function fullest(open, room, jobs, avoided, add)
@@ -61,11 +43,7 @@ local function fullest(open, room, jobs, avoided, add)
 end
 
 local function look(flavor)
-  local rooms = {}
-  local function room(host)
-    if rooms[host] == nil then rooms[host] = room_of(host) or false end
-    return rooms[host] or nil
-  end
+  local room = remember(room_of)
   local kept, kept_count = keeps_of(flavor)
   local open, total, most, most_kept = free_hosts(flavor, kept, room)
   if math.max(most, most_kept) == 0 then return nil end

@@ -100,6 +100,29 @@ def test_a_host_that_is_back_soon_goes_on_with_what_was_left(site: Site) -> None
     assert (copied.state, copied.attempt, moments(copied, State.PENDING)) == (State.DONE, 1, [160 + 25 + 150])
 
 
+def test_a_drained_host_is_empty_in_time_and_its_jobs_go_on_elsewhere(site: Site) -> None:
+    # Given two hosts, the first of which is drained within 50 s while a job runs there and two others are being started
+    events = (Event(at_s=100, host="a", what=What.DRAIN, within_s=50), Event(at_s=1000, host="a", what=What.UNCORDON))
+    fleet = Fleet(hosts=(Hosts(name="a", units={"v100s": 3}), Hosts(name="b", units={"v100s": 4})), events=events)
+    runs = ListedJob(run_s=500, copy_out_s=10)
+    copies = ListedJob(submitted_s=90, run_s=500, copy_in_s=300)
+    starts = ListedJob(submitted_s=90, run_s=500, start_s=100)
+    later = ListedJob(submitted_s=120, run_s=20)
+
+    replay, _ = site.replay(fleet, [runs, copies, starts, later])
+
+    # then nothing new comes there, what runs is stopped, copied back and begins anew, and what had not run goes at once
+    ran, copied, started, last = (replay.jobs[n] for n in range(4))
+    assert [job.host for job in (ran, copied, started, last)] == ["b"] * 4
+    assert all(job.state is State.DONE for job in (ran, copied, started, last))
+    assert (moments(ran, State.INTERRUPTING), moments(ran, State.RUNNING)) == ([150], [0, 160])
+    assert ran.earlier_attempts[0].cause is EndCause.EVICTED
+    assert ran.earlier_attempts[0].minutes == 3
+    assert moments(copied, State.INITIALIZING) == [90, 150]
+    # A start that is under way is given up at its end.
+    assert moments(started, State.INITIALIZING) == [90, 190]
+
+
 def test_a_timeout_is_reached_and_a_command_fails(site: Site) -> None:
     jobs = [ListedJob(run_s=7200, timeout_s=3600), ListedJob(run_s=60, exit_code=3)]
     replay, report = site.replay(hosts(4, "h1"), jobs)

@@ -19,7 +19,13 @@ def waiting(job_id: str, units: int, waited_s: float = 0, flavor: str = FLAVOR, 
 
 
 def vacancy(
-    host: str, free: int, *, room: int = 9, capacity: int | None = None, kept_for: str = "", held: list[Any] | None = None
+    host: str,
+    free: int,
+    *,
+    room: int = 9,
+    capacity: int | None = None,
+    kept_for: str = "",
+    held: list[Any] | None = None,
 ) -> Vacancy:
     """held: [units, seconds until they come free] of each job there; one without an end if not given."""
     capacity = capacity or free
@@ -29,7 +35,12 @@ def vacancy(
 
 
 def planned(
-    jobs: list[Waiting], hosts: list[Vacancy], patience_s: float = 600, keeps: int = 1, profiled: bool = True, **use: float
+    jobs: list[Waiting],
+    hosts: list[Vacancy],
+    patience_s: float = 600,
+    keeps: int = 1,
+    profiled: bool = True,
+    **use: float,
 ) -> Plan:
     view = FlavorView(jobs, hosts, use, keeps, profiled)
     return place({FLAVOR: view}, Rules(patience_s, margin_s=0))

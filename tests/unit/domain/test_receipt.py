@@ -39,8 +39,9 @@ def facts(lines: Sequence[LedgerLine] = (), before: dict[str, Any] | None = None
     job = Job.model_validate(
         {
             "id": "j", "spec": SPEC, "state": "DONE", "attempt": 2, "fence": "2.secret", "flavor": "h100",
-            "kind": "gpu", "units": 2, "priority": 50, "hourly_price": "1.93", "timeout_s": 60, "auto_restart": False, "created_ms": 1,
-            "state_ms": 9, "code": "JOB_DONE", "end_cause": "COMPLETED", "exit_code": 0, "host": "gpu-01",
+            "kind": "gpu", "units": 2, "priority": 50, "hourly_price": "1.93", "timeout_s": 60,
+            "auto_restart": False, "created_ms": 1, "state_ms": 9, "code": "JOB_DONE",
+            "end_cause": "COMPLETED", "exit_code": 0, "host": "gpu-01",
             "unit_ids": ("GPU-a", "GPU-b"), "started_ms": 5, "finished_ms": 8, "image_id": "sha256:1",
             "image_digest": "sha256:2", "billed_minutes": sum(line.minutes for line in lines), "history": MOVES,
             **changes,

@@ -1,11 +1,12 @@
 """Bad input gets an error that names the field, the value and what would be right."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from aitrain.domain.admission import Site, admit
+from aitrain.domain.admission import ProjectTerms, Site, admit
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Kind
 from aitrain.domain.spec import JobSpec
@@ -49,6 +50,8 @@ BAD = [
     ({"image": "x", "name": "Not A Name"}, "name", "lower-case letters"),
     ({"image": "x", "project": "a/b"}, "project", "lower-case letters"),
     ({"image": "x", "colour": "red"}, "colour", "typing error"),
+    ({"image": "x", "priority": 101}, "priority", "at most 100"),
+    ({"image": "x", "priority": -1}, "priority", "at least 0"),
     ({}, "image", "give it"),
 ]
 
@@ -135,3 +138,21 @@ def test_a_site_without_a_default_flavor_says_so() -> None:
     flavors = {"a10": Flavor(kind=Kind.GPU, cpu=Decimal(1), memory_gib=Decimal(1), hourly_price=Decimal(1))}
     with pytest.raises(InvalidInput, match=r"no default gpu flavor.*a10"):
         admit(JobSpec.of(image="x"), Site(flavors, (), 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "site_limit", "own_limit", "given"),
+    [(None, 100, None, 50), (None, 30, None, 30), (None, 100, 20, 20), (90, 30, 95, 90), (0, 100, None, 0)],
+)
+def test_priority_is_the_default_cut_to_what_is_allowed(
+    asked: int | None, site_limit: int, own_limit: int | None, given: int
+) -> None:
+    site = replace(SITE, max_priority=site_limit)
+    terms = ProjectTerms(max_priority=own_limit)
+    assert admit(JobSpec.of(image="x", priority=asked), site, terms).priority == given
+
+
+def test_a_priority_above_the_ceiling_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="give at most 60") as caught:
+        admit(JobSpec.of(image="x", priority=61), SITE, ProjectTerms(max_priority=60))
+    assert caught.value.problems[0].field == "priority"

@@ -32,6 +32,7 @@ local function move(id, job, to, o)
   if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
   if to == 'RUNNING' then begin_run(id, job) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
+  if from == 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'evicting') end
   if o.keep_ms then
     redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
   end

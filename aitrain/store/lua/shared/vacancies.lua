@@ -9,6 +9,34 @@ local function room_of(host)
   return tonumber(held[1]) - redis.call('SCARD', k_host_jobs(host))
 end
 
+-- A function of one thing, asked once for each.
+local function remember(ask)
+  local known = {}
+  return function(what)
+    if known[what] == nil then known[what] = ask(what) or false end
+    return known[what] or nil
+  end
+end
+
+-- Hosts with free units, [{host, free}] from the fewest on, without those that are kept ({host = ...}); how many units that
+-- are; and the most on a host that may take a job now, of those and of the kept ones. room: room_of, remembered.
+local function free_hosts(flavor, kept, room)
+  local open, total, most, most_kept = {}, 0, 0, 0
+  local flat = redis.call('ZRANGEBYSCORE', k_free(flavor), 1, '+inf', 'WITHSCORES')
+  for i = 1, #flat, 2 do
+    local host, free = flat[i], tonumber(flat[i + 1])
+    if kept[host] then
+      if (room(host) or 0) > 0 then most_kept = math.max(most_kept, free) end
+    else
+      open[#open + 1], total = {host = host, free = free}, total + free
+    end
+  end
+  for i = #open, 1, -1 do
+    if (room(open[i].host) or 0) > 0 then most = open[i].free break end
+  end
+  return open, total, most, most_kept
+end
+
 -- In how many ms a job gives its units back at the latest; -1: nobody knows.
 local function release_ms(id)
   local held = redis.call('HMGET', k_job(id), 'state', 'deadline_ms', 'timeout_s')

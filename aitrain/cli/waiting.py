@@ -1,0 +1,47 @@
+"""The command that says why a job waits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aitrain.cli.following import out
+from aitrain.client import Client
+from aitrain.domain.job import moment
+from aitrain.domain.waiting import Explanation
+
+
+def explain(job_id: str, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """Say why a job waits, what is before it, and what would start at once."""
+    with Client() as client:
+        told = client.explain(job_id)
+    if as_json:
+        out.print_json(told.model_dump_json())
+        return
+    for line in _lines(told):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _lines(told: Explanation) -> list[str]:
+    lines = [f"{told.reason}: {told.message}"]
+    if told.since_ms is None:
+        return lines
+    lines.append(f"waits since {_time(told.since_ms)}; position {told.position} in the queue of its flavor")
+    when = "unknown" if told.starts_by_ms is None else f"by {_time(told.starts_by_ms)} at the latest"
+    lines.append(f"starts: {when} ({told.estimate})")
+    instead = told.would_start_now
+    if instead.units:
+        lines.append(f"would start at once with {instead.units} unit{'s' * (instead.units > 1)}")
+    if instead.flavors:
+        lines.append(f"would start at once as {', '.join(instead.flavors)}")
+    return lines
+
+
+def _time(at_ms: int) -> str:
+    return f"{moment(at_ms):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to those on jobs."""
+    app.command()(explain)
