@@ -17,6 +17,7 @@ from aitrain.store import HostTiming, Store
 from aitrain.vault import Vault
 from workers.datasync import MIB, Cache, Disk, Room
 from workers.runtime import Engine
+from workers.stopwatch import Stopwatch
 
 
 class Machine:
@@ -86,6 +87,11 @@ class Machine:
         host = self.settings.host
         cache = Cache(host.data_dir)
         return Disk(Room(host.data_dir, host.disk_reserve_mib * MIB, cache.make_room), cache)
+
+    @cached_property
+    def stopwatch(self) -> Stopwatch:
+        """Times this host's containers."""
+        return Stopwatch(self.settings.host.data_dir)
 
     @cached_property
     def engine(self) -> Engine:

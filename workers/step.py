@@ -153,19 +153,19 @@ class Run(Visit):
         pause_ms: int = 0,
         keep_ms: int | None = None,
         listing: tuple[str, Mapping[str, Any]] | None = None,
+        age_ms: int | None = None,
         or_past: Collection[State] = (),
     ) -> None:
         """Moves the job on from this step's state.
 
         or_past: states in which the agent may have put it already, which is as good; the others: see
-        Store.transition. Raises StepCancelled if it has
-        moved elsewhere.
+        Store.transition. Raises StepCancelled if it has moved elsewhere.
         """
         lease = self.lease
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
             code=code, message=message, cause=cause, fields=fields, again=again, pause_ms=pause_ms,
-            keep_ms=keep_ms, listing=listing,
+            keep_ms=keep_ms, listing=listing, age_ms=age_ms,
         )  # fmt: skip
         if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")

@@ -56,7 +56,8 @@ def start_container(run: Run) -> None:
             "image_id": started.image_id,
             "image_digest": engine.image_digest(started),
         }
-        run.move(State.RUNNING, fields=fields, or_past=SEEN_BY_THE_AGENT)
+        age_ms = run.machine.stopwatch.age_ms(started)
+        run.move(State.RUNNING, fields=fields, age_ms=age_ms, or_past=SEEN_BY_THE_AGENT)
 
 
 def await_clean_gpus(run: Run) -> None:

@@ -20,6 +20,7 @@ FENCED = "fenced"
 ORDERED = "ordered"
 RECEIPTS = "pushed"
 UNCLAIMED = "unclaimed"
+BEGAN = "began"
 # Longer than any store takes to come back from a crash with its last second lost.
 RECEIPT_SECONDS = 86_400
 
@@ -77,6 +78,17 @@ class Workspace:
     def fenced_ms(self) -> int | None:
         """When this host last stopped its container to be safe, in Unix ms; None if it did not."""
         return self._marked_ms(FENCED)
+
+    @property
+    def began(self) -> str:
+        """When its container began, as it was noted; empty if it was not."""
+        with suppress(OSError):
+            return (self._path / BEGAN).read_text()
+        return ""
+
+    def note_began(self, text: str) -> None:
+        """Notes that. Raises OSError."""
+        self._mark(BEGAN, text)
 
     @property
     def unclaimed_s(self) -> float:

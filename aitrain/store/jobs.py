@@ -52,6 +52,7 @@ class Jobs(Connection):
         cause: EndCause | None = None,
         fields: Mapping[str, str | int] | None = None,
         ran_ms: int | None = None,
+        age_ms: int | None = None,
         again: Again | None = None,
         pause_ms: int = 0,
         lost_ms: int | None = None,
@@ -62,11 +63,11 @@ class Jobs(Connection):
 
         only_from: narrower than the table; holder: and only while this worker holds the lease of its step; cause: why
         the attempt ended, kept unless one is known already; fields: facts of the attempt; ran_ms: how long its
-        container has run by now, by its host's clock; again, pause_ms: to QUEUED, why it runs again, and for how long
-        it waits before; lost_ms: only while its host is lost, and silent for at least so long; keep_ms: its results
-        could not be pushed, and are kept on its host for so long, 0 for ever; listing: "inputs" or "outputs" of
-        domain.receipt.Listings, for the attempt's receipt. Answers moved=False when late. Raises
-        StoreUnavailable.
+        container has run by now, by its host's clock; age_ms: to RUNNING, how long ago it began; again, pause_ms: to
+        QUEUED, why it runs again, and for how long it waits before; lost_ms: only while its host is lost, and silent
+        for at least so long; keep_ms: its results could not be pushed, and are kept on its host for so long, 0 for
+        ever; listing: "inputs" or "outputs" of domain.receipt.Listings, for the attempt's receipt. Answers moved=False
+        when late. Raises StoreUnavailable.
         """
         froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
         arguments: dict[str, Any] = {
@@ -76,7 +77,8 @@ class Jobs(Connection):
         if to is State.QUEUED:
             arguments |= {"token": token(), "again": again or Again.PLATFORM, "pause_ms": pause_ms}
         given = {
-            "holder": holder, "code": code, "cause": cause, "lost_ms": lost_ms, "keep_ms": keep_ms, "ran_ms": ran_ms
+            "holder": holder, "code": code, "cause": cause, "lost_ms": lost_ms, "keep_ms": keep_ms, "ran_ms": ran_ms,
+            "age_ms": age_ms,
         }  # fmt: skip
         arguments |= {name: value for name, value in given.items() if value is not None}
         if listing is not None:

@@ -12,6 +12,7 @@ from aitrain.store import HostJob, Seen
 from workers.agent.errands import Errands
 from workers.agent.reconcile import Action, Do
 from workers.agent.reports import Reports
+from workers.clock import Instant
 from workers.machine import Machine
 from workers.runtime import Container
 from workers.workspace import Workspace
@@ -35,11 +36,11 @@ class Actor:
         self._seen: dict[str, Seen] = {}
         self._orphans: dict[str, float] = {}
 
-    def act(self, action: Action, checked_ms: int) -> None:
-        """Carries out one action. checked_ms: Unix time, ms, before the engine was asked."""
+    def act(self, action: Action, checked: Instant) -> None:
+        """Carries out one action. checked: a moment before the engine was asked."""
         match action:
             case Action(Do.WATCH, HostJob() as job, Container() as container):
-                self._watch(job, container, checked_ms)
+                self._watch(job, container, checked)
             case Action(Do.ADOPT, HostJob() as job, Container() as container):
                 self._reports.running(job, container)
                 log.info("job %s: adopted its running container", job.job_id)
@@ -59,7 +60,7 @@ class Actor:
                 self._machine.engine.remove(container)
 
     def seen(self) -> list[Seen]:
-        """How long each job was last seen running, by the engine's clock."""
+        """How long each job was last seen running, by this machine's own clock."""
         with self._lock:
             return list(self._seen.values())
 
@@ -142,8 +143,8 @@ class Actor:
         container = self._machine.engine.of_attempt(job.job_id, attempt, job.fence)
         return container is not None and container.started_ms is not None
 
-    def _watch(self, job: HostJob, container: Container, checked_ms: int) -> None:
+    def _watch(self, job: HostJob, container: Container, checked: Instant) -> None:
+        ran_ms = self._machine.stopwatch.age_ms(container, checked)
         with self._lock:
             self._watched[container.id] = container
-            ran_ms = checked_ms - (container.started_ms or checked_ms)
-            self._seen[container.id] = Seen(job.job_id, job.fence, max(0, ran_ms))
+            self._seen[container.id] = Seen(job.job_id, job.fence, ran_ms)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 
 from aitrain.domain.errors import AitrainError
@@ -13,6 +12,7 @@ from aitrain.store import HostJob
 from workers.agent.acting import Actor
 from workers.agent.loop import PAUSE_AFTER_ERROR_SECONDS, Loop
 from workers.agent.reconcile import Action, Do, reconcile
+from workers.clock import Instant
 from workers.machine import Machine
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
@@ -46,7 +46,7 @@ class Reconcile(Loop):
     def look(self) -> None:
         """Compares all there is, and acts."""
         with self._one_at_a_time:
-            checked_ms = int(time.time() * 1000)
+            checked = self.machine.stopwatch.now()
             try:
                 found = self.machine.engine.containers()
             except EngineUnavailable:
@@ -55,24 +55,24 @@ class Reconcile(Loop):
                 raise
             self.engine_answers = True
             # Read after the engine was listed: see reconcile().
-            self._compare(found, "", checked_ms)
+            self._compare(found, "", checked)
 
     def look_at(self, container_id: str) -> None:
         """Compares one container that just ended, without listing the others."""
         if not self.joined.is_set():
             return
         with self._one_at_a_time:
-            checked_ms = int(time.time() * 1000)
+            checked = self.machine.stopwatch.now()
             container = self.machine.engine.find(container_id)
             if container is not None:
-                self._compare([container], container.job_id, checked_ms)
+                self._compare([container], container.job_id, checked)
 
-    def _compare(self, found: list[Container], only: str, checked_ms: int) -> None:
+    def _compare(self, found: list[Container], only: str, checked: Instant) -> None:
         wanted = self._wanted(only)
         if wanted is None:
             return
         for action in reconcile(wanted, found, self._known(found, wanted)):
-            self._try(action, checked_ms)
+            self._try(action, checked)
         if not only:
             self._actor.keep_only({container.id for container in found if container.running})
 
@@ -93,12 +93,12 @@ class Reconcile(Loop):
         for job in self._wanted() or ():
             began = job.started or job.starting or job.lease_live
             if job.state is State.INTERRUPTING and not began:
-                self._try(Action(Do.NOTHING_RAN, job), 0)
+                self._try(Action(Do.NOTHING_RAN, job), self.machine.stopwatch.now())
 
-    def _try(self, action: Action, checked_ms: int) -> None:
+    def _try(self, action: Action, checked: Instant) -> None:
         """One action's failure must not keep the others from being done."""
         try:
-            self._actor.act(action, checked_ms)
+            self._actor.act(action, checked)
         except AitrainError as error:
             log.warning("%s: %s", action.do.name, error)
         except Exception:

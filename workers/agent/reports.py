@@ -27,7 +27,11 @@ class Reports:
         if job.state is State.INITIALIZING:
             store.transition(job.job_id, job.fence, State.PENDING)
         fields: dict[str, str | int] = {"started_ms": container.started_ms or 0, **self._image(container)}
-        store.transition(job.job_id, job.fence, State.RUNNING, only_from=[State.PENDING], fields=fields)
+        age_ms = self._machine.stopwatch.age_ms(container)
+        store.transition(
+            job.job_id, job.fence, State.RUNNING, only_from=[State.PENDING], fields=fields, age_ms=age_ms,
+            ran_ms=age_ms if container.running else None,
+        )  # fmt: skip
 
     def exited(self, job: HostJob, container: Container) -> None:
         """The container ended: the job goes to FINALIZING, with the engine's times and exit code."""
@@ -50,8 +54,7 @@ class Reports:
             "started_ms": container.started_ms or 0,
             **self._image(container),
         }
-        ran_ms = (container.finished_ms or 0) - (container.started_ms or 0)
-        self._finalize(job, cause, message(cause, code), fields, ran_ms)
+        self._finalize(job, cause, message(cause, code), fields, container)
 
     def _image(self, container: Container) -> dict[str, str]:
         digest = self._machine.engine.image_digest(container)
@@ -105,11 +108,11 @@ class Reports:
         return host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
 
     def _finalize(
-        self, job: HostJob, cause: EndCause, why: str, fields: dict[str, str | int], ran_ms: int | None
+        self, job: HostJob, cause: EndCause, why: str, fields: dict[str, str | int], container: Container | None
     ) -> None:
         """Moves a job whose container ended to FINALIZING, with its last minutes, and sends its sync_out.
 
-        ran_ms: running time by the engine; None if only what was last seen is known.
+        container: None if it is gone, and only what was last seen is known of its time.
         """
         held = self._machine.store.get(job.job_id)
         if held.fence != job.fence:
@@ -118,7 +121,7 @@ class Reports:
             why = held.message or why
         moved = self._machine.store.transition(
             job.job_id, job.fence, State.FINALIZING, cause=cause, message=why,
-            fields=fields, ran_ms=ran_ms,
+            fields=fields, ran_ms=container and self._machine.stopwatch.ran_ms(container, held.ran_ms),
         )  # fmt: skip
         if moved.moved:
             self.send(Step.SYNC_OUT, job)

@@ -100,9 +100,9 @@ DEFECTS: dict[str, Defect] = {
         Column.MINUTES,
         (
             Change(
-                "aitrain/domain/billing.py",
-                "return max(1, -(-elapsed_ms // MINUTE_MS))",
-                "return 1 + max(1, -(-elapsed_ms // MINUTE_MS))",
+                "aitrain/store/lua/shared/ledger.lua",
+                "local owed, written = math.max(1, ",
+                "local owed, written = 1 + math.max(1, ",
             ),
         ),
     ),

@@ -78,7 +78,7 @@ class Ending(StrEnum):
 class Container:
     """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened.
 
-    image: the reference that it was made with; image_id: the engine's id of what that was then.
+    image: the reference that it was made with; image_id: the engine's id of what that was then; pid: of its first process, as its engine numbers it, 0 if it does not run.
     """
 
     id: str
@@ -92,6 +92,7 @@ class Container:
     out_of_memory: bool
     image_id: str = ""
     image: str = ""
+    pid: int = 0
 
     @property
     def exited(self) -> bool:
@@ -123,6 +124,7 @@ class Container:
             out_of_memory=bool(state.get("OOMKilled")),
             image_id=attrs.get("Image", ""),
             image=attrs["Config"].get("Image", ""),
+            pid=int(state.get("Pid") or 0) if running else 0,
         )
 
 

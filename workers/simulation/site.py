@@ -10,11 +10,13 @@ from aitrain.domain.states import Step
 from aitrain.settings import HostSettings, Settings
 from aitrain.store import HostTiming, Store
 from workers.agent.errands import Errands
+from workers.clock import Instant
 from workers.machine import Machine
-from workers.runtime import Engine
+from workers.runtime import Container, Engine
 from workers.simulation.joblist import ListedJob
 from workers.simulation.messages import Messages
 from workers.simulation.timeline import Timeline
+from workers.stopwatch import Stopwatch
 
 # While a host is up it would renew its lease every second. One renewal for years, taken back when it is lost, is the
 # same to the store, and costs nothing in between.
@@ -57,12 +59,29 @@ class SimulatedMachine(Machine):
         self.broker = site.broker
         self.dispatcher = site.dispatcher
         self.engine = engine
+        self.stopwatch = SimulatedStopwatch(site.timeline)
         self.instance = f"simulated-{host.name}"
 
     @property
     def living(self) -> HostTiming:
         """How the store is to judge the host while it is up."""
         return HostTiming(FOR_YEARS_MS, FOR_YEARS_MS)
+
+
+class SimulatedStopwatch(Stopwatch):
+    """Clocks of a simulation never leap, and the engine's is the machine's own."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+
+    def age_ms(self, container: Container, at: Instant | None = None) -> int:
+        """By the timeline."""
+        now_ms = self._timeline.now_ms
+        return now_ms - (container.started_ms or now_ms)
+
+    def ran_ms(self, container: Container, seen_ms: int) -> int:
+        """By the engine."""
+        return (container.finished_ms or 0) - (container.started_ms or 0)
 
 
 class AtOnce(Errands):

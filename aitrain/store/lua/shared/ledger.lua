@@ -101,9 +101,10 @@ local function bill_again(id, next_minute_ms)
   redis.call('ZADD', k_billing(), int(math.max(next_minute_ms, NOW + SOONEST_MS)), id)
 end
 
--- The job enters RUNNING: its container began as long ago as it has run.
-local function begin_run(id, job)
-  job.begun_ms = int(NOW - tonumber(job.ran_ms or '0'))
+-- The job enters RUNNING. age_ms: how long ago its container began, by its host's clock, believed as in note_ran.
+local function begin_run(id, job, age_ms)
+  age_ms = math.min(age_ms, NOW - tonumber(job.placed_ms or NOW))
+  job.begun_ms = int(NOW - math.max(0, age_ms, tonumber(job.ran_ms or '0')))
   redis.call('HSET', k_job(id), 'running_ms', int(NOW), 'begun_ms', job.begun_ms)
   bill_again(id, bill(id, job))
 end

@@ -1,9 +1,9 @@
 -- The only place that changes a job's state.
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), listing (see keep_listing), grace_ms; to QUEUED:
--- token (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept
--- for so long, 0 for ever.
+-- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), age_ms (see begin_run), listing (see keep_listing),
+-- grace_ms; to QUEUED: token (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be
+-- pushed, and are kept for so long, 0 for ever.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
@@ -30,7 +30,7 @@ local function move(id, job, to, o)
     next_attempt(id, job, o)
   end
   if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
-  if to == 'RUNNING' then begin_run(id, job) end
+  if to == 'RUNNING' then begin_run(id, job, o.age_ms or 0) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
   if from == 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'evicting') end
   if o.keep_ms then

@@ -44,7 +44,8 @@ def test_a_text_that_is_not_there_exactly_once_stops_the_drill(text: str) -> Non
 def test_a_planted_copy_is_what_its_variables_run(tmp_path: Path) -> None:
     variables = plant("minute-more", tmp_path / "planted")
     assert variables["PYTHONPATH"] == str(tmp_path / "planted")
-    assert "return 1 + max" in (tmp_path / "planted" / "aitrain" / "domain" / "billing.py").read_text()
+    planted = tmp_path / "planted" / "aitrain" / "store" / "lua" / "shared" / "ledger.lua"
+    assert "= 1 + math.max" in planted.read_text()
 
 
 def test_a_defect_that_there_is_not(tmp_path: Path) -> None:
