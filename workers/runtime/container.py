@@ -78,7 +78,8 @@ class Ending(StrEnum):
 class Container:
     """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened.
 
-    image: the reference that it was made with; image_id: the engine's id of what that was then; pid: of its first process, as its engine numbers it, 0 if it does not run.
+    image: the reference that it was made with; image_id: the engine's id of what that was then; pid: of its first
+    process, as its engine numbers it, 0 if it does not run.
     """
 
     id: str
