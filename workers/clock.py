@@ -1,4 +1,4 @@
-"""This machine's own clock: it begins when the machine starts, nobody sets it, and it goes on while the machine sleeps."""
+"""This machine's own clock: ms since it started. Nobody sets it, and it goes on while the machine sleeps."""
 
 from __future__ import annotations
 
