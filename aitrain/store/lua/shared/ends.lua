@@ -26,9 +26,21 @@ local function attempt_lines(id, job)
   return '[' .. table.concat(lines, ',') .. ']'
 end
 
--- Called while the job's fields are still those of the attempt that ends. to, code: where it goes from there; moves: those
--- of the attempt, as JSON texts.
-local function note_end(id, job, to, code, moves)
+-- The moves of the attempt that ends with this one, as JSON [move, ...].
+local function attempt_moves(id, job, to, o)
+  local moves = {}
+  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
+    if cjson.decode(text)[3] == tonumber(job.attempt) then moves[#moves + 1] = text end
+  end
+  -- The history counts this one to the next attempt.
+  if to == 'QUEUED' then
+    moves[#moves + 1] = told_move(to, tonumber(job.attempt), o.code or STATES[to].code, o.message or '')
+  end
+  return '[' .. table.concat(moves, ',') .. ']'
+end
+
+-- Called while the job's fields are still those of the attempt that ends. to, o: as in move.
+local function note_end(id, job, to, o)
   local attempt = job.attempt
   if not makes_receipts() then
     redis.call('DEL', k_manifest(id, attempt))
@@ -37,19 +49,11 @@ local function note_end(id, job, to, code, moves)
   local member = id .. '/' .. attempt
   -- Of an attempt whose results are pushed again nothing more is billed, and what its clock started from is gone.
   local lines = redis.call('HGET', k_ended(id, attempt), 'lines') or attempt_lines(id, job)
-  redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to, 'code', code,
-    'job', cjson.encode(redis.call('HGETALL', k_job(id))), 'moves', '[' .. table.concat(moves, ',') .. ']', 'lines', lines)
+  redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to,
+    'code', o.code or STATES[to].code, 'job', cjson.encode(redis.call('HGETALL', k_job(id))),
+    'moves', attempt_moves(id, job, to, o), 'lines', lines)
   redis.call('EXPIRE', k_ended(id, attempt), UNSIGNED_SECONDS)
   redis.call('EXPIRE', k_manifest(id, attempt), UNSIGNED_SECONDS)
   redis.call('ZADD', k_unsigned(), int(NOW), member)
   redis.call('EXPIRE', k_unsigned(), UNSIGNED_SECONDS)
-end
-
--- The moves of a job's current attempt so far.
-local function moves_of_attempt(id, job)
-  local moves = {}
-  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
-    if cjson.decode(text)[3] == tonumber(job.attempt) then moves[#moves + 1] = text end
-  end
-  return moves
 end

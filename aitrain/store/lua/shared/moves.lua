@@ -22,11 +22,7 @@ local function move(id, job, to, o)
     close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})
   end
   if to == 'QUEUED' then
-    if not STATES[from].ended then
-      local moves = moves_of_attempt(id, job)
-      moves[#moves + 1] = told_move(to, tonumber(job.attempt), o.code or STATES[to].code, o.message or '')
-      note_end(id, job, to, o.code or STATES[to].code, moves)
-    end
+    if not STATES[from].ended then note_end(id, job, to, o) end
     next_attempt(id, job, o)
   end
   if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
@@ -45,7 +41,7 @@ local function move(id, job, to, o)
   tell(id, job, to, o)
   job.state = to
   if STATES[to].ended then
-    note_end(id, job, to, o.code or STATES[to].code, moves_of_attempt(id, job))
+    note_end(id, job, to, o)
     if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
   end
 end
