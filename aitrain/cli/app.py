@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import copies, data_stores, flavors, hosts, jobs, processes, receipts, site, waiting
+from aitrain.cli import audits, copies, data_stores, flavors, hosts, jobs, processes, receipts, site, waiting
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
@@ -18,6 +18,7 @@ app.add_typer(flavors.app, name="flavor")
 app.add_typer(hosts.app, name="host")
 app.add_typer(hosts.queues, name="queue")
 app.add_typer(site.quota, name="quota")
+audits.add_to(site.bill)
 app.add_typer(site.bill, name="bill")
 app.add_typer(receipts.app, name="receipt")
 processes.add_to(app)
