@@ -20,7 +20,7 @@ from aitrain.domain.admission import admit, default_timeout, timeout_problem
 from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
-from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
+from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable, WaitTimeout
 from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.orders import JobEdit
@@ -267,6 +267,16 @@ class Client(Operations, Bills):
         tell: called with each difference; the answer says how many there are, and how much was looked at.
         """
         return Audit(self._store, project, month, tell).run()
+
+    def receipt(self, job_id: str, attempt: int | None = None) -> dict[str, Any]:
+        """The signed receipt of an attempt that has ended, of the newest that has one if none is given.
+
+        The job may be deleted. See docs/reference/receipts.md for what stands in it. Raises ReceiptNotFound.
+        """
+        held = self._store.receipts(job_id)
+        if not held or attempt not in (None, *held):
+            raise ReceiptNotFound(job_id, attempt)
+        return held[attempt or max(held)]
 
     def units(self) -> Mapping[str, UnitCount]:
         """How many units of each flavor hosts offer that are alive, and how many of them are free, by flavor."""

@@ -229,6 +229,21 @@ class Limits(_Section):
         return DEFAULT_TIMEOUT_SECONDS if self.max_timeout_seconds else 0
 
 
+class Receipts(_Section):
+    """Receipts of what attempts were given, did and cost.
+
+    key_file: a private key in PEM, of the control workers, which sign with it; without one no receipts are made.
+    """
+
+    key_file: Path | None = None
+    # Of a volume's objects so many are listed one by one, the others only counted: a listing of a thousand takes some
+    # fifty kilobytes of the job store's memory.
+    listed_objects: int = Field(default=1000, ge=0, le=100_000)
+    # Kept in the job store for so long after the last one of a job was signed, whether the job is deleted or not; 0:
+    # for ever. A year's books are closed by then; what the law wants for longer belongs into an archive.
+    retention_seconds: int = Field(default=400 * DAY_SECONDS, ge=0)
+
+
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
@@ -253,6 +268,7 @@ class Settings(BaseSettings):
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
     limits: Limits = Limits()
+    receipts: Receipts = Receipts()
     billing: BillingSettings = BillingSettings()
 
     @field_validator("flavors")

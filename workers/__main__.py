@@ -11,6 +11,7 @@ from aitrain.settings import load_settings
 from workers import cached, commands, doctor, host, kept
 from workers.agent import agent
 from workers.agent.inventory import check_inventory
+from workers.machine import Machine
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def main(role: str, arguments: list[str]) -> int:
             case "worker":
                 command = commands.worker(settings)
             case "control":
+                _ = Machine(settings).signer  # a key that cannot be read is told here, not by every sweep
                 command = commands.control()
             case "beat":
                 command = commands.beat(*arguments)

@@ -122,6 +122,7 @@ app.conf.beat_schedule = {
     "lost_hosts": _every("recover_lost_hosts", machine.settings.timing.sweep_seconds),
     "drains": _every("evict_drained", machine.settings.timing.sweep_seconds),
     "dead_queues": _every("drop_dead_messages", machine.settings.timing.sweep_seconds),
+    "receipts": _every("sign_receipts", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
 app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks")

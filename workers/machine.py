@@ -12,6 +12,7 @@ from aitrain.client import open_store
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings, load_settings
+from aitrain.signing import Signer
 from aitrain.store import HostTiming, Store
 from aitrain.vault import Vault
 from workers.datasync import MIB, Cache, Disk, Room
@@ -34,6 +35,12 @@ class Machine:
     def vault(self) -> Vault:
         """Opens the data stores of projects."""
         return Vault(self.settings.encryption_keys)
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """Signs receipts; None: the site makes none, or this is no control worker. Raises InvalidInput."""
+        path = self.settings.receipts.key_file
+        return Signer.of(path) if path else None
 
     @cached_property
     def broker(self) -> Broker:

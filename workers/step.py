@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from aitrain.domain.errors import JobFault, PlatformFault, StepCancelled, StoreUnavailable, Unavailable
 from aitrain.domain.flavor import Flavor
@@ -26,6 +26,8 @@ from workers.unrun import end_unrun
 from workers.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ABANDON_POLL_SECONDS = 0.2
 # Faults of a push that an outage explains; others are the same the next time.
@@ -93,18 +95,19 @@ class Visit:
             for number, volume in enumerate(self.job.spec.volumes)
         ]
 
-    def abandonable(self, work: Callable[[], None]) -> None:
+    def abandonable(self, work: Callable[[], T]) -> T:
         """Runs work in a thread of its own, and leaves it alone if the job moves on: a copy may hang for minutes.
 
-        Work that is left so must reach a checkpoint before it changes anything. Raises what the work raises, and
-        StepCancelled.
+        Work that is left so must reach a checkpoint before it changes anything. Returns what it returns, raises what
+        it raises, and StepCancelled.
         """
+        results: list[T] = []
         failures: list[BaseException] = []
         done = threading.Event()
 
         def body() -> None:
             try:
-                work()
+                results.append(work())
             except BaseException as failure:
                 failures.append(failure)
             finally:
@@ -115,6 +118,7 @@ class Visit:
             self.checkpoint()
         if failures:
             raise failures[0]
+        return results[0]
 
 
 class Run(Visit):
@@ -148,6 +152,7 @@ class Run(Visit):
         again: Again | None = None,
         pause_ms: int = 0,
         keep_ms: int | None = None,
+        listing: tuple[str, Mapping[str, Any]] | None = None,
         age_ms: int | None = None,
         or_past: Collection[State] = (),
     ) -> None:
@@ -160,21 +165,26 @@ class Run(Visit):
         moved = self.machine.store.transition(
             self.job.id, self.job.fence, to, only_from=[lease.state], holder=lease.holder,
             code=code, message=message, cause=cause, fields=fields, again=again, pause_ms=pause_ms,
-            keep_ms=keep_ms, age_ms=age_ms,
+            keep_ms=keep_ms, listing=listing, age_ms=age_ms,
         )  # fmt: skip
         if not moved.moved and not (moved.fence == self.job.fence and moved.state in or_past):
             raise StepCancelled(f"the job is {moved.state}")
         self.machine.dispatcher.after(moved, to)
 
-    def end(self, to: Outcome, cause: EndCause | None = None) -> None:
+    def end(
+        self, to: Outcome, cause: EndCause | None = None, listing: tuple[str, Mapping[str, Any]] | None = None
+    ) -> None:
         """Moves a job that leaves nothing to push to its end, or to its next attempt, and removes its workspace.
 
-        Raises StepCancelled if it has moved already; then the workspace stays.
+        listing: see Store.transition. Raises StepCancelled if it has moved already; then the workspace stays.
         """
         self.checkpoint()
         self.workspace.settle()
         try:
-            self.move(to.state, code=to.code, message=to.message, cause=cause, again=to.again, pause_ms=to.pause_ms)
+            self.move(
+                to.state, code=to.code, message=to.message, cause=cause, again=to.again, pause_ms=to.pause_ms,
+                listing=listing,
+            )  # fmt: skip
         except StepCancelled:
             self.workspace.unsettle()
             raise

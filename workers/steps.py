@@ -14,6 +14,7 @@ from workers.containers import container_spec
 from workers.datasync import VolumeSync, push_all
 from workers.gpus.gate import await_clean
 from workers.joblog import keep_log
+from workers.listings import Listing, inputs, outputs
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
 from workers.step import Run
@@ -30,14 +31,14 @@ def sync_in(run: Run) -> None:
     run.workspace.unsettle()
     volumes = run.volumes()
 
-    def copy() -> None:
+    def copy() -> Listing | None:
         for _, sync in volumes:
             sync.check()
         for _, sync in volumes:
             sync.pull()
+        return inputs(run, volumes)
 
-    run.abandonable(copy)
-    run.move(State.PENDING)
+    run.move(State.PENDING, listing=run.abandonable(copy))
 
 
 @step(Step.START_CONTAINER)
@@ -50,7 +51,11 @@ def start_container(run: Run) -> None:
     run.about_to_start()
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
-        fields: dict[str, str | int] = {"started_ms": started.started_ms, "image_id": started.image_id}
+        fields: dict[str, str | int] = {
+            "started_ms": started.started_ms,
+            "image_id": started.image_id,
+            "image_digest": engine.image_digest(started),
+        }
         age_ms = run.machine.stopwatch.age_ms(started)
         run.move(State.RUNNING, fields=fields, age_ms=age_ms, or_past=SEEN_BY_THE_AGENT)
 
@@ -84,13 +89,14 @@ def sync_out(run: Run) -> None:
             raise PlatformFault(EndCause.DATA_FAULT, InfoCode.JOB_SYNC_FAILED, gone)
         run.abandonable(partial(push_all, volumes))
         run.workspace.mark_pushed()
+    listing = run.abandonable(partial(outputs, run, run.volumes()))
     if not log_is_kept:
         container = keep_rest_of_log(run)
     # Read again: whoever stopped the job while it was pushed does not want to see it run again.
     job = run.machine.store.get(run.job.id)
     cause = job.end_cause or EndCause.PLATFORM_FAULT
     pauses = run.machine.settings.timing.pauses
-    run.end(outcome(job, cause, pauses, message=job.message, exit_code=job.exit_code))
+    run.end(outcome(job, cause, pauses, message=job.message, exit_code=job.exit_code), listing=listing)
     if container is not None:
         remove(run, container)
 

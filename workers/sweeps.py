@@ -8,6 +8,7 @@ import time
 from workers.app import sweep
 from workers.dead_queues import drop_messages
 from workers.machine import Machine
+from workers.receipts import sign_ended
 from workers.recovery import recover
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,15 @@ def evict_drained(machine: Machine) -> None:
     if ids := machine.store.sweep_drains(BATCH):
         log.info("evicted: %s", ", ".join(ids))
     _done(machine, "evict_drained")
+
+
+@sweep
+def sign_receipts(machine: Machine) -> None:
+    """Signs the receipts of attempts that have ended, if this control worker has a key."""
+    if machine.signer is not None:
+        if signed := sign_ended(machine.store, machine.signer, machine.settings):
+            log.info("%d receipts signed", signed)
+        _done(machine, "sign_receipts")
 
 
 @sweep

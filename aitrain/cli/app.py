@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import audits, bills, copies, data_stores, flavors, hosts, jobs, processes, site, waiting
+from aitrain.cli import audits, bills, copies, data_stores, flavors, hosts, jobs, processes, receipts, site, waiting
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
@@ -21,6 +21,7 @@ app.add_typer(site.quota, name="quota")
 audits.add_to(bills.app)
 app.add_typer(bills.app, name="bill")
 bills.add_to(app)
+app.add_typer(receipts.app, name="receipt")
 processes.add_to(app)
 
 WRONG_INPUT, FAILED = 2, 1

@@ -6,6 +6,8 @@
     ├── JobNotFound (LookupError)    no job has this id
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
+    ├── ReceiptNotFound (LookupError)  there is no receipt of the job, or of its attempt
+    ├── ReceiptInvalid               a receipt is not what its site signed, or cannot be read
     ├── SecretUnreadable             what is kept encrypted cannot be decrypted with the keys at hand
     ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
@@ -100,6 +102,25 @@ class DataStoreNotFound(AitrainError, LookupError):
         super().__init__(
             f"project {project!r} has no data store {alias!r}; `aitrain data-store list {project}` shows those it has"
         )
+
+
+class ReceiptNotFound(AitrainError, LookupError):
+    """There is no receipt of the job, or of this attempt of it."""
+
+    def __init__(self, job_id: str, attempt: int | None) -> None:
+        self.job_id, self.attempt = job_id, attempt
+        of = f"attempt {attempt} of job {job_id}" if attempt else f"job {job_id}"
+        super().__init__(
+            f"there is no receipt of {of}; one is signed within a minute after an attempt has ended, where control "
+            "workers have receipts.key_file in their settings, and kept for receipts.retention_seconds"
+        )
+
+
+class ReceiptInvalid(AitrainError):
+    """A receipt is not what its site signed, or cannot be read. The text says what is wrong."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the receipt is not valid: {why}")
 
 
 class SecretUnreadable(AitrainError):

@@ -104,7 +104,8 @@ class Job(BaseModel):
     often the push of its results was put off; note: what it waits for; starting: its container may have been started;
     kept_until_ms: its results could not be pushed, and are kept on its host until then, 0 for ever; push_asked:
     somebody ordered to push them again, so it does not run again by itself; copying: which way its data is being copied
-    by an order while it runs.
+    by an order while it runs; image_id, image_digest: of the image that its container was made of, the engine's id and
+    the one that its registry knows it by, "" if that did not come from one.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -153,6 +154,7 @@ class Job(BaseModel):
     ran_ms: int = 0
     billed_minutes: int = 0
     image_id: str = ""
+    image_digest: str = ""
     progress: dict[str, VolumeProgress] = Field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
     earlier_attempts: tuple[AttemptEnd, ...] = ()

@@ -21,6 +21,7 @@ from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
 from aitrain.store.fleet import DeadHosts, Removed
 from aitrain.store.months import MonthView, PrunedMonth
+from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Store",
     "Submitted",
     "UnitCount",
+    "UnsignedEnd",
     "fence",
     "token",
 ]

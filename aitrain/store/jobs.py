@@ -13,6 +13,7 @@ from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
 from aitrain.store.answers import Moved, Submitted, to_moved
 from aitrain.store.connection import Connection, fence, token
+from aitrain.store.packing import packed
 from aitrain.store.records import job_fields, to_job, unsettled
 
 
@@ -56,6 +57,7 @@ class Jobs(Connection):
         pause_ms: int = 0,
         lost_ms: int | None = None,
         keep_ms: int | None = None,
+        listing: tuple[str, Mapping[str, Any]] | None = None,
     ) -> Moved:
         """Moves a job, if its fence is this one and it stands in a state from which it may go there.
 
@@ -64,7 +66,8 @@ class Jobs(Connection):
         container has run by now, by its host's clock; age_ms: to RUNNING, how long ago it began; again, pause_ms: to
         QUEUED, why it runs again, and for how long it waits before; lost_ms: only while its host is lost, and silent
         for at least so long; keep_ms: its results could not be pushed, and are kept on its host for so long, 0 for
-        ever. Answers moved=False when late. Raises StoreUnavailable.
+        ever; listing: "inputs" or "outputs" of domain.receipt.Listings, for the attempt's receipt. Answers moved=False
+        when late. Raises StoreUnavailable.
         """
         froms = sorted(sources(to).intersection(sources(to) if only_from is None else only_from))
         arguments: dict[str, Any] = {
@@ -78,6 +81,8 @@ class Jobs(Connection):
             "age_ms": age_ms,
         }  # fmt: skip
         arguments |= {name: value for name, value in given.items() if value is not None}
+        if listing is not None:
+            arguments["listing"] = {"part": listing[0], "text": packed(listing[1])}
         return to_moved(self._run("transition", arguments))
 
     def get(self, job_id: str) -> Job:

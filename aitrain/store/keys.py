@@ -88,6 +88,20 @@ LEGEND: dict[str, Key] = {
     "ledger_projects": Key("ledger", "set: projects that have lines"),
     "spent": Key("spent:{month}", "hash: project -> minutes x units x hourly price of its lines, in millionths"),
     "pruned": Key("pruned:{project}", "hash: month whose ledger was removed -> JSON: what it came to; see months.py"),
+    "signing": Key("signing", "text: there while control workers have a key to sign receipts with; lapses by itself"),
+    "manifest": Key(
+        "manifest:{id}:{attempt}",
+        "hash: inputs, outputs: listings of an attempt's volumes, for its receipt, compressed",
+    ),
+    "ended": Key(
+        "ended:{id}:{attempt}",
+        "hash: what a receipt is made of, until it is signed: version, state, code, job (its fields), moves, lines (of "
+        "the ledger), as JSON",
+    ),
+    "unsigned": Key(
+        "due:receipt", "zset: 'job/attempt' that ended and has no receipt yet, by the time of its next try"
+    ),
+    "receipts": Key("receipts:{id}", "hash: attempt -> its signed receipt, compressed; outlives the job"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }

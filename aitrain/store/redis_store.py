@@ -15,8 +15,9 @@ from aitrain.store.logs import Logs
 from aitrain.store.months import Months
 from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
+from aitrain.store.receipts import Receipts
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Logs, DataStoreRows, Checks):
+class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Receipts, Logs, DataStoreRows, Checks):
     """The job store of one site: all its verbs."""

@@ -38,6 +38,7 @@ SHARED = (
     "months",
     "prices",
     "ledger",
+    "ends",
     "moves",
     "hosts",
     "orders",

@@ -26,7 +26,7 @@ class Reports:
         store = self._machine.store
         if job.state is State.INITIALIZING:
             store.transition(job.job_id, job.fence, State.PENDING)
-        fields: dict[str, str | int] = {"started_ms": container.started_ms or 0, "image_id": container.image_id}
+        fields: dict[str, str | int] = {"started_ms": container.started_ms or 0, **self._image(container)}
         age_ms = self._machine.stopwatch.age_ms(container)
         store.transition(
             job.job_id, job.fence, State.RUNNING, only_from=[State.PENDING], fields=fields, age_ms=age_ms,
@@ -55,9 +55,14 @@ class Reports:
             "out_of_memory": int(cause is EndCause.OUT_OF_MEMORY),
             # Of a job that was stopped before anybody could say that it ran, nothing is billed, but it did run.
             "started_ms": container.started_ms or 0,
-            "image_id": container.image_id,
+            **self._image(container),
         }
         self._finalize(job, cause, message(cause, code), fields, container)
+
+    def _image(self, container: Container) -> dict[str, str]:
+        digest = self._machine.engine.image_digest(container)
+        # An image that was removed meanwhile must not cost what is known of it.
+        return {"image_id": container.image_id} | ({"image_digest": digest} if digest else {})
 
     @staticmethod
     def _ordered(workspace: Workspace, container: Container) -> EndCause | None:

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aitrain.domain.errors import PlatformFault
 from aitrain.domain.job import VolumeProgress
@@ -83,6 +84,7 @@ class GitSync:
         """host: git's limits and the authorities to trust; the rest as for VolumeSync."""
         self._volume, self._host, self._directory, self._owner = volume, host, directory, owner
         self._checkpoint, self._report = checkpoint, report
+        self._commit = ""
 
     @property
     def mounted(self) -> Path:
@@ -113,6 +115,14 @@ class GitSync:
             if not self._laid:
                 self._fetch(until)
             self._tell(until)
+
+    def pulled(self, most: int) -> dict[str, Any] | None:
+        """The commit that it was filled with, which says all of its files; None before pull. most: not needed."""
+        return {"commit": self._commit} if self._commit else None
+
+    def pushed(self, most: int) -> dict[str, Any] | None:
+        """Nothing ever is. most: not needed."""
+        return None
 
     @property
     def _laid(self) -> bool:
@@ -156,7 +166,7 @@ class GitSync:
     def _tell(self, until: float) -> None:
         tree, commit = self._measure(self.mounted, until), bytearray()
         self._git(self.mounted, ["rev-parse", "HEAD"], until, take=commit.extend)
-        name = commit.decode().strip()
+        name = self._commit = commit.decode().strip()
         log.info("%s: commit %s", self._volume, name)
         self._report(
             VolumeProgress(

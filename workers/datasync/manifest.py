@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TABLES = """
 CREATE TABLE IF NOT EXISTS seen (path BLOB PRIMARY KEY, size INT, mtime_ns INT, ctime_ns INT, etag TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pushed (path BLOB PRIMARY KEY, etag TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deleted (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unfinished (path BLOB PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
@@ -42,6 +44,7 @@ class Manifest:
         self._path = path
         self._lock = threading.RLock()
         self._waiting: list[tuple[bytes, int, int, int, str]] = []
+        self._pushed: list[tuple[bytes, str]] = []
         self._written = time.monotonic()
         try:
             self._db = self._open()
@@ -66,16 +69,25 @@ class Manifest:
 
     def records(self) -> Iterator[Record]:
         """All of it, sorted by path."""
+        return self._records("SELECT * FROM seen ORDER BY path")
+
+    def pushed(self) -> Iterator[Record]:
+        """Of these, what was pushed from here and not pulled since, sorted by path."""
+        return self._records("SELECT seen.* FROM seen JOIN pushed USING (path, etag) ORDER BY path")
+
+    def _records(self, query: str) -> Iterator[Record]:
         self.flush()
-        with self._lock, closing(self._db.execute("SELECT * FROM seen ORDER BY path")) as rows:
+        with self._lock, closing(self._db.execute(query)) as rows:
             for path, size, mtime_ns, ctime_ns, etag in rows:
                 yield Record(path.decode("utf-8", "surrogateescape"), size, mtime_ns, ctime_ns, etag)
 
-    def record(self, record: Record) -> None:
-        """Remembers a file. It is written with the next ones."""
+    def record(self, record: Record, *, pushed: bool = False) -> None:
+        """Remembers a file. It is written with the next ones. pushed: its object was made from it."""
         with self._lock:
             row = (in_bytes(record.path), record.size, record.mtime_ns, record.ctime_ns, record.etag)
             self._waiting.append(row)
+            if pushed:
+                self._pushed.append((row[0], record.etag))
             late = time.monotonic() - self._written > KEPT_BACK_SECONDS
             if late or len(self._waiting) >= KEPT_BACK_ROWS:
                 self.flush()
@@ -84,7 +96,10 @@ class Manifest:
         """Writes what waits. A full disk costs the memory of it, not the copy: what is not known is copied again."""
         with self._lock:
             rows, self._waiting = self._waiting, []
+            pushed, self._pushed = self._pushed, []
             self._written = time.monotonic()
+            if pushed:
+                self._write("INSERT OR REPLACE INTO pushed VALUES (?, ?)", pushed)
             if rows:
                 self._write("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", rows)
 
@@ -92,6 +107,17 @@ class Manifest:
         """Forgets a file."""
         self.flush()
         self._write("DELETE FROM seen WHERE path = ?", [(in_bytes(path),)])
+
+    def note_deleted(self, path: str) -> None:
+        """Forgets a file of which the object is deleted, and remembers that."""
+        self._write("INSERT OR REPLACE INTO deleted VALUES (?)", [(in_bytes(path),)])
+        self.forget(path)
+
+    @property
+    def deleted(self) -> int:
+        """How many objects were deleted from here."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM deleted").fetchone()[0])
 
     def begin(self) -> None:
         """Called before files are laid down. What is known from before the machine started last is forgotten."""

@@ -227,7 +227,7 @@ class Push:
     def _pushed(self, file: LocalFile, etag: str, *, settled: bool) -> None:
         if settled:
             ctime_ns = RECORDED_WHILE_RUNNING if self._running else file.ctime_ns
-            self._manifest.record(Record(file.path, file.size, file.mtime_ns, ctime_ns, etag))
+            self._manifest.record(Record(file.path, file.size, file.mtime_ns, ctime_ns, etag), pushed=True)
         else:
             with self._lock:
                 self.unsettled.append(file.path)
@@ -245,7 +245,7 @@ class Push:
         if not self._small.delete(record.path, record.etag):
             log.warning("%s: %r is another object by now, and is not deleted", self._subject, record.path)
             return
-        self._manifest.forget(record.path)
+        self._manifest.note_deleted(record.path)
         self._progress.deleted()
 
 

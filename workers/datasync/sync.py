@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from aitrain.domain.errors import JobFault, PlatformFault, UserFault
 from aitrain.domain.job import Direction, VolumeProgress
+from aitrain.domain.listing import list_objects
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.volume import Permission, Volume
 from aitrain.settings import DataStore
 from workers.datasync.actions import PASSIVE, Action, Do, Tally
 from workers.datasync.cache import Cache, Pool
+from workers.datasync.entries import Record
 from workers.datasync.faults import data_errors, passes_by_itself
 from workers.datasync.index import Index
 from workers.datasync.layer import Layer
@@ -177,6 +180,33 @@ class VolumeSync:
         path, beneath = next(iter(tally.clashes.items()))
         return f"{path!r} (the data store has an object {self._volume.prefix + beneath!r} beneath it)"
 
+    def pulled(self, most: int) -> dict[str, Any] | None:
+        """The objects that the volume was filled with, before the job ran; `most` of them one by one.
+
+        None if that is not known (any more). Raises OSError and sqlite3.Error.
+        """
+        with self._known() as manifest:
+            return None if manifest is None else self._listed(manifest.records(), most)
+
+    def pushed(self, most: int) -> dict[str, Any] | None:
+        """The objects that were pushed from the volume, and how many were deleted. Else as pulled."""
+        with self._known() as manifest:
+            if manifest is None:
+                return None
+            return self._listed(manifest.pushed(), most) | {"deleted": manifest.deleted}
+
+    @contextmanager
+    def _known(self) -> Iterator[Manifest | None]:
+        if not self._manifest_file.exists():
+            yield None
+            return
+        with self._manifest() as manifest:
+            yield manifest
+
+    def _listed(self, records: Iterator[Record], most: int) -> dict[str, Any]:
+        prefix = self._volume.prefix
+        return list_objects(((prefix + one.path, one.size, one.etag) for one in records), most)
+
     def preview(self, direction: Direction, *, running: bool = False) -> Preview:
         """What pull or push would do now. Changes nothing.
 
@@ -214,8 +244,12 @@ class VolumeSync:
             finally:
                 os.close(descriptor)
 
+    @property
+    def _manifest_file(self) -> Path:
+        return self._directory / "manifest.db"
+
     def _manifest(self) -> Manifest:
-        return Manifest(self._directory / "manifest.db")
+        return Manifest(self._manifest_file)
 
     def _look(self, index: Index, manifest: Manifest, container: S3Container | None) -> None:
         """Lists both sides, and what is known of them."""

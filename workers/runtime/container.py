@@ -78,7 +78,8 @@ class Ending(StrEnum):
 class Container:
     """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened.
 
-    pid: of its first process, as its engine numbers it, 0 if it does not run.
+    image: the reference that it was made with; image_id: the engine's id of what that was then; pid: of its first
+    process, as its engine numbers it, 0 if it does not run.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Container:
     exit_code: int | None
     out_of_memory: bool
     image_id: str = ""
+    image: str = ""
     pid: int = 0
 
     @property
@@ -122,8 +124,20 @@ class Container:
             exit_code=int(state.get("ExitCode", 0)) if ended else None,
             out_of_memory=bool(state.get("OOMKilled")),
             image_id=attrs.get("Image", ""),
+            image=attrs["Config"].get("Image", ""),
             pid=int(state.get("Pid") or 0) if running else 0,
         )
+
+
+def digest_of(image: str, repo_digests: list[str]) -> str:
+    """By which digest ("sha256:...") the registry of a reference knows an image; "" if it does not come from one.
+
+    repo_digests: as the engine lists them ("registry.example/team/trainer@sha256:..."): an image may come from several.
+    """
+    name = image.partition("@")[0]
+    repository = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    digests = dict(one.split("@", 1) for one in repo_digests if "@" in one)
+    return digests.get(repository, "")
 
 
 def engine_time_ms(text: str) -> int | None:

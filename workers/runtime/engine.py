@@ -15,8 +15,8 @@ from docker.types import DeviceRequest, LogConfig
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
-from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name
-from workers.runtime.faults import ImageAbsent, engine_errors, explanation, pull_fault, start_fault
+from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name, digest_of
+from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.pull import Pull
 
@@ -222,6 +222,16 @@ class Engine:
             except APIError as error:
                 if error.status_code != CONFLICT:
                     raise
+
+    def image_digest(self, container: Container) -> str:
+        """By which digest its registry knows the image of a container, "" if it has none, or it cannot be told."""
+        try:
+            with engine_errors("describe an image"):
+                digests = self._docker.images.get(container.image_id).attrs.get("RepoDigests") or []
+        except (PlatformFault, EngineUnavailable) as fault:  # it runs all the same
+            log.warning("the digest of %s is not known: %s", container.image, fault)
+            return ""
+        return digest_of(container.image, digests)
 
     def of_attempt(self, job_id: str, attempt: int, fence: str) -> Container | None:
         """An attempt's container, if the engine has it."""

@@ -1,7 +1,7 @@
 -- The one door for change: moves a job if it is where the caller believes.
 -- ARG: id, fence, from (list of states), to, op; optional: holder (of the step's lease), lost_ms (only while its host is
---      lost, and silent for at least so long), code, message, cause, fields, ran_ms, age_ms, token, again, pause_ms,
---      keep_ms, grace_ms (see move in shared/moves.lua).
+--      lost, and silent for at least so long), code, message, cause, fields, ran_ms, age_ms, listing, token, again,
+--      pause_ms, keep_ms, grace_ms (see move in shared/moves.lua).
 -- Returns {moved, state, fence, waiting}. moved = false: you were late; state and fence say what stands.
 -- waiting: jobs that wait for the flavor of which units may have come free.
 local job = read_job(ARG.id)

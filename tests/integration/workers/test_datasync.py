@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.job import Direction, VolumeProgress
+from aitrain.domain.listing import list_objects
 from aitrain.domain.states import InfoCode
 from tests.integration.workers.volumes import OWNER, Sync, objects, put
 from workers.scratch.servers import S3Server, free_port
@@ -46,6 +47,34 @@ def test_what_was_copied_is_not_copied_again(s3: S3Server, s3_client: Any, bucke
     third = Sync(f"{bucket}@s3:/data", s3, tmp_path)
     third.sync.pull()
     assert third.told[-1] == VolumeProgress(total=2, processed=2, skipped=2)
+
+
+def test_a_volume_tells_what_it_was_filled_with_and_what_was_pushed_in_any_try(
+    s3: S3Server, s3_client: Any, bucket: str, tmp_path: Path
+) -> None:
+    put(s3_client, bucket, {"run/same": b"same", "run/changed": b"old", "run/gone": b"gone", "beside": b"x"})
+    text = f"{bucket}@s3/run:/out:rwd"
+    assert Sync(text, s3, tmp_path).sync.pulled(9) is None, "not known yet"
+    volume = Sync(text, s3, tmp_path)
+    volume.sync.pull()
+    filled = volume.sync.pulled(9)
+    assert filled is not None
+    assert [key for key, _, _ in filled["objects"]] == ["run/changed", "run/gone", "run/same"]
+    assert volume.sync.pushed(9) == list_objects([], 9) | {"deleted": 0}
+
+    (volume.data / "changed").write_bytes(b"new")
+    (volume.data / "gone").unlink()
+    volume.sync.push()
+    (volume.data / "made").write_bytes(b"made later, in a try after a crash")
+    again = Sync(text, s3, tmp_path)
+    again.sync.push()
+    told = again.sync.pushed(9)
+    assert told is not None
+    held = {item["Key"]: item for item in s3_client.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert told["objects"] == [
+        [key, held[key]["Size"], held[key]["ETag"].strip('"')] for key in ("run/changed", "run/made")
+    ]
+    assert (told["count"], told["deleted"]) == (2, 1)
 
 
 def test_new_and_changed_files_are_pushed_and_nothing_is_deleted(

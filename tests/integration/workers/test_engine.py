@@ -75,6 +75,8 @@ def test_a_container_runs_once_and_tells_its_end(runtime: Engine) -> None:
     # The engine may stamp the end of a container that ends at once before its start.
     assert ended.finished_ms >= ended.started_ms - 100
     again = runtime.start(runtime.create(wanted), wanted.command)
+    assert runtime.image_digest(ended) == "", "it came from no registry"
+    assert runtime.image_digest(replace(ended, image_id="sha256:gone")) == "", "that it is not known ends no job"
     assert again == ended, "a second create finds the first, and an ended one is not run again"
     assert sorted(line.partition(" ")[2] for line in runtime.log(ended, 0)) == ["one", "two"]
 
@@ -252,8 +254,10 @@ def test_an_image_is_pulled_when_it_is_absent(runtime: Engine, raw: docker.Docke
     raw.images.push(f"{registry.address}/team/tool", "1.2")
     raw.images.remove(name)
     container = runtime.prepare(spec("true", image=name), no_checkpoint)
-    assert runtime.start(container, ()).image_id == raw.images.get(BUSYBOX_IMAGE).id
-    digest = raw.images.get(name).attrs["RepoDigests"][0]
+    started = runtime.start(container, ())
+    assert started.image_id == raw.images.get(BUSYBOX_IMAGE).id
+    digest = next(one for one in raw.images.get(name).attrs["RepoDigests"] if one.startswith(registry.address))
+    assert f"{registry.address}/team/tool@{runtime.image_digest(started)}" == digest
     runtime.remove(container)
     raw.images.remove(name)
     with pytest.raises(ImageAbsent):

@@ -94,6 +94,7 @@ def test_the_default_branch_is_fetched_without_its_history(server: GitServer, pl
     assert fetch.told[-1] == VolumeProgress(
         total=2, processed=2, completed=2, bytes=10, bytes_total=10, commit=commit
     )  # fmt: skip
+    assert fetch.sync.pulled(9) == {"commit": commit}
     assert (fetch.data / "deep").stat().st_uid == OWNER[0]
     assert list((fetch.data / ".git").glob("hooks/*")) == []
 
@@ -127,6 +128,7 @@ def test_what_is_there_is_not_fetched_again(server: GitServer, place: Path) -> N
     again = Fetch(server.url("r"), server, place)
     again.run()
     again.sync.pull(running=True)
+    assert again.sync.pulled(9) == {"commit": commit}
     assert (again.files(), again.told[-1].commit, len(server.asked)) == ({"a": b"1"}, commit, asked)
 
 

@@ -4,7 +4,7 @@ import pytest
 from docker.errors import APIError
 
 from aitrain.domain.errors import PlatformFault, UserFault
-from workers.runtime.container import engine_time_ms
+from workers.runtime.container import digest_of, engine_time_ms
 from workers.runtime.faults import pull_fault, start_fault
 
 
@@ -57,3 +57,20 @@ def test_a_disk_without_room_is_not_the_users_fault() -> None:
 )
 def test_reasons_of_failed_starts_are_told_apart(reason: str, fault: type[Exception]) -> None:
     assert isinstance(start_fault(("nope",), APIError("500", explanation=reason)), fault)
+
+
+@pytest.mark.parametrize(
+    ("image", "digest"),
+    [
+        ("registry.example:5000/team/trainer:1", "sha256:1"),
+        ("registry.example:5000/team/trainer", "sha256:1"),
+        ("registry.example:5000/team/trainer@sha256:1", "sha256:1"),
+        ("trainer:1.0", "sha256:2"),
+        ("registry.example/team/trainer:1", ""),
+        ("trainer2", ""),
+    ],
+)
+def test_the_digest_is_the_one_of_the_references_registry(image: str, digest: str) -> None:
+    known = ["trainer@sha256:2", "registry.example:5000/team/trainer@sha256:1", "<none>"]
+    assert digest_of(image, known) == digest
+    assert digest_of(image, []) == ""

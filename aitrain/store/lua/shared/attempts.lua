@@ -3,9 +3,9 @@
 -- What belongs to one attempt and does not outlive it.
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
-  'deadline_ms', 'policy', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms', 'billed_minutes', 'line', 'image_id', 'progress',
-  'log_cursor', 'log_bytes', 'push_tries',
-  'starting', 'stop_asked', 'not_before_ms', 'asked_s', 'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
+  'deadline_ms', 'policy', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms', 'billed_minutes', 'line', 'image_id',
+  'image_digest', 'progress', 'log_cursor', 'log_bytes', 'push_tries', 'starting', 'stop_asked', 'not_before_ms', 'asked_s',
+  'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
 }
 
 -- again: why it runs again, the name of the counter that this raises; 'restart' begins all anew.

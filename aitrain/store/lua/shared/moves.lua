@@ -1,9 +1,9 @@
 -- The only place that changes a job's state.
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), age_ms (see begin_run), grace_ms; to QUEUED: token (of the next
--- attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so long, 0 for
--- ever.
+-- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), age_ms (see begin_run), listing (see keep_listing),
+-- grace_ms; to QUEUED: token (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be
+-- pushed, and are kept for so long, 0 for ever.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
@@ -17,11 +17,15 @@ local function move(id, job, to, o)
   if o.ran_ms then note_ran(id, job, o.ran_ms) end
   -- Whatever ends a run makes its bill final.
   if STATES[from].runs and not STATES[to].runs then bill(id, job) end
+  if o.listing then keep_listing(id, job, o.listing) end
   reindex(id, job, from, to, o.pause_ms)
   if from == 'RUNNING' and job.copying then
     close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})
   end
-  if to == 'QUEUED' then next_attempt(id, job, o) end
+  if to == 'QUEUED' then
+    if not STATES[from].ended then note_end(id, job, to, o) end
+    next_attempt(id, job, o)
+  end
   if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
   if to == 'RUNNING' then begin_run(id, job, o.age_ms or 0) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
@@ -38,6 +42,7 @@ local function move(id, job, to, o)
   tell(id, job, to, o)
   job.state = to
   if STATES[to].ended then
+    note_end(id, job, to, o)
     if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
   end
 end

@@ -1,0 +1,59 @@
+-- What a receipt is made of, noted when an attempt ends: soon after, the next one begins, or the job is deleted.
+
+-- So long the facts of an end wait for a control worker that signs; nobody has a key any more by then.
+local UNSIGNED_SECONDS = 30 * 86400
+
+-- Whether the site makes receipts: its control workers say so as long as they have a key.
+local function makes_receipts() return redis.call('EXISTS', k_signing()) == 1 end
+
+-- listing: {part = 'inputs' or 'outputs', text}: what a copy of the attempt's volumes found.
+local function keep_listing(id, job, listing)
+  if makes_receipts() then redis.call('HSET', k_manifest(id, job.attempt), listing.part, listing.text) end
+end
+
+-- The lines of the ledger for the attempt, as JSON [[field, line], ...]: the first begins with its clock, and each other
+-- where the one before it ends.
+local function attempt_lines(id, job)
+  local lines, first, billed = {}, 0, tonumber(job.billed_minutes or '0')
+  while first < billed do
+    local month = month_of(clock_started_ms(job) + first * MINUTE_MS)
+    local field = id .. '/' .. job.attempt .. '/' .. int(first)
+    local line = redis.call('HGET', k_ledger(job.project, month), field)
+    if not line then break end
+    lines[#lines + 1] = cjson.encode({field, line})
+    first = first + cjson.decode(line)[1]
+  end
+  return '[' .. table.concat(lines, ',') .. ']'
+end
+
+-- The moves of the attempt that ends with this one, as JSON [move, ...].
+local function attempt_moves(id, job, to, o)
+  local moves = {}
+  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
+    if cjson.decode(text)[3] == tonumber(job.attempt) then moves[#moves + 1] = text end
+  end
+  -- The history counts this one to the next attempt.
+  if to == 'QUEUED' then
+    moves[#moves + 1] = told_move(to, tonumber(job.attempt), o.code or STATES[to].code, o.message or '')
+  end
+  return '[' .. table.concat(moves, ',') .. ']'
+end
+
+-- Called while the job's fields are still those of the attempt that ends. to, o: as in move.
+local function note_end(id, job, to, o)
+  local attempt = job.attempt
+  if not makes_receipts() then
+    redis.call('DEL', k_manifest(id, attempt))
+    return
+  end
+  local member = id .. '/' .. attempt
+  -- Of an attempt whose results are pushed again nothing more is billed, and what its clock started from is gone.
+  local lines = redis.call('HGET', k_ended(id, attempt), 'lines') or attempt_lines(id, job)
+  redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to,
+    'code', o.code or STATES[to].code, 'job', cjson.encode(redis.call('HGETALL', k_job(id))),
+    'moves', attempt_moves(id, job, to, o), 'lines', lines)
+  redis.call('EXPIRE', k_ended(id, attempt), UNSIGNED_SECONDS)
+  redis.call('EXPIRE', k_manifest(id, attempt), UNSIGNED_SECONDS)
+  redis.call('ZADD', k_unsigned(), int(NOW), member)
+  redis.call('EXPIRE', k_unsigned(), UNSIGNED_SECONDS)
+end
