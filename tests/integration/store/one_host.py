@@ -27,7 +27,7 @@ class OneHost:
     def __init__(self, url: str, namespace: str) -> None:
         self.now_ms = BEGIN_MS
         self.store = Store(url, namespace=namespace, clock_ms=lambda: self.now_ms)
-        units = {"cpu": [f"c{n}" for n in range(4)], "v100s": [f"g{n}" for n in range(4)]}
+        units = {"cpu": [f"c{n}" for n in range(12)], "v100s": [f"g{n}" for n in range(4)]}
         self.store.join_host("h1", instance="h1", units=units, max_jobs=9, timing=FOR_YEARS)
 
     def placed(self, *, cpu: int = 1, gpu: int = 0, **spec: Any) -> str:
