@@ -26,7 +26,7 @@ from aitrain.store import Seen
 from tests.integration.store.one_host import DAY, FOR_YEARS, HOUR, MINUTE, OneHost
 from workers.scratch.servers import RedisServer
 
-EXAMPLES = 25 * int(os.environ.get("HISTORIES", "1"))
+EXAMPLES = 20 * int(os.environ.get("HISTORIES", "1"))
 END_OF_MONTH_MS = 1_801_440_000_000
 SENT_AGAIN = ("transition", "heartbeat", "tick_billing", "set_billing")
 
