@@ -15,9 +15,6 @@ from aitrain.store.records import to_billed_job, to_ledger_line, to_price
 
 # Of a step of a scan: so few that the server is held up for less than a millisecond.
 SCAN_COUNT = 500
-# A price that is told counts for minutes that begin so much later. A host's word on a container's age may be on its way
-# for as long as a call is tried (connection.py), and its minutes must not be in the ledger at the old price by then.
-PRICE_NOTICE_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,11 @@ class Ledger(Jobs):
     def set_billing(self, policy: Policy, prices: Mapping[str, Decimal]) -> list[str]:
         """Tells by what policy attempts are billed that are placed from now on, and the hourly price of each flavor.
 
-        Answers the flavors of which the price is news. It counts from PRICE_NOTICE_MS later on.
+        Answers the flavors of which the price is news. It counts for minutes that begin 30 s later or
+        after: none of those is in the ledger yet.
         """
         told = {flavor: str(price) for flavor, price in prices.items()}
-        return list(self._run("set_billing", {"policy": policy, "prices": told, "notice_ms": PRICE_NOTICE_MS}))
+        return list(self._run("set_billing", {"policy": policy, "prices": told}))
 
     def prices(self, flavor: str) -> list[Price]:
         """Every price of a flavor that the store was told, oldest first."""
