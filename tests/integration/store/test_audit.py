@@ -122,3 +122,56 @@ def test_what_begins_meanwhile_is_no_difference(books: Books) -> None:
 
     books.store.lines_at = billed_in_between  # type: ignore[method-assign]
     assert books.audit()[1] == []
+
+
+def test_a_line_that_stands_twice(books: Books) -> None:
+    """A copy of a right line, in the ledger of another month and of another project, with sums that fit."""
+    job_id = books.ended(10)
+    field = f"{job_id}/1/0"
+    text = books.redis.hget(books.ledger, field)
+    for project, month in (("default", "2027-02"), ("other", MONTH)):
+        books.redis.hset(books.keys("ledger", project, month), field, text)
+        books.redis.sadd(books.keys("ledger_months", project), month)
+        books.redis.sadd(books.keys("ledger_projects"), project)
+        books.redis.hset(books.keys("spent", month), project, 300_000)
+    found = books.audit()[1]
+    assert [(one.project, one.month, one.owed) for one in found] == [
+        ("default", "2027-02", "none"), ("other", MONTH, "none"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("{job}/1/0", "spoilt"),
+        ("{job}/1/0", "[10]"),
+        ("{job}/1/0", '[10, 1799539200000, "0.03", "cpu", 1, "for free", "h1"]'),
+        ("{job}/1/0", '[10, 1799539200000, "cheap", "cpu", 1, "running", "h1"]'),
+        ("{job}/1/0", '[-10, 1799539200000, "0.03", "cpu", 1, "running", "h1"]'),
+        ("spoilt", "[]"),
+    ],
+)
+def test_a_line_that_cannot_be_read(books: Books, field: str, text: str) -> None:
+    """It is named, and the rest is looked at."""
+    job_id, other = books.ended(10), books.ended(5)
+    books.redis.hset(books.ledger, field.format(job=job_id), text)
+    books.redis.hdel(books.ledger, f"{other}/1/0")
+    told = [str(one) for one in books.audit()[1]]
+    assert any(field.format(job=job_id) in one or job_id in one for one in told), told
+    assert any(other in one for one in told)
+
+
+def test_lines_of_a_deleted_job_that_bill_a_minute_twice(books: Books) -> None:
+    gone = books.ended(10)
+    books.store.delete(gone, force=False, message="gone")
+    text = books.redis.hget(books.ledger, f"{gone}/1/0")
+    books.redis.hset(books.ledger, f"{gone}/1/5", text)
+    books.redis.hincrby(books.keys("spent", MONTH), "default", 300_000)
+    assert [one.job_id for one in books.audit()[1]] == [gone]
+
+
+def test_a_sum_without_a_line(books: Books) -> None:
+    books.ended(10)
+    books.redis.hset(books.keys("spent", MONTH), "nobody", 60_000_000)
+    (found,) = books.audit()[1]
+    assert (found.project, found.month, found.ledger) == ("nobody", MONTH, "1.000000 in its counter")
