@@ -104,6 +104,8 @@ class Audit:
         without_history: list[LedgerLine] = []
         for line in lines:
             job = jobs.get(line.job_id)
+            if job is not None and job.project != project and line.begins_ms < job.created_ms:
+                job = None  # its id was that of a job of this project, which is deleted
             if line.month != month or (job is not None and job.project != project):
                 self._found(not_owed(line, project, month))
             elif job is None:

@@ -10,10 +10,12 @@ import pytest
 from redis import Redis
 
 from aitrain.audit import Audit
+from aitrain.domain.admission import admit
 from aitrain.domain.audit import Audited, Difference
+from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.store.keys import Keys
-from tests.integration.store.one_host import MINUTE, OneHost
+from tests.integration.store.one_host import DAY, MINUTE, SITE, OneHost
 from workers.scratch.servers import RedisServer
 
 MONTH = "2027-01"
@@ -159,6 +161,17 @@ def test_a_line_that_cannot_be_read(books: Books, field: str, text: str) -> None
     told = [str(one) for one in books.audit()[1]]
     assert any(field.format(job=job_id) in one or job_id in one for one in told), told
     assert any(other in one for one in told)
+
+
+def test_an_id_that_another_project_takes_again(books: Books) -> None:
+    job_id = books.ended(10)
+    books.store.delete(job_id, force=False, message="gone")
+    books.redis.delete(books.keys("job", job_id))  # what is left of it lapses in a day
+    books.now_ms += DAY
+    spec = JobSpec.of(image="busybox:latest", resources={"cpu": 1}, project="other")
+    books.store.submit(job_id, admit(spec, SITE))
+    done, found = books.audit()
+    assert (found, done.without_history) == ([], 1)
 
 
 def test_lines_of_a_deleted_job_that_bill_a_minute_twice(books: Books) -> None:
