@@ -1,18 +1,31 @@
 """The audit of bills: recomputes what every job owes from its history, and compares it with the ledger.
 
 Two walks, a few jobs at a time: one over the ledger, for lines that nobody owes, and one over the jobs, for lines that
-are missing or wrong. The site goes on meanwhile: what looks wrong is read again until the job stands still.
+are missing or wrong. The site goes on meanwhile: what looks wrong is read again until the job stands still. Lines of
+deleted jobs can only be held against each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from aitrain.domain.audit import Audited, Difference, Place, differences, expected, place_of, sum_difference
+from aitrain.domain.audit import (
+    Audited,
+    Difference,
+    Place,
+    contradictions,
+    differences,
+    expected,
+    not_owed,
+    place_of,
+    sum_difference,
+)
 from aitrain.domain.billing import LedgerLine, Price
+from aitrain.domain.errors import LineUnreadable
 from aitrain.domain.job import Job
 from aitrain.store import PrunedMonth, Store
 
@@ -38,10 +51,8 @@ class Audit:
 
     def run(self) -> Audited:
         """Does it. Raises StoreUnavailable."""
-        for project in self._store.ledger_projects() if self._project is None else [self._project]:
-            months = sorted({*self._store.ledger_months(project), *self._pruned_months(project)})
-            for month in months if self._month is None else [self._month]:
-                self._walk_ledger(project, month)
+        for project, month in self._ledgers():
+            self._walk_ledger(project, month)
         for ids in _batches(self._store.job_ids(self._project)):
             jobs = self._store.get_many(ids)
             self._audited.jobs += len(jobs)
@@ -51,29 +62,60 @@ class Audit:
             self._look_again(job_id, places)
         return self._audited
 
+    def _ledgers(self) -> list[tuple[str, str]]:
+        """Projects and months of which there are lines, or a counter."""
+        projects = self._store.ledger_projects() if self._project is None else [self._project]
+        months = {project: {*self._store.ledger_months(project), *self._pruned_months(project)} for project in projects}
+        if self._month is not None:
+            months = {project: {self._month} for project in projects}
+        found = {(project, month) for project in projects for month in months[project]}
+        if self._project is None:
+            found |= {
+                (project, month) for month in set().union(*months.values()) for project in self._store.spent(month)
+            }
+        return sorted(found)
+
     def _walk_ledger(self, project: str, month: str) -> None:
         before, total = self._store.spent(month).get(project, Decimal(0)), Decimal(0)
         if (pruned := self._pruned_months(project).get(month)) is not None:
             total = pruned.price_minutes
             self._audited.pruned += 1
-        for lines in _batches(self._store.ledger_lines(project, month)):
+        without_history: list[LedgerLine] = []
+        unreadable = partial(self._unreadable, project, month)
+        for lines in _batches(self._store.ledger_lines(project, month, unreadable)):
             total += sum(line.price_minutes for line in lines)
             self._audited.lines += len(lines)
             self._audited.minutes += sum(line.minutes for line in lines)
-            jobs = {
-                job.id: self._expected(job) for job in self._store.get_many(sorted({line.job_id for line in lines}))
-            }
-            for line in lines:
-                if line.job_id not in jobs:
-                    self._audited.without_history += 1
-                elif jobs[line.job_id].get(place_of(line)) != line:
-                    self._suspects.setdefault(line.job_id, set()).add(place_of(line))
+            without_history += self._look_at(lines, project, month)
+        self._audited.without_history += len(without_history)
+        for line in contradictions(without_history):
+            self._found(not_owed(line, project, month))
         after = self._store.spent(month).get(project, Decimal(0))
         if (wrong := sum_difference(project, month, total, before, after)) is None:
             return
         self._pruned.clear()
         if pruned is not None or month not in self._pruned_months(project):  # else its lines left while they were read
             self._found(wrong)
+
+    def _look_at(self, lines: Sequence[LedgerLine], project: str, month: str) -> list[LedgerLine]:
+        """Looks at lines of one ledger; those that are where they may be, but of jobs that are deleted."""
+        jobs = {job.id: job for job in self._store.get_many(sorted({line.job_id for line in lines}))}
+        owed = {job.id: self._expected(job) for job in jobs.values()}
+        without_history: list[LedgerLine] = []
+        for line in lines:
+            job = jobs.get(line.job_id)
+            if job is not None and job.project != project and line.begins_ms < job.created_ms:
+                job = None  # its id was that of a job of this project, which is deleted
+            if line.month != month or (job is not None and job.project != project):
+                self._found(not_owed(line, project, month))
+            elif job is None:
+                without_history.append(line)
+            elif owed[job.id].get(place_of(line)) != line:
+                self._suspects.setdefault(job.id, set()).add(place_of(line))
+        return without_history
+
+    def _unreadable(self, project: str, month: str, line: LineUnreadable) -> None:
+        self._found(Difference(project, month, line.field, 0, 0, 0, f"what cannot be read: {line.text}", "none"))
 
     def _unlike_the_ledger(self, jobs: Iterable[Job]) -> Iterator[tuple[str, set[Place]]]:
         owed = {job.id: self._expected(job) for job in jobs}

@@ -67,8 +67,8 @@ class Client(Operations, Bills):
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.
 
-        job_id: a UUID of the caller's choice, which makes submitting safe to repeat. Raises InvalidInput and
-        QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
+        job_id: a UUID of the caller's choice, which makes submitting safe to repeat; that of a job that was billed and
+        deleted is refused. Raises InvalidInput and QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
         answer: the job may be queued then. Submit it again with the same id, and there will be one.
         """
         try:

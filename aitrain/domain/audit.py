@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from aitrain.domain.billing import LedgerLine, Price
+from aitrain.domain.billing import MINUTE_MS, LedgerLine, Price, month_end_ms
 from aitrain.domain.job import Job
 from aitrain.domain.owed import billed_runs, lines_owed
 
@@ -79,6 +79,34 @@ def differences(
             month, job_id, attempt, first = place
             last = first + max(line.minutes for line in (right, stands) if line is not None) - 1
             yield Difference(project, month, job_id, attempt, first, last, *_told(stands, right))
+
+
+def not_owed(line: LedgerLine, project: str, month: str) -> Difference:
+    """A line that should not be where it stands: in the ledger of a project, for a month."""
+    last = line.first + line.minutes - 1
+    return Difference(project, month, line.job_id, line.attempt, line.first, last, _all(line), _all(None))
+
+
+def contradictions(lines: Iterable[LedgerLine]) -> Iterator[LedgerLine]:
+    """Lines that cannot be true beside the others, of jobs without a history.
+
+    A minute is billed once, an attempt has one clock, and a line has minutes of one month. lines: all of these jobs in
+    one month.
+    """
+    before: LedgerLine | None = None
+    for line in sorted(lines, key=lambda one: (one.job_id, one.attempt, one.first)):
+        ends_ms = line.begins_ms + line.minutes * MINUTE_MS
+        if ends_ms - MINUTE_MS >= month_end_ms(line.begins_ms) or (before and _clash(before, line)):
+            yield line
+        else:
+            before = line
+
+
+def _clash(before: LedgerLine, line: LedgerLine) -> bool:
+    if (before.job_id, before.attempt) != (line.job_id, line.attempt):
+        return False
+    between = line.first - before.first
+    return between < before.minutes or line.begins_ms - before.begins_ms != between * MINUTE_MS
 
 
 def _told(stands: LedgerLine | None, right: LedgerLine | None) -> tuple[str, str]:

@@ -8,6 +8,7 @@
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
     ├── ReceiptNotFound (LookupError)  there is no receipt of the job, or of its attempt
     ├── ReceiptInvalid               a receipt is not what its site signed, or cannot be read
+    ├── LineUnreadable               what stands in the ledger is no line of it
     ├── SecretUnreadable             what is kept encrypted cannot be decrypted with the keys at hand
     ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
@@ -125,6 +126,14 @@ class ReceiptInvalid(AitrainError):
 
 class SecretUnreadable(AitrainError):
     """What is kept encrypted cannot be decrypted with the encryption_keys of this process."""
+
+
+class LineUnreadable(AitrainError):
+    """A line of the ledger is none: nothing of aitrain writes such a thing."""
+
+    def __init__(self, project: str, field: str, text: str) -> None:
+        super().__init__(f"the ledger of {project} has a line that cannot be read: {field}: {text}")
+        self.field, self.text = field, text
 
 
 class WaitTimeout(AitrainError, TimeoutError):

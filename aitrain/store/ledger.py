@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
 from aitrain.domain.admission import ProjectTerms
 from aitrain.domain.billing import BilledJob, LedgerLine, Policy, Price
+from aitrain.domain.errors import LineUnreadable
 from aitrain.domain.flavor import Kind
 from aitrain.store.jobs import Jobs
 from aitrain.store.records import to_billed_job, to_ledger_line, to_price
 
 # Of a step of a scan: so few that the server is held up for less than a millisecond.
 SCAN_COUNT = 500
-# A price that is told counts for minutes that begin so much later. A host's word on a container's age may be on its way
-# for as long as a call is tried (connection.py), and its minutes must not be in the ledger at the old price by then.
-PRICE_NOTICE_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,11 @@ class Ledger(Jobs):
     def set_billing(self, policy: Policy, prices: Mapping[str, Decimal]) -> list[str]:
         """Tells by what policy attempts are billed that are placed from now on, and the hourly price of each flavor.
 
-        Answers the flavors of which the price is news. It counts from PRICE_NOTICE_MS later on.
+        Answers the flavors of which the price is news. It counts for minutes that begin 30 s later or
+        after: none of those is in the ledger yet.
         """
         told = {flavor: str(price) for flavor, price in prices.items()}
-        return list(self._run("set_billing", {"policy": policy, "prices": told, "notice_ms": PRICE_NOTICE_MS}))
+        return list(self._run("set_billing", {"policy": policy, "prices": told}))
 
     def prices(self, flavor: str) -> list[Price]:
         """Every price of a flavor that the store was told, oldest first."""
@@ -61,31 +61,45 @@ class Ledger(Jobs):
         """The months for which a project has lines, in order."""
         return sorted(self._ask(lambda: self._redis.smembers(self._key("ledger_months", project))))
 
-    def ledger_lines(self, project: str, month: str | None = None) -> Iterator[LedgerLine]:
+    def ledger_lines(
+        self, project: str, month: str | None = None, unreadable: Callable[[LineUnreadable], None] | None = None
+    ) -> Iterator[LedgerLine]:
         """A project's lines, of one month ("2026-11") or of all, in no order, a few at a time.
 
-        A line that grows meanwhile is told as it was or as it is, and each once.
+        A line that grows meanwhile is told as it was or as it is, and each once. unreadable: told of what is no line;
+        if not given, raises LineUnreadable.
         """
         for held in self.ledger_months(project) if month is None else [month]:
             met: set[str] = set()  # a scan may bring a field twice
             for field, text in self._scan(self._key("ledger", project, held)):
                 if field not in met:
                     met.add(field)
-                    yield to_ledger_line(project, field, text)
+                    try:
+                        line = to_ledger_line(project, field, text)
+                    except LineUnreadable as error:
+                        if unreadable is None:
+                            raise
+                        unreadable(error)
+                    else:
+                        yield line
 
     def lines_at(
         self, places: Sequence[tuple[str, tuple[str, str, int, int]]]
     ) -> dict[tuple[str, str, int, int], LedgerLine]:
-        """The lines that stand at places (month, job, attempt, first minute) of projects, by place."""
+        """The lines that stand at places (month, job, attempt, first minute) of projects, by place.
+
+        What cannot be read is none.
+        """
         pipe = self._redis.pipeline(transaction=False)
         for project, (month, job_id, attempt, first) in places:
             pipe.hget(self._key("ledger", project, month), f"{job_id}/{attempt}/{first}")
         found = self._ask(pipe.execute) if places else []
-        return {
-            place: to_ledger_line(project, "/".join(map(str, place[1:])), text)
-            for (project, place), text in zip(places, found, strict=True)
-            if text is not None
-        }
+        lines: dict[tuple[str, str, int, int], LedgerLine] = {}
+        for (project, place), text in zip(places, found, strict=True):
+            if text is not None:
+                with suppress(LineUnreadable):
+                    lines[place] = to_ledger_line(project, "/".join(map(str, place[1:])), text)
+        return lines
 
     def job_ids(self, project: str | None = None) -> Iterator[str]:
         """Every job, of one project or of all, in no order, a few at a time; each at least once."""

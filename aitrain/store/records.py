@@ -41,6 +41,7 @@ from typing import Any
 from aitrain.domain.admission import Admitted
 from aitrain.domain.billing import BilledJob, LedgerLine, Policy, Price, Terms
 from aitrain.domain.copying import DataCopy
+from aitrain.domain.errors import LineUnreadable
 from aitrain.domain.host import FlavorView, HeldJob, HostView, UnitView
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import JobSpec
@@ -105,11 +106,21 @@ def to_copy(fields: dict[str, str]) -> DataCopy:
 
 
 def to_ledger_line(project: str, field: str, text: str) -> LedgerLine:
-    """A line of the ledger as it stands in the store."""
-    job_id, attempt, first = field.rsplit("/", 2)
-    minutes, begins_ms, price, flavor, units, policy, host = json.loads(text)
-    terms = _terms(project, flavor, units, price, host, policy)
-    return LedgerLine(job_id, int(attempt), int(first), minutes, begins_ms, terms)
+    """A line of the ledger as it stands in the store.
+
+    Raises LineUnreadable if somebody else has written there.
+    """
+    try:
+        job_id, attempt, first = field.rsplit("/", 2)
+        minutes, begins_ms, price, flavor, units, policy, host = json.loads(text)
+        terms = _terms(project, flavor, units, price, host, policy)
+        sound = minutes > 0 and begins_ms >= 0 and units > 0 and terms.hourly_price >= 0
+        line = LedgerLine(job_id, int(attempt), int(first), minutes, begins_ms, terms)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise LineUnreadable(project, field, text) from error
+    if not sound:
+        raise LineUnreadable(project, field, text)
+    return line
 
 
 @lru_cache(maxsize=4096)  # a million lines have a few hundred terms among them

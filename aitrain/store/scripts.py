@@ -102,7 +102,9 @@ class Scripts:
         """
         script = self._loaded.get(name)
         if script is None:
-            script = self._loaded[name] = self._redis.register_script(f"{self._prelude}\n{_source(name)}")
+            # In a function of its own: Lua allows 200 local names in one, and the shared ones are most of them.
+            text = f"{self._prelude}\nreturn (function()\n{_source(name)}\nend)()"
+            script = self._loaded[name] = self._redis.register_script(text)
         arguments = {**self._site, **arguments}
         if self._clock_ms is not None:
             arguments["now_ms"] = self._clock_ms()

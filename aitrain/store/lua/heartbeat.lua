@@ -16,9 +16,11 @@ host_is_here(host, ARG)
 redis.call('HSET', k_host(host), 'fit', ARG.fit and '1' or '0')
 
 for _, seen in ipairs(ARG.seen) do
-  local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'ran_ms', 'placed_ms')
-  if held[1] == seen.fence and STATES[held[2]].runs then
-    note_ran(seen.id, {ran_ms = held[3] or nil, placed_ms = held[4] or nil}, seen.ran_ms)
+  local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'host', unpack(RAN_FIELDS))
+  if held[1] == seen.fence and STATES[held[2]].runs and held[3] == host then
+    local job = {}
+    for i, name in ipairs(RAN_FIELDS) do job[name] = held[3 + i] or nil end
+    note_ran(seen.id, job, seen.ran_ms)
   end
 end
 

@@ -1,14 +1,14 @@
 -- Tells the store by what policy attempts are billed that are placed from now on, and what flavors cost.
--- ARG: policy, prices ({flavor = hourly price of a unit, as text}), notice_ms.
--- Returns the flavors of which the price is news. A new price counts for minutes that begin notice_ms from now or later: a
--- host tells of a minute that has begun within less, so that none is in the ledger already that the price should count for.
+-- ARG: policy, prices ({flavor = hourly price of a unit, as text}).
+-- Returns the flavors of which the price is news. A new price counts for minutes that begin UNDER_WAY_MS from now or later:
+-- none of them is in the ledger already.
 redis.call('SET', k_policy(), ARG.policy)
 local changed = {}
 for flavor, price in pairs(ARG.prices) do
   local key = k_prices(flavor)
   local last = redis.call('ZRANGE', key, -1, -1)[1]
   if not last or last:match(' (.+)$') ~= price then
-    local from_ms = int(NOW + ARG.notice_ms)
+    local from_ms = int(NOW + UNDER_WAY_MS)
     redis.call('ZREMRANGEBYSCORE', key, from_ms, '+inf') -- one price a moment
     redis.call('ZADD', key, from_ms, from_ms .. ' ' .. price)
     changed[#changed + 1] = flavor

@@ -1,6 +1,7 @@
 -- Writes a new job, QUEUED, if its project's quota allows.
 -- ARG: id, fence, op, job (fields of the job's hash), units.
 -- Returns {created, free, job, history} or {refused, limit, used} or {deleted}. A repeat with the same id changes nothing.
+-- The id of a job that was deleted is not taken again for a day, and not as long as its project's ledger has lines of it.
 -- free: the most units of its flavor that any one host has left; job: the fields of its hash.
 local id, job = ARG.id, ARG.job
 local function answer()
@@ -11,6 +12,10 @@ local function answer()
 end
 if redis.call('HEXISTS', k_job(id), 'deleted_ms') == 1 then return reply({deleted = true}) end
 if redis.call('EXISTS', k_job(id)) == 1 then return answer() end
+-- What is left of a deleted job lapses, its lines stay: a job of the same id would write over them.
+for _, month in ipairs(redis.call('SMEMBERS', k_ledger_months(job.project))) do
+  if redis.call('HEXISTS', k_ledger_jobs(job.project, month), id) == 1 then return reply({deleted = true}) end
+end
 
 local over = over_quota(job, ARG.units)
 if over then return reply(over) end

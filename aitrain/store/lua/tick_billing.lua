@@ -1,7 +1,8 @@
 -- Bills running jobs of which a minute may have begun. Costs what is due.
 -- ARG: limit; until_ms (0 for now): only what was due by then, so that a pass of many calls comes to an end.
 -- Returns {looked, minutes (written), until_ms}. A second beat, or a call that is sent again, changes nothing more.
-local until_ms = ARG.until_ms > 0 and ARG.until_ms or NOW
+-- A clock that is set back in the middle of a pass does not make it endless.
+local until_ms = ARG.until_ms > 0 and math.min(ARG.until_ms, NOW) or NOW
 local ids, minutes = redis.call('ZRANGEBYSCORE', k_billing(), '-inf', int(until_ms), 'LIMIT', 0, ARG.limit), 0
 for _, id in ipairs(ids) do
   local values, job = redis.call('HMGET', k_job(id), unpack(BILLED_FIELDS)), {id = id}

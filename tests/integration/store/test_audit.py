@@ -10,10 +10,12 @@ import pytest
 from redis import Redis
 
 from aitrain.audit import Audit
+from aitrain.domain.admission import admit
 from aitrain.domain.audit import Audited, Difference
+from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.store.keys import Keys
-from tests.integration.store.one_host import MINUTE, OneHost
+from tests.integration.store.one_host import DAY, MINUTE, SITE, OneHost
 from workers.scratch.servers import RedisServer
 
 MONTH = "2027-01"
@@ -122,3 +124,67 @@ def test_what_begins_meanwhile_is_no_difference(books: Books) -> None:
 
     books.store.lines_at = billed_in_between  # type: ignore[method-assign]
     assert books.audit()[1] == []
+
+
+def test_a_line_that_stands_twice(books: Books) -> None:
+    """A copy of a right line, in the ledger of another month and of another project, with sums that fit."""
+    job_id = books.ended(10)
+    field = f"{job_id}/1/0"
+    text = books.redis.hget(books.ledger, field)
+    for project, month in (("default", "2027-02"), ("other", MONTH)):
+        books.redis.hset(books.keys("ledger", project, month), field, text)
+        books.redis.sadd(books.keys("ledger_months", project), month)
+        books.redis.sadd(books.keys("ledger_projects"), project)
+        books.redis.hset(books.keys("spent", month), project, 300_000)
+    found = books.audit()[1]
+    assert [(one.project, one.month, one.owed) for one in found] == [
+        ("default", "2027-02", "none"), ("other", MONTH, "none"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("{job}/1/0", "spoilt"),
+        ("{job}/1/0", "[10]"),
+        ("{job}/1/0", '[10, 1799539200000, "0.03", "cpu", 1, "for free", "h1"]'),
+        ("{job}/1/0", '[10, 1799539200000, "cheap", "cpu", 1, "running", "h1"]'),
+        ("{job}/1/0", '[-10, 1799539200000, "0.03", "cpu", 1, "running", "h1"]'),
+        ("spoilt", "[]"),
+    ],
+)
+def test_a_line_that_cannot_be_read(books: Books, field: str, text: str) -> None:
+    """It is named, and the rest is looked at."""
+    job_id, other = books.ended(10), books.ended(5)
+    books.redis.hset(books.ledger, field.format(job=job_id), text)
+    books.redis.hdel(books.ledger, f"{other}/1/0")
+    told = [str(one) for one in books.audit()[1]]
+    assert any(field.format(job=job_id) in one or job_id in one for one in told), told
+    assert any(other in one for one in told)
+
+
+def test_an_id_that_another_project_takes_again(books: Books) -> None:
+    job_id = books.ended(10)
+    books.store.delete(job_id, force=False, message="gone")
+    books.redis.delete(books.keys("job", job_id))  # what is left of it lapses in a day
+    books.now_ms += DAY
+    spec = JobSpec.of(image="busybox:latest", resources={"cpu": 1}, project="other")
+    books.store.submit(job_id, admit(spec, SITE))
+    done, found = books.audit()
+    assert (found, done.without_history) == ([], 1)
+
+
+def test_lines_of_a_deleted_job_that_bill_a_minute_twice(books: Books) -> None:
+    gone = books.ended(10)
+    books.store.delete(gone, force=False, message="gone")
+    text = books.redis.hget(books.ledger, f"{gone}/1/0")
+    books.redis.hset(books.ledger, f"{gone}/1/5", text)
+    books.redis.hincrby(books.keys("spent", MONTH), "default", 300_000)
+    assert [one.job_id for one in books.audit()[1]] == [gone]
+
+
+def test_a_sum_without_a_line(books: Books) -> None:
+    books.ended(10)
+    books.redis.hset(books.keys("spent", MONTH), "nobody", 60_000_000)
+    (found,) = books.audit()[1]
+    assert (found.project, found.month, found.ledger) == ("nobody", MONTH, "1.000000 in its counter")

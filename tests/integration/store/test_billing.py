@@ -12,7 +12,6 @@ import pytest
 from aitrain.domain.billing import BilledJob, Policy, amount
 from aitrain.domain.states import State
 from aitrain.store import Seen
-from aitrain.store.ledger import PRICE_NOTICE_MS
 from tests.integration.store.one_host import BEGIN_MS, DAY, FOR_YEARS, HOUR, MINUTE, SECOND, OneHost
 from workers.scratch.servers import RedisServer
 
@@ -102,7 +101,7 @@ def test_a_price_counts_for_minutes_that_begin_after_it_was_told(site: OneHost) 
     site.move(job_id, State.FINALIZING, ran_ms=20 * MINUTE)
     before, after = site.lines(job_id)
     assert (before.minutes, after.minutes) == (11, 9)
-    assert after.begins_ms >= BEGIN_MS + 10 * MINUTE + PRICE_NOTICE_MS
+    assert after.begins_ms >= BEGIN_MS + 10 * MINUTE + 30 * SECOND
     assert (str(before.terms.hourly_price), str(after.terms.hourly_price)) == ("0.03", "0.06")
 
 

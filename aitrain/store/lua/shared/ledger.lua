@@ -9,20 +9,42 @@ local BILLED_FIELDS = {
   'billed_minutes', 'line',
 }
 
--- A host tells for how long a container has run, by its own clock. It is believed as far as the store's clock allows: the
--- container cannot be older than the attempt's place on the host. The most that was told stands.
-local function note_ran(id, job, ran_ms)
-  ran_ms = math.min(ran_ms, NOW - tonumber(job.placed_ms or NOW))
-  if ran_ms <= tonumber(job.ran_ms or '0') then return end
-  job.ran_ms = int(ran_ms)
-  redis.call('HSET', k_job(id), 'ran_ms', job.ran_ms)
-end
+-- So long may a host's word be under way: a call is tried for less (connection.py). No minute is in the ledger that begins
+-- later than this from now, so a new price counts from then on.
+local UNDER_WAY_MS = 30000
 
 -- When the clock of a run started. A store that lost its last second may be told of PENDING after the container's start.
 local function clock_started_ms(job)
   local begun_ms = tonumber(job.begun_ms)
   local from = {initializing = job.placed_ms, pending = job.pending_ms}
   return math.min(begun_ms, tonumber(from[job.policy] or begun_ms))
+end
+
+-- A container that has run for longer than since begun_ms began before: the word that it runs was under way for so long.
+-- Where the clock started earlier, that time is in its lead, and must not be in what it ran as well. What is owed never
+-- shrinks by that, whatever the store's clock does.
+local function begin_earlier(id, job, more_ms)
+  local begun_ms, started_ms = tonumber(job.begun_ms), clock_started_ms(job)
+  local late_ms = math.min(begun_ms + tonumber(job.ran_ms) - NOW, more_ms, begun_ms - started_ms)
+  if late_ms <= 0 then return end
+  job.begun_ms = int(begun_ms - late_ms)
+  redis.call('HSET', k_job(id), 'begun_ms', job.begun_ms)
+end
+
+-- What note_ran needs to know of a job.
+local RAN_FIELDS = {'ran_ms', 'placed_ms', 'pending_ms', 'begun_ms', 'policy'}
+
+-- A host tells for how long a container has run, by its own clock. It is believed as far as the store's clock allows: the
+-- container cannot be older than the attempt's place on the host, nor than its start but for what may be under way. The
+-- most that was told stands. job: its fields, at least RAN_FIELDS.
+local function note_ran(id, job, ran_ms)
+  local since_ms, before_ms = tonumber(job.placed_ms or NOW), tonumber(job.ran_ms or '0')
+  if job.begun_ms then since_ms = math.max(since_ms, job.begun_ms - UNDER_WAY_MS) end
+  ran_ms = math.min(ran_ms, NOW - since_ms)
+  if ran_ms <= before_ms then return end
+  job.ran_ms = int(ran_ms)
+  redis.call('HSET', k_job(id), 'ran_ms', job.ran_ms)
+  if job.begun_ms then begin_earlier(id, job, ran_ms - before_ms) end
 end
 
 -- What of a job must outlive it: its lines are grouped by that.
@@ -63,10 +85,14 @@ local function write_line(id, job, stretch)
   describe(id, job, stretch.month)
 end
 
--- What stands in k_spent: minutes x units x price, in millionths. Prices have six places at most.
+-- What stands in k_spent: minutes x units x price, in millionths. Prices have six places at most. Lua's numbers are exact to
+-- 2^53 only, so wholes and millionths are added one after the other.
 local function spend(job, stretch)
   local millionths = math.floor(tonumber(stretch.price) * 1e6 + 0.5)
-  redis.call('HINCRBY', k_spent(stretch.month), job.project, int(stretch.count * tonumber(job.units) * millionths))
+  local unit_minutes, wholes = stretch.count * tonumber(job.units), math.floor(millionths / 1e6)
+  local key = k_spent(stretch.month)
+  if wholes > 0 then redis.call('HINCRBY', key, job.project, int(unit_minutes * wholes) .. '000000') end
+  redis.call('HINCRBY', key, job.project, int(unit_minutes * (millionths - wholes * 1e6)))
 end
 
 -- Bills what a run owes by now and is not in the ledger: nothing, if it never reached RUNNING. Returns when its next minute
