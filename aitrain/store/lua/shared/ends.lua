@@ -12,14 +12,17 @@ local function keep_listing(id, job, listing)
 end
 
 -- The lines of the ledger for the attempt, as JSON [[field, line], ...]: the first begins with its clock, and each other
--- where the one before it ends.
+-- where the one before it ends. What has left the store with its month is made anew: it follows from the same times.
 local function attempt_lines(id, job)
   local lines, first, billed = {}, 0, tonumber(job.billed_minutes or '0')
   while first < billed do
-    local month = month_of(clock_started_ms(job) + first * MINUTE_MS)
+    local stretch = stretch_at(job, first, billed - first)
     local field = id .. '/' .. job.attempt .. '/' .. int(first)
-    local line = redis.call('HGET', k_ledger(job.project, month), field)
-    if not line then break end
+    local line = redis.call('HGET', k_ledger(job.project, stretch.month), field)
+    if not line then
+      if redis.call('HEXISTS', k_pruned(job.project), stretch.month) == 0 then break end
+      line = line_text(job, stretch)
+    end
     lines[#lines + 1] = cjson.encode({field, line})
     first = first + cjson.decode(line)[1]
   end
