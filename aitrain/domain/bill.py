@@ -225,4 +225,4 @@ class Usage:
     @property
     def total(self) -> Decimal:
         """The sum of what the projects would have to pay: each has a bill of its own, and each is rounded once."""
-        return total(self.amount(project) for project in self.projects)
+        return total((rounded(Decimal(0), self.minor_unit), *map(self.amount, self.projects)))
