@@ -56,9 +56,14 @@ class Bills:
     ) -> Iterator[tuple[LedgerLine, BilledJob]]:
         """The ledger lines behind a bill, and what is known of their jobs, in no order; of one job if given.
 
-        Raises InvalidInput for a month that is none.
+        Raises InvalidInput for a month that is none, or was pruned: that there are no lines would look as if nothing
+        had been billed.
         """
-        return self._described(_checked_project(project), self._month(month), job_id)
+        month, project = self._month(month), _checked_project(project)
+        if (pruned := self._store.month_view(project, month).pruned) is not None:
+            remedy = f"look into the export that was made then, with sha256 {pruned.sha256}"
+            raise InvalidInput.of("month", month, f"of {project} was pruned", remedy)
+        return self._described(project, month, job_id)
 
     def usage(self, month: str | None = None) -> Usage:
         """What every project has used in a month, the current one if not given, up to the last minute that was billed.
@@ -102,7 +107,8 @@ class Bills:
         )  # fmt: skip
         if not self._store.prune_month(project, month, view, pruned):
             raise InvalidInput.of("month", month, "changed while it was compared", "look at `aitrain bill audit`")
-        return pruned
+        # Of two who prune at once, the first one's word stands.
+        return self._store.month_view(project, month).pruned or pruned
 
     def pruned_months(self, project: str) -> dict[str, PrunedMonth]:
         """The months of a project's ledger that were removed from the store, and what is left of them."""

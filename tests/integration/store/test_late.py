@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from aitrain.domain.bill import BillState
 from aitrain.domain.errors import InvalidInput
 from aitrain.signing import write_new_key
+from aitrain.store import MonthView, PrunedMonth
 from tests.integration.store.one_host import DAY, MINUTE
 from tests.integration.store.test_bills import FEBRUARY_MS, JANUARY, Books, books
 from workers.receipts import sign_ended
@@ -62,4 +64,22 @@ def test_a_month_that_was_pruned_takes_no_other_file_for_its_export(books: Books
     pruned = books.prune_ledger("default", JANUARY, tmp_path / "jan", by="eve")
     with pytest.raises(InvalidInput, match="cannot be read"):
         books.prune_ledger("default", JANUARY, tmp_path / "none")
+    books.site.now_ms += DAY
     assert books.prune_ledger("default", JANUARY, tmp_path / "jan", by="ann") == pruned
+    with pytest.raises(InvalidInput, match=f"was pruned.+{pruned.sha256}"):
+        books.bill_lines("default", JANUARY)
+
+
+def test_of_two_who_prune_at_once_the_first_ones_word_stands(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.ran(7)
+    books.site.now_ms = FEBRUARY_MS + 31 * DAY
+    books.export_ledger("default", JANUARY, tmp_path / "jan")
+    prune = books._store.prune_month
+
+    def after_another(project: str, month: str, view: MonthView, pruned: PrunedMonth) -> bool:
+        return prune(project, month, view, replace(pruned, by="eve")) and prune(project, month, view, pruned)
+
+    monkeypatch.setattr(books._store, "prune_month", after_another)
+    assert books.prune_ledger("default", JANUARY, tmp_path / "jan", by="ann").by == "eve"
