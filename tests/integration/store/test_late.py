@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from aitrain.domain.bill import BillState
+from aitrain.domain.billing import Policy
 from aitrain.domain.errors import InvalidInput
+from aitrain.domain.states import InfoCode, State
 from aitrain.signing import write_new_key
 from aitrain.store import MonthView, PrunedMonth
 from tests.integration.store.one_host import DAY, MINUTE
@@ -83,3 +85,22 @@ def test_of_two_who_prune_at_once_the_first_ones_word_stands(
 
     monkeypatch.setattr(books._store, "prune_month", after_another)
     assert books.prune_ledger("default", JANUARY, tmp_path / "jan", by="ann").by == "eve"
+
+
+def test_a_key_that_comes_after_the_run_signs_the_lines_of_two_months(books: Books, tmp_path: Path) -> None:
+    """The results are pushed again once there is a key, and the job was billed from before its container began."""
+    books.site.store.set_billing(Policy.INITIALIZING, {})
+    books.site.now_ms = FEBRUARY_MS - 3 * MINUTE
+    job_id = books.site.placed()
+    books.site.now_ms += 5 * MINUTE
+    for state in (State.PENDING, State.RUNNING):
+        books.site.move(job_id, state)
+    books.site.now_ms += 4 * MINUTE
+    books.site.move(job_id, State.FINALIZING, ran_ms=4 * MINUTE)
+    books.site.move(job_id, State.ERROR, code=InfoCode.JOB_SYNC_FAILED, keep_ms=0)
+    books.site.store.signing()
+    assert books.site.store.retry_push(job_id, "again").done
+    books.site.move(job_id, State.DONE)
+    assert sign_ended(books._store, write_new_key(tmp_path / "key"), books.settings) == 1
+    bill = books._store.receipts(job_id)[1]["receipt"]["bill"]
+    assert [line["minutes"] for line in bill["lines"]] == [3, 6]

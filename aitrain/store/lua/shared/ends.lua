@@ -11,10 +11,21 @@ local function keep_listing(id, job, listing)
   if makes_receipts() then redis.call('HSET', k_manifest(id, job.attempt), listing.part, listing.text) end
 end
 
+-- When the attempt entered the states from which it may be billed. What has ended once keeps that in its history only.
+local function recall_clock(id, job)
+  local names = {INITIALIZING = 'placed_ms', PENDING = 'pending_ms'}
+  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
+    local at_ms, state, attempt = unpack(cjson.decode(text))
+    local name = names[state]
+    if name and attempt == tonumber(job.attempt) then job[name] = job[name] or at_ms end
+  end
+end
+
 -- The lines of the ledger for the attempt, as JSON [[field, line], ...]: the first begins with its clock, and each other
 -- where the one before it ends. What has left the store with its month is made anew: it follows from the same times.
 local function attempt_lines(id, job)
   local lines, first, billed = {}, 0, tonumber(job.billed_minutes or '0')
+  if billed > 0 then recall_clock(id, job) end
   while first < billed do
     local stretch = stretch_at(job, first, billed - first)
     local field = id .. '/' .. job.attempt .. '/' .. int(first)
@@ -50,7 +61,7 @@ local function note_end(id, job, to, o)
     return
   end
   local member = id .. '/' .. attempt
-  -- Of an attempt whose results are pushed again nothing more is billed, and what its clock started from is gone.
+  -- Of an attempt whose results are pushed again nothing more is billed.
   local lines = redis.call('HGET', k_ended(id, attempt), 'lines') or attempt_lines(id, job)
   redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to,
     'code', o.code or STATES[to].code, 'job', cjson.encode(redis.call('HGETALL', k_job(id))),
