@@ -1,7 +1,7 @@
 """Bills: the ledger lines of a project and a month, grouped, summed exactly and rounded once.
 
-Lines are taken one by one, and only the groups are kept. (Who reads them from the store keeps their names, too, so as to
-meet each once: some 130 bytes a line.)
+Lines are taken one by one, and only the groups are kept. (Who reads them from the store keeps their names, too, so as
+to meet each once: some 130 bytes a line.)
 """
 
 from __future__ import annotations
