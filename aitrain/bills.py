@@ -11,8 +11,10 @@ from pathlib import Path
 from aitrain import ledger_file
 from aitrain.domain.audit import place_of
 from aitrain.domain.bill import UNKNOWN, Bill, BillState, Grouping, Tally, Usage, bill_of
+from aitrain.domain.billforms import line_record
 from aitrain.domain.billing import BilledJob, LedgerLine, Price
 from aitrain.domain.errors import InvalidInput
+from aitrain.domain.flavor import SLUG, SLUG_REMEDY
 from aitrain.domain.months import checked_month, end_ms
 from aitrain.ledger_file import Head, Reader, Sums
 from aitrain.settings import DAY_SECONDS, Settings
@@ -44,7 +46,7 @@ class Bills:
         by: one or more of project, flavor, user, job, name, host, day, policy, price and label:KEY. Reads every line of
         the month once, and keeps only the groups. Raises InvalidInput for a month or a grouping that is none.
         """
-        grouping, month = Grouping.of(by), self._month(month)
+        grouping, month, project = Grouping.of(by), self._month(month), _checked_project(project)
         bill = self._bill(project, month, grouping)
         # A store that was put in another's place meanwhile may have shown lines twice, or not at all.
         return self._bill(project, month, grouping) if bill.counter_differs else bill
@@ -54,16 +56,21 @@ class Bills:
     ) -> Iterator[tuple[LedgerLine, BilledJob]]:
         """The ledger lines behind a bill, and what is known of their jobs, in no order; of one job if given.
 
-        Raises InvalidInput for a month that is none.
+        Raises InvalidInput for a month that is none, or was pruned: that there are no lines would look as if nothing
+        had been billed.
         """
-        return self._described(project, self._month(month), job_id)
+        month, project = self._month(month), _checked_project(project)
+        if (pruned := self._store.month_view(project, month).pruned) is not None:
+            remedy = f"look into the export that was made then, with sha256 {pruned.sha256}"
+            raise InvalidInput.of("month", month, f"of {project} was pruned", remedy)
+        return self._described(project, month, job_id)
 
     def usage(self, month: str | None = None) -> Usage:
         """What every project has used in a month, the current one if not given, up to the last minute that was billed.
 
         Costs one look at counters, however long the ledgers are. Raises InvalidInput for a month that is none.
         """
-        view = self._store.month_view("", checked_month(month) if month else None)
+        view = self._store.month_view("", None if month is None else checked_month(month))
         spent = dict(sorted(self._store.spent(view.month).items()))
         return Usage(view.month, view.now_ms, spent, self.settings.currency, self.settings.minor_unit)
 
@@ -85,21 +92,23 @@ class Bills:
         billing.ledger_retention_days, and of which no minute can be billed any more. What was pruned before is answered
         again. Raises InvalidInput, and then nothing is removed.
         """
+        reader = Reader(Path(file), Head(_checked_project(project), month, self.settings.currency))
         if (pruned := self._store.month_view(project, checked_month(month)).pruned) is not None:
-            return pruned
+            return self._same(reader, pruned)
         view = self._closed(project, month)
         over_days = (view.now_ms - end_ms(month)) // (DAY_SECONDS * 1000)
         kept_days = self.settings.billing.ledger_retention_days
         if over_days < kept_days:
             problem = f"is over for {over_days} days, and kept for {kept_days}"
             raise InvalidInput.of("month", month, problem, "wait, or lower billing.ledger_retention_days")
-        sums = self._compared(Reader(Path(file), Head(project, month, self.settings.currency)), view)
+        sums = self._compared(reader, view)
         pruned = PrunedMonth(
             view.now_ms, sums.jobs, sums.lines, sums.minutes, sums.price_minutes, sums.sha256, by
         )  # fmt: skip
         if not self._store.prune_month(project, month, view, pruned):
             raise InvalidInput.of("month", month, "changed while it was compared", "look at `aitrain bill audit`")
-        return pruned
+        # Of two who prune at once, the first one's word stands.
+        return self._store.month_view(project, month).pruned or pruned
 
     def pruned_months(self, project: str) -> dict[str, PrunedMonth]:
         """The months of a project's ledger that were removed from the store, and what is left of them."""
@@ -117,7 +126,7 @@ class Bills:
         ]
 
     def _month(self, month: str | None) -> str:
-        return checked_month(month) if month else self._store.month_view("").month
+        return checked_month(month) if month is not None else self._store.month_view("").month
 
     def _bill(self, project: str, month: str, grouping: Grouping) -> Bill:
         before = self._store.month_view(project, month)
@@ -152,7 +161,7 @@ class Bills:
 
     def _closed(self, project: str, month: str) -> MonthView:
         """A month that is final and has lines. Raises InvalidInput for any other."""
-        view = self._store.month_view(project, checked_month(month))
+        view = self._store.month_view(_checked_project(project), checked_month(month))
         if view.pruned is not None:
             raise InvalidInput.of("month", month, f"of {project} was pruned", "take the export that was made before")
         if self._store.month_is_open(project, month, view.now_ms):
@@ -163,12 +172,25 @@ class Bills:
         # Nothing is added any more, so that this stands.
         return self._store.month_view(project, month)
 
+    @staticmethod
+    def _same(reader: Reader, pruned: PrunedMonth) -> PrunedMonth:
+        """What was pruned before, if it was by this export; nobody may keep another file as the ledger.
+
+        Raises InvalidInput if it was not.
+        """
+        for _ in reader.batches():
+            pass
+        if reader.sums.sha256 != pruned.sha256:
+            problem = f"is not the export by which the month was pruned: that one has sha256 {pruned.sha256}"
+            raise InvalidInput.of("export", reader.path, problem, "look for that one, and keep it")
+        return pruned
+
     def _compared(self, reader: Reader, view: MonthView) -> Sums:
         """Holds an export against the store; what it holds. Raises InvalidInput if they differ."""
         head = reader.head
         for lines, jobs in reader.batches():
             stored = self._store.lines_at([(head.project, place_of(line)) for line in lines])
-            if wrong := next((line for line in lines if stored.get(place_of(line)) != line), None):
+            if wrong := next((line for line in lines if not _same_line(line, stored.get(place_of(line)))), None):
                 raise reader.broken(f"has a line that the store has not, or has otherwise: {wrong}")
             if self._store.described_jobs(head.project, head.month, jobs) != jobs:
                 raise reader.broken("knows jobs otherwise than the store")
@@ -176,3 +198,15 @@ class Bills:
         if (sums.lines, sums.jobs) != (view.lines, view.jobs):
             raise reader.broken(f"has {sums.lines} lines of {sums.jobs} jobs, the store {view.lines} of {view.jobs}")
         return sums
+
+
+def _same_line(one: LedgerLine, other: LedgerLine | None) -> bool:
+    """Whether they are one, to the digits of the price: of 1.9 and 1.90 a file could have both."""
+    return other is not None and line_record(one) == line_record(other)
+
+
+def _checked_project(project: str) -> str:
+    """The name as it is. Raises InvalidInput if no project can have it: its bill would be empty, and look right."""
+    if not SLUG.fullmatch(project):
+        raise InvalidInput.of("project", project, "is no name of a project", SLUG_REMEDY)
+    return project

@@ -16,7 +16,7 @@ import heapq
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -79,10 +79,10 @@ def write(path: Path, head: Head, lines: Iterable[LedgerLine], jobs: Iterable[tu
 
     Raises InvalidInput if there is one already, or if it cannot be written.
     """
-    if path.exists():
-        raise _exists(path)
     sums = Sums()
     try:
+        if path.exists():
+            raise _exists(path)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii", newline="\n") as part:
             digest = hashlib.sha256()
             for text in chain([head.text], _sorted(_records(lines, jobs, sums), path.parent)):
@@ -133,7 +133,7 @@ class Reader:
 
     def __init__(self, path: Path, head: Head) -> None:
         """head: of the ledger that it has to be of."""
-        self._path, self.head = path, head
+        self.path, self.head = path, head
         self.sums = Sums()
 
     def batches(self) -> Iterator[tuple[list[LedgerLine], dict[str, BilledJob]]]:
@@ -142,33 +142,45 @@ class Reader:
         Raises InvalidInput if the file cannot be read or is not whole.
         """
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 records = self._records(file)
                 while some := list(islice(records, BATCH_RECORDS)):
-                    lines = [line_of(record, self.head.project) for record in some if record["kind"] == "line"]
-                    jobs = {str(record["job"]): job_of(record) for record in some if record["kind"] == "job"}
-                    if len(lines) + len(jobs) < len(some):
-                        raise self.broken("has records that are neither lines nor jobs")
+                    lines, jobs = self._read(some)
                     self.sums.jobs += len(jobs)
                     for line in lines:
                         self.sums.add(line)
                     yield lines, jobs
         except OSError as error:
-            raise InvalidInput.of(
-                "export", self._path, f"cannot be read ({error})", "name the exported file"
-            ) from error
-        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+            raise InvalidInput.of("export", self.path, f"cannot be read ({error})", "name the exported file") from error
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             if isinstance(error, InvalidInput):
                 raise
             raise self.broken(f"cannot be understood ({error!r})") from error
         if self._end != self.sums.text:
             raise self.broken("is not whole: its last line is not what its records add up to")
 
+    def _read(self, texts: Sequence[bytes]) -> tuple[list[LedgerLine], dict[str, BilledJob]]:
+        lines, jobs = [], dict[str, BilledJob]()
+        for text in texts:
+            record = json.loads(text)
+            if record["kind"] == "line":
+                lines.append(line := line_of(record, self.head.project))
+                again = line_record(line)
+            elif record["kind"] == "job":
+                jobs[record["job"]] = job = job_of(record)
+                again = job_record(record["job"], job)
+            else:
+                raise self.broken("has records that are neither lines nor jobs")
+            # Of two ways to write one record down, the order would not tell that it stands there twice.
+            if _text(again).encode() != text:
+                raise self.broken(f"has a record that no export writes so: {text.decode('ascii').strip()}")
+        return lines, jobs
+
     def broken(self, problem: str) -> InvalidInput:
         """An error that tells what is wrong with the file."""
-        return InvalidInput.of("export", self._path, problem, "export the month again, to another file")
+        return InvalidInput.of("export", self.path, problem, "export the month again, to another file")
 
-    def _records(self, file: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    def _records(self, file: Iterable[bytes]) -> Iterator[bytes]:
         """What stands between the first and the last line, which is kept."""
         digest, before = hashlib.sha256(), b""
         self._end = ""
@@ -185,7 +197,7 @@ class Reader:
                 if text <= before:
                     raise self.broken(f"is out of order at line {number + 1}")
                 before = text
-                yield json.loads(text)
+                yield text
             digest.update(text)
 
 

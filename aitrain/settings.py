@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     broker_url: str | None = Field(default=None, repr=False)
     namespace: Slug = "aitrain"
     currency: str = "EUR"
-    minor_unit: Decimal = Decimal("0.01")
+    minor_unit: Decimal = Field(default=Decimal("0.01"), gt=0, allow_inf_nan=False)
     flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
     data_stores: dict[str, DataStore] = Field(default_factory=dict)
     encryption_keys: tuple[SecretStr, ...] = ()

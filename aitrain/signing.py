@@ -40,17 +40,17 @@ class Signer:
         self._key = key
 
     @classmethod
-    def of(cls, path: Path) -> Signer:
-        """The signer whose key stands in a file. Raises InvalidInput."""
+    def of(cls, path: Path, field: str = "receipts.key_file") -> Signer:
+        """The signer whose key stands in a file. Raises InvalidInput, of the field that named it."""
         key: object = None
         try:
             # What is no key is a ValueError to cryptography, and one with a password a TypeError.
             with suppress(ValueError, TypeError):
                 key = load_pem_private_key(path.read_bytes(), password=None)
         except OSError as error:
-            raise InvalidInput.of("receipts.key_file", path, f"cannot be read ({error.strerror})", REMEDY) from error
+            raise InvalidInput.of(field, path, f"cannot be read ({error.strerror})", REMEDY) from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise InvalidInput.of("receipts.key_file", path, "is no private key of Ed25519 in PEM", REMEDY)
+            raise InvalidInput.of(field, path, "is no private key of Ed25519 in PEM", REMEDY)
         return cls(key)
 
     @property
@@ -74,8 +74,12 @@ def write_new_key(path: Path) -> Signer:
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+        except OSError:
+            path.unlink()  # half a key would stand in the way of a whole one
+            raise
     except OSError as error:
         remedy = "name a new file in a directory that you may write to"
         raise InvalidInput.of("file", path, f"cannot be made ({error.strerror})", remedy) from error

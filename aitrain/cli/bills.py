@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from aitrain.cli.following import user
@@ -29,6 +29,8 @@ from aitrain.domain.billforms import (
     shown,
     time_text,
 )
+from aitrain.domain.billing import LedgerLine
+from aitrain.domain.job import moment
 from aitrain.domain.money import rounded
 
 app = typer.Typer(no_args_is_help=True, help="What projects owe.")
@@ -78,7 +80,7 @@ def rows(
     job: Annotated[str | None, typer.Option(help="Of this job only.")] = None,
     output: As = Output.TABLE,
 ) -> None:
-    """Show the ledger lines behind a bill: stretches of minutes of one attempt. JSON: one record a line."""
+    """Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0. JSON: one a line."""
     with Client() as client:
         lines = client.bill_lines(project, month, job_id=job)
         if output is Output.JSON:
@@ -87,11 +89,7 @@ def rows(
         elif output is Output.CSV:
             _write_csv(row for some in ([LINE_HEAD], (line_row(line) for line, _ in lines)) for row in some)
         else:
-            table = Table(*(column for column in LINE_HEAD if column != "price_minutes"))
-            for line, _ in sorted(lines, key=lambda item: (item[0].job_id, item[0].attempt, item[0].first)):
-                *cells, _, amount = line_row(line)
-                table.add_row(*cells, amount)
-            out.print(table)
+            _print_lines(line for line, _ in lines)
 
 
 @app.command()
@@ -136,7 +134,8 @@ def usage(
     elif output is Output.CSV:
         _write_csv([head, *found])
     else:
-        table = Table("project", "exact", used.currency, title=f"{used.month}, as of {time_text(used.as_of_ms)}")
+        out.print(f"{used.month}, as of {time_text(used.as_of_ms)}")
+        table = Table("project", "exact", used.currency)
         for name, exact in projects.items():
             table.add_row(name, shown(exact), decimal_text(used.amount(name)))
         if project is None:
@@ -169,7 +168,8 @@ def prices(output: As = Output.TABLE) -> None:
 
 
 def _print_bill(bill: Bill) -> None:
-    table = Table(*bill.by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
+    by = (Column(name, overflow="fold") for name in bill.by)
+    table = Table(*by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
     for group in bill.groups:
         values = (Text("none", "dim") if value is None else Text(_printable(value)) for value in group.values)
         table.add_row(
@@ -182,6 +182,20 @@ def _print_bill(bill: Bill) -> None:
         out.print("the lines do not add up to what was counted when they were written: see `aitrain bill audit`")
 
 
+def _print_lines(lines: Iterable[LedgerLine]) -> None:
+    """Nothing of them is cut off where the terminal is narrow, least of all an amount: what folds is not read."""
+    heads = ["job", "attempt", "minutes", "begins", "units", "price", "amount", "host"]
+    table = Table(*(Column(head, overflow="fold", no_wrap=head not in {"job", "host"}) for head in heads))
+    for line in sorted(lines, key=lambda one: (one.job_id, one.attempt, one.first)):
+        terms = line.terms
+        table.add_row(
+            line.job_id, str(line.attempt), f"{line.first}-{line.first + line.minutes - 1}",
+            f"{moment(line.begins_ms):%m-%d %H:%M}", f"{terms.units} {terms.flavor}",
+            decimal_text(terms.hourly_price), shown(line.price_minutes), terms.host,
+        )  # fmt: skip
+    out.print(table)
+
+
 def _printable(text: str) -> str:
     """A user's text without what a terminal would obey."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
@@ -191,7 +205,17 @@ def _write_csv(found: Iterable[list[str]]) -> None:
     """UTF-8, whatever the locale says; numbers have a decimal point."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    csv.writer(sys.stdout, lineterminator="\n").writerows(found)
+    csv.writer(_Lines(), lineterminator="\r\n").writerows(found)
+
+
+class _Lines:
+    """Ends lines as others do here. The writer has to think of both characters: it quotes only what holds one of its
+    own, and a bare return would begin a row, whose first cell could be a formula.
+    """
+
+    @staticmethod
+    def write(row: str) -> int:
+        return sys.stdout.write(row.removesuffix("\r\n") + "\n")
 
 
 def add_to(app: typer.Typer) -> None:

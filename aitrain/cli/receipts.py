@@ -53,7 +53,10 @@ def public_key(
     file: Annotated[Path | None, typer.Argument(help="A private key; the one of the settings if left out.")] = None,
 ) -> None:
     """Print the public half of the key that receipts are signed with, for whoever is to check them."""
-    path = file or load_settings().receipts.key_file
+    if file is not None:
+        typer.echo(Signer.of(file, "FILE").public_key, nl=False)
+        return
+    path = load_settings().receipts.key_file
     if path is None:
         remedy = "name a file, or set it: `aitrain receipt new-key FILE` makes one"
         raise InvalidInput.of("receipts.key_file", "", "is not set", remedy)

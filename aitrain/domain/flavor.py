@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +19,9 @@ class Kind(StrEnum):
 
 
 # A name that stands in queue names, labels and keys: a DNS label (RFC 1123), so it needs no quoting anywhere.
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+SLUG = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+SLUG_REMEDY = "use up to 63 lower-case letters, digits and hyphens, a letter or digit first and last"
+Slug = Annotated[str, StringConstraints(pattern=SLUG.pattern)]
 
 
 class Flavor(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from aitrain.domain.errors import InvalidInput, Problem
-from aitrain.domain.flavor import Slug
+from aitrain.domain.flavor import SLUG_REMEDY, Slug
 from aitrain.domain.names import readable_name
 from aitrain.domain.volume import Volume, check_apart
 
@@ -216,7 +216,7 @@ REMEDIES = {
     "less_than_equal": "give at most {le}",
     "missing": "give it",
     "extra_forbidden": "leave it out, or look for a typing error",
-    "string_pattern_mismatch": "use up to 63 lower-case letters, digits and hyphens, a letter or digit first and last",
+    "string_pattern_mismatch": SLUG_REMEDY,
     "int_type": "give a whole number",
     "string_type": "give a string",
     "tuple_type": "give a list",

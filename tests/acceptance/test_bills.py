@@ -57,7 +57,10 @@ def aitrain(redis: RedisServer, namespace: str) -> Commands:
     site = OneHost(redis.url, namespace)
     site.now_ms = END_OF_MARCH_MS - 300 * MINUTE
     site.store.set_billing(Policy.RUNNING, {"v100s": Decimal("1.93"), "cpu": Decimal("0.03")})
-    for minutes, spec in ((300, {"gpu": 2, "user": FORMULA, "labels": {"team": "a"}}), (25, {"cpu": 1, "user": "ann"})):
+    for minutes, spec in (
+        (300, {"gpu": 2, "user": FORMULA, "labels": {"team": "a"}}),
+        (25, {"cpu": 1, "user": "ann\r=1+1"}),
+    ):
         job_id = site.running(name=f"ran-{minutes}", **spec)
         site.now_ms += minutes * MINUTE
         site.move(job_id, State.FINALIZING, ran_ms=minutes * MINUTE)
@@ -67,7 +70,7 @@ def aitrain(redis: RedisServer, namespace: str) -> Commands:
 
 
 def read(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_a_bill_as_table_csv_and_json(aitrain: Commands) -> None:
@@ -79,10 +82,15 @@ def test_a_bill_as_table_csv_and_json(aitrain: Commands) -> None:
     rows = read(aitrain("bill", "show", "--month", "2024-03", "--by", "user", "--by", "flavor", "--output", "csv"))
     assert [(row["row"], row["user"], row["flavor"], row["amount"]) for row in rows] == [
         ("group", f"'{FORMULA}", "v100s", "19.3000"),
-        ("group", "ann", "cpu", "0.0050"),
+        ("group", "ann\r=1+1", "cpu", "0.0050"),
         ("total", "", "", "19.31"),
     ]
+    # A row that a bare return would begin, if nothing quoted it, would begin with a formula.
+    bare = aitrain("bill", "show", "--month", "2024-04", "--by", "user", "--output", "csv")
+    assert '"ann\r=1+1"' in bare
     assert "is not a month" in aitrain.refused("bill", "show", "--month", "3/2024")
+    assert "is not a month" in aitrain.refused("bill", "show", "--month", ""), "an empty variable of a script"
+    assert "is no name of a project" in aitrain.refused("bill", "show", "--project", "[/x]")
     assert "is nothing to group by" in aitrain.refused("bill", "show", "--by", "colour")
 
 
@@ -93,12 +101,15 @@ def test_the_rows_behind_a_bill_add_up_to_it(aitrain: Commands) -> None:
     record = json.loads(aitrain("bill", "rows", "--month", "2024-03", "--job", of_gpus["job"], "--output", "json"))
     assert (record["first"], record["minutes"], record["price"], record["units"]) == (0, 300, "1.93", 2)
     assert "0.03" in aitrain("bill", "rows", "--month", "2024-04")
+    table = aitrain("bill", "rows", "--month", "2024-03")
+    assert all(words in table for words in ("0-299", "2 v100s", "19.3000")), "whole, also where the terminal is narrow"
 
 
 def test_usage_and_prices(aitrain: Commands) -> None:
     (used,) = read(aitrain("usage", "--month", "2024-04", "--output", "csv"))
     assert (used["project"], used["amount"]) == ("default", "0.01")
     assert "total 19.31 EUR" in aitrain("usage", "--month", "2024-03")
+    assert "total 0.00 EUR" in aitrain("usage", "--month", "2024-02")
     prices = json.loads(aitrain("prices", "--output", "json"))
     assert {(row["flavor"], row["hourly_price"], row["from"][:10]) for row in prices if row["from"]} == {
         ("v100s", "1.93", "2024-03-31"), ("cpu", "0.03", "2024-03-31"),

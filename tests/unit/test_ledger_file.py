@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,8 @@ def test_a_write_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InvalidInput, match="cannot be written"):
         write(tmp_path / "no" / "directory", HEAD, LINES, JOBS)
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        write(tmp_path / ("x" * 300), HEAD, LINES, JOBS)
 
 
 def edited(text: bytes, what: str) -> bytes:
@@ -88,6 +92,16 @@ def edited(text: bytes, what: str) -> bytes:
             return text + body[-1]
         case "its sum is another":
             return b"".join([first, *body, last.replace(b'"minutes":820', b'"minutes":819')])
+        case "a line stands twice, in two spellings":
+            # With sums, order and digest that are right, in place of another line.
+            twice = body[-1].replace(b'"units":2', b'"units":"2"')
+            return whole(first, sorted([*body[:-2], body[-1], twice]), last)
+        case "a member stands twice":
+            return whole(first, [*body[:-1], body[-1].replace(b'"units":2', b'"units":9,"units":2')], last)
+        case "it has something beside":
+            return whole(first, [*body[:-1], body[-1].replace(b'"units":2', b'"units":2,"note":"paid"')], last)
+        case "it is deep":
+            return whole(first, [b"[" * 100_000 + b"\n"], last)
         case "a record is no record":
             return b"".join([first, *body, b"null\n", last])
         case "it is of another month":
@@ -96,9 +110,25 @@ def edited(text: bytes, what: str) -> bytes:
             return b""
 
 
+def whole(first: bytes, body: list[bytes], last: bytes) -> bytes:
+    """With the digest that an honest writer would have put there, and the figures of these lines."""
+    end = json.loads(last)
+    lines = [record for text in body if (record := _loaded(text)).get("kind") == "line"]
+    end["lines"], end["minutes"] = len(lines), sum(int(record["minutes"]) for record in lines)
+    end["unit_minutes"] = sum(int(record["minutes"]) * int(record["units"]) for record in lines)
+    end["price_minutes"] = str(sum(int(one["minutes"]) * int(one["units"]) * Decimal(one["price"]) for one in lines))
+    end["sha256"] = hashlib.sha256(first + b"".join(body)).hexdigest()
+    return b"".join([first, *body, json.dumps(end, separators=(",", ":")).encode() + b"\n"])
+
+
+def _loaded(text: bytes) -> dict[str, Any]:
+    return {} if text.startswith(b"[") else dict(json.loads(text))
+
+
 @pytest.mark.parametrize(
     "what",
     [
+        "a line stands twice, in two spellings", "a member stands twice", "it has something beside", "it is deep",
         "a line is missing", "a line stands twice", "a line costs less", "two lines are swapped", "the end is missing",
         "it is cut", "it goes on", "its sum is another", "a record is no record", "it is of another month",
         "it is empty",

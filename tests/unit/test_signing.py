@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,17 @@ def test_a_key_file_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None
     assert Signer.of(path).public_key == made.public_key
     with pytest.raises(InvalidInput, match="File exists"):
         write_new_key(path)
+
+
+def test_half_a_key_does_not_stand_in_the_way_of_a_whole_one(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(InvalidInput, match="cannot be made"):
+            write_new_key(tmp_path / "key.pem")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert write_new_key(tmp_path / "key.pem").public_key == Signer.of(tmp_path / "key.pem").public_key
 
 
 @given(st.data())

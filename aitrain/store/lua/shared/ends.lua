@@ -11,15 +11,29 @@ local function keep_listing(id, job, listing)
   if makes_receipts() then redis.call('HSET', k_manifest(id, job.attempt), listing.part, listing.text) end
 end
 
+-- When the attempt entered the states from which it may be billed. What has ended once keeps that in its history only.
+local function recall_clock(id, job)
+  local names = {INITIALIZING = 'placed_ms', PENDING = 'pending_ms'}
+  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
+    local at_ms, state, attempt = unpack(cjson.decode(text))
+    local name = names[state]
+    if name and attempt == tonumber(job.attempt) then job[name] = job[name] or at_ms end
+  end
+end
+
 -- The lines of the ledger for the attempt, as JSON [[field, line], ...]: the first begins with its clock, and each other
--- where the one before it ends.
+-- where the one before it ends. What has left the store with its month is made anew: it follows from the same times.
 local function attempt_lines(id, job)
   local lines, first, billed = {}, 0, tonumber(job.billed_minutes or '0')
+  if billed > 0 then recall_clock(id, job) end
   while first < billed do
-    local month = month_of(clock_started_ms(job) + first * MINUTE_MS)
+    local stretch = stretch_at(job, first, billed - first)
     local field = id .. '/' .. job.attempt .. '/' .. int(first)
-    local line = redis.call('HGET', k_ledger(job.project, month), field)
-    if not line then break end
+    local line = redis.call('HGET', k_ledger(job.project, stretch.month), field)
+    if not line then
+      if redis.call('HEXISTS', k_pruned(job.project), stretch.month) == 0 then break end
+      line = line_text(job, stretch)
+    end
     lines[#lines + 1] = cjson.encode({field, line})
     first = first + cjson.decode(line)[1]
   end
@@ -47,7 +61,7 @@ local function note_end(id, job, to, o)
     return
   end
   local member = id .. '/' .. attempt
-  -- Of an attempt whose results are pushed again nothing more is billed, and what its clock started from is gone.
+  -- Of an attempt whose results are pushed again nothing more is billed.
   local lines = redis.call('HGET', k_ended(id, attempt), 'lines') or attempt_lines(id, job)
   redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to,
     'code', o.code or STATES[to].code, 'job', cjson.encode(redis.call('HGETALL', k_job(id))),

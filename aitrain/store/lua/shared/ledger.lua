@@ -56,11 +56,27 @@ local function describe(id, job, month)
   }))
 end
 
--- Its labels have changed. What counts is what they were when it was billed last.
+-- Its labels have changed. What counts is what they were when it was billed last; a month that is over may be exported,
+-- or pruned.
 local function describe_again(id, job)
   if not job.line or not STATES[job.state].runs then return end
-  local month = month_of(clock_started_ms(job) + (job.billed_minutes - 1) * MINUTE_MS)
-  describe(id, job, month)
+  local month, month_ends_ms = month_of(clock_started_ms(job) + (job.billed_minutes - 1) * MINUTE_MS)
+  if NOW < month_ends_ms then describe(id, job, month) end
+end
+
+local function line_text(job, stretch)
+  return cjson.encode({
+    stretch.count, stretch.begins_ms, stretch.price, job.flavor, tonumber(job.units), job.policy, job.host,
+  })
+end
+
+-- The minutes from `first` on, `most` at most, that are of one month and one price.
+local function stretch_at(job, first, most)
+  local begins_ms = clock_started_ms(job) + first * MINUTE_MS
+  local month, month_ends_ms = month_of(begins_ms)
+  local price, next_price_ms = price_at(job, begins_ms)
+  local count = math.min(most, math.ceil((math.min(month_ends_ms, next_price_ms) - begins_ms) / MINUTE_MS))
+  return {first = first, count = count, begins_ms = begins_ms, month = month, price = price}
 end
 
 -- Writes minutes first to first + count - 1: as part of the attempt's last line, or as a new one.
@@ -77,9 +93,7 @@ local function write_line(id, job, stretch)
     end
   end
   job.line = int(stretch.first)
-  redis.call('HSET', key, field(job.line), cjson.encode({
-    stretch.count, stretch.begins_ms, stretch.price, job.flavor, tonumber(job.units), job.policy, job.host,
-  }))
+  redis.call('HSET', key, field(job.line), line_text(job, stretch))
   redis.call('SADD', k_ledger_months(job.project), stretch.month)
   redis.call('SADD', k_ledger_projects(), job.project)
   describe(id, job, stretch.month)
@@ -103,15 +117,10 @@ local function bill(id, job)
   local elapsed_ms = tonumber(job.begun_ms) - started_ms + tonumber(job.ran_ms or '0')
   local owed, written = math.max(1, math.ceil(elapsed_ms / MINUTE_MS)), tonumber(job.billed_minutes or '0')
   while written < owed do
-    local begins_ms = started_ms + written * MINUTE_MS
-    local month, month_ends_ms = month_of(begins_ms)
-    local price, next_price_ms = price_at(job, begins_ms)
-    local until_ms = math.min(month_ends_ms, next_price_ms)
-    local count = math.min(owed - written, math.ceil((until_ms - begins_ms) / MINUTE_MS))
-    local stretch = {first = written, count = count, begins_ms = begins_ms, month = month, price = price}
+    local stretch = stretch_at(job, written, owed - written)
     write_line(id, job, stretch)
     spend(job, stretch)
-    written = written + count
+    written = written + stretch.count
   end
   if written > tonumber(job.billed_minutes or '0') then
     job.billed_minutes = int(written)
