@@ -18,13 +18,13 @@ from aitrain.domain.admission import admit, default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
-from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, JobSpec
+from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.domain.waiting import Explanation
+from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount
@@ -39,14 +39,15 @@ def open_store(settings: Settings) -> Store:
         namespace=settings.namespace,
         grace_ms=int(settings.timing.message_grace_seconds * 1000),
         half_life_ms=int(settings.timing.fair_share_half_life_seconds * 1000),
+        over_quota=settings.limits.over_quota,
     )
 
 
-class Client(Operations):
+class Client(Operations, ProjectLimits):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations.
+    hosts and see of them stands in aitrain.operations, quotas in aitrain.limits.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -107,7 +108,10 @@ class Client(Operations):
 
         done=False in the answer: it was "ending" or had "ended", as `why` says. Raises JobNotFound.
         """
-        return self._store.stop(job_id, f"stopped by {by}" if by else "stopped")
+        answer = self._store.stop(job_id, f"stopped by {by}" if by else "stopped")
+        if answer.done and answer.state is State.INTERRUPTED:  # it waited; a held job may be let in instead
+            self._place(job_id)
+        return answer
 
     def start(self, job_id: str, *, by: str = "") -> Ordered:
         """Queues an ended job again: the same id and spec, the next attempt.
@@ -254,30 +258,6 @@ class Client(Operations):
     def units(self) -> Mapping[str, UnitCount]:
         """How many units of each flavor hosts offer that are alive, and how many of them are free, by flavor."""
         return self._store.units()
-
-    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
-        """Sets how many units of a kind a project's jobs may hold at once; None lifts the limit."""
-        self._store.set_quota(project, kind, limit)
-
-    def set_timeout_limit(self, project: str, seconds: int | None) -> None:
-        """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's.
-
-        Raises InvalidInput for a number that is none.
-        """
-        if seconds is not None and not 0 <= seconds <= MAX_TIMEOUT_S:
-            remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} seconds"
-            raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
-        self._store.set_timeout_limit(project, seconds)
-
-    def set_priority_limit(self, project: str, highest: int | None) -> None:
-        """Sets the highest priority that a project's jobs may have, 0 to 100; None: the site's.
-
-        Holds from the next submission on. Raises InvalidInput for a number that is none.
-        """
-        if highest is not None and not 0 <= highest <= HIGHEST_PRIORITY:
-            remedy = f"give a number from 0 to {HIGHEST_PRIORITY}"
-            raise InvalidInput.of("max_priority", highest, "cannot be a highest priority", remedy)
-        self._store.set_priority_limit(project, highest)
 
     def _longest_timeout_s(self, project: str) -> int:
         own = self._store.timeout_limit(project)

@@ -26,7 +26,9 @@ def mark_timeouts(machine: Machine) -> None:
 
 @sweep
 def place_waiting(machine: Machine) -> None:
-    """Places what waits, for the case that whoever freed the units did not."""
+    """Lets in what is held and places what waits, for the case that whoever made room did not."""
+    while let_in := machine.store.sweep_holds():
+        log.info("%d held jobs let in", let_in)
     machine.dispatcher.place_waiting()
     _done(machine, "place_waiting")
 

@@ -2,7 +2,7 @@
 
     AitrainError
     ├── InvalidInput (ValueError)    what was asked cannot be: names each field, its value and what would be right
-    ├── QuotaExceeded                the project may not hold that many units at once
+    ├── QuotaExceeded                the project may not hold that many units, or have that many jobs, at once
     ├── JobNotFound (LookupError)    no job has this id
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
@@ -66,14 +66,20 @@ class InvalidInput(AitrainError, ValueError):
 
 
 class QuotaExceeded(AitrainError):
-    """The project's jobs would hold more units of a kind than its quota allows. Nothing was queued."""
+    """The project's jobs would hold more units of a kind, or be more, than its quota allows. Nothing was queued.
+
+    kind: "gpu", "cpu" or "jobs".
+    """
 
     def __init__(self, *, project: str, kind: str, limit: int, used: int, asked: int) -> None:
         self.project, self.kind, self.limit, self.used, self.asked = project, kind, limit, used, asked
-        super().__init__(
-            f"project {project!r} may use {limit} {kind} units at once: {used} are in use and {asked} were asked for; "
-            f"ask for at most {max(0, limit - used)}, wait until jobs end, or have the quota raised"
-        )
+        left = max(0, limit - used)
+        if kind == "jobs":
+            what, less = f"have {limit} jobs at once: {used} count and 1 was submitted", ""
+        else:
+            what = f"use {limit} {kind} units at once: {used} are in use and {asked} were asked for"
+            less = f"ask for at most {left}, "
+        super().__init__(f"project {project!r} may {what}; {less}wait until jobs end, or have the quota raised")
 
 
 class JobNotFound(AitrainError, LookupError):

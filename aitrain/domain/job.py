@@ -93,7 +93,9 @@ class Job(BaseModel):
     """One workload unit: its spec, its state, its history.
 
     fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
-    priority: 0 to 100; kept_host: the host that is kept for it while it waits; unit_ids: the exact ones reserved;
+    priority: 0 to 100; kept_host: the host that is kept for it while it waits; held: what
+    keeps it out of the count and out of its line while it is QUEUED ("quota"), "" if nothing does; unit_ids: the exact
+    ones reserved;
     hourly_price: of a unit at submission; *_ms: Unix time in ms, started and finished by the engine's clock, the others
     by the store's; policy: of billing, for this attempt; begun_ms: when its container began, None if the job did not
     reach RUNNING; ran_ms: running time that was seen to have passed, by the host's clock; billed_minutes: of this
@@ -119,6 +121,7 @@ class Job(BaseModel):
     units: int
     priority: int = 50
     kept_host: str = ""
+    held: str = ""
     hourly_price: Decimal
     timeout_s: int
     auto_restart: bool

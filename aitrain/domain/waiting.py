@@ -19,6 +19,7 @@ class Reason(StrEnum):
     """Why a job does not run yet."""
 
     NOT_WAITING = "NOT_WAITING"  # it is in another state than QUEUED
+    QUOTA = "QUOTA"  # it is held: its project's quota has no room for it
     RETRY_PAUSE = "RETRY_PAUSE"  # its retry waits for its time
     NO_HOST_OF_FLAVOR = "NO_HOST_OF_FLAVOR"  # no host has offered its flavor
     TOO_LARGE_FOR_ANY_HOST = "TOO_LARGE_FOR_ANY_HOST"  # no host has as many units
@@ -97,6 +98,30 @@ class ViewOfWaiting(BaseModel):
     others: Mapping[str, int]
 
 
+class OverLimit(BaseModel):
+    """A limit that is in the way of a job: what it allows, what is in use, what the job asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project: str
+    kind: str
+    limit: int
+    used: int
+    asked: int
+
+
+class ViewOfHeld(BaseModel):
+    """What the store knows of a held job. over: None if only others are in its way; position: 1 for the next turn."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: State
+    held: str
+    since_ms: int
+    over: OverLimit | None
+    position: int
+
+
 class WouldStartNow(BaseModel):
     """What would start at once instead. units: so many of the same flavor; flavors: as many units of these."""
 
@@ -153,6 +178,28 @@ def not_waiting(job_id: str, state: State) -> Explanation:
     """The explanation for a job in another state."""
     return Explanation(
         job_id=job_id, state=state, reason=Reason.NOT_WAITING, message=f"it does not wait: it is {state}"
+    )
+
+
+def explain_held(job_id: str, view: ViewOfHeld) -> Explanation:
+    """The explanation for a job that is held."""
+    over, ahead = view.over, view.position - 1
+    if over is None:
+        message = "it is held: the quota of its project has room, and it is let in with the next sweep"
+    else:
+        unit = "jobs" if over.kind == "jobs" else f"{over.kind} units"
+        message = (
+            f"it is held: project {over.project!r} may have {over.limit} {unit} at once, {over.used} are in use, and "
+            f"it needs {over.asked}"
+        )
+    return Explanation(
+        job_id=job_id,
+        state=view.state,
+        reason=Reason.QUOTA,
+        message=message + (f"; {ahead} held jobs have their turn before it" if ahead else ""),
+        since_ms=view.since_ms,
+        position=view.position,
+        estimate="its project's jobs have to end, or the quota has to be raised",
     )
 
 

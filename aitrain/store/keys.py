@@ -61,8 +61,11 @@ LEGEND: dict[str, Key] = {
     "host_aside": Key("host:{host}:aside", "hash: 'flavor/unit' -> JSON: why no job gets the unit; see units.lua"),
     "host_offers": Key("host:{host}:offers:{flavor}", "set: the units that the host offers now"),
     "host_jobs": Key("host:{host}:jobs", "set: jobs that the host still has work to do for"),
-    "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units at once"),
-    "quota_used": Key("quota:used", "hash: 'project/kind' -> units of jobs in the states that count"),
+    "quota_limit": Key("quota:limit", "hash: 'project/kind' -> most units, or jobs, at once"),
+    "quota_used": Key("quota:used", "hash: 'project/kind' -> units, or number, of the jobs that count"),
+    "over_quota": Key("quota:over", "hash: project -> 'refuse' or 'hold': what becomes of jobs over its quota"),
+    "held": Key("held:{project}:{kind}", "zset: held jobs, by priority, then by arrival; they are in no line"),
+    "held_kinds": Key("held", "set: 'project/kind' of which jobs are held"),
     "timeout_limit": Key("limit:timeout", "hash: project -> its longest timeout in seconds, 0 for none"),
     "priority_limit": Key("limit:priority", "hash: project -> the highest priority of its jobs"),
     "data_stores": Key(

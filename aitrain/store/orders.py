@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitrain.domain.errors import JobNotFound, QuotaExceeded
+from aitrain.domain.errors import JobNotFound
 from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import State
 from aitrain.store.answers import Ordered
 from aitrain.store.connection import Connection, token
+from aitrain.store.refusals import refusal
 
 
 class Orders(Connection):
@@ -27,11 +28,8 @@ class Orders(Connection):
         Raises JobNotFound, QuotaExceeded and StoreUnavailable.
         """
         answer = self._run("start", {"id": job_id, "op": token(), "token": token(), "message": message})
-        if answer.get("refused"):
-            raise QuotaExceeded(
-                project=answer["project"], kind=answer["kind"], limit=answer["limit"], used=answer["used"],
-                asked=answer["units"],
-            )  # fmt: skip
+        if (error := refusal(answer)) is not None:
+            raise error
         return _ordered(job_id, answer)
 
     def retry_push(self, job_id: str, message: str) -> Ordered:

@@ -15,8 +15,9 @@ from aitrain.store.ledger import Ledger
 from aitrain.store.logs import Logs
 from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
+from aitrain.store.quotas import Quotas
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Ledger, Logs, DataStoreRows, Checks):
+class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Ledger, Quotas, Logs, DataStoreRows, Checks):
     """The job store of one site: all its verbs."""

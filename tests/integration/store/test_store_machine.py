@@ -29,9 +29,11 @@ from aitrain.domain.errors import QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.owed import billed_runs, lines_owed
 from aitrain.domain.placement import Assignment
+from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
+from aitrain.domain.waiting import Reason
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
@@ -114,9 +116,17 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         offered = {flavor: ids for flavor, ids in units.items() if ids}
         self.store.join_host(host, instance=host, units=offered, max_jobs=jobs, timing=TIMING)
 
-    @rule(project=st.sampled_from(PROJECTS), kind=st.sampled_from(Kind), limit=st.none() | st.integers(0, 6))
-    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
+    @rule(project=st.sampled_from(PROJECTS), kind=st.sampled_from(QuotaKind), limit=st.none() | st.integers(0, 6))
+    def set_quota(self, project: str, kind: QuotaKind, limit: int | None) -> None:
         self.store.set_quota(project, kind, limit)
+
+    @rule(project=st.sampled_from(PROJECTS), what=st.none() | st.sampled_from(OverQuota))
+    def set_over_quota(self, project: str, what: OverQuota | None) -> None:
+        self.store.set_over_quota(project, what)
+
+    @rule()
+    def let_in(self) -> None:
+        assert self.store.sweep_holds() == 0, "whatever makes room lets in"
 
     @rule(
         project=st.sampled_from(PROJECTS),
@@ -132,17 +142,23 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes, priority=priority
         )
         job_id = str(uuid.uuid4())
-        key = f"{project}/{kind}"
-        limit = self.redis.hget(self.keys("quota_limit"), key)
-        used = int(self.redis.hget(self.keys("quota_used"), key) or 0)
+        before = {quota.kind: quota for quota in self.store.quotas(project)}
+        asked = {QuotaKind(kind): units, QuotaKind.JOBS: 1}
+        full = any(
+            held.limit is not None and held.used + number > held.limit
+            for held, number in ((before[kind], number) for kind, number in asked.items())
+        )
+        holds = self.store.over_quota(project) is OverQuota.HOLD
         try:
-            self.store.submit(job_id, admit(spec, SITE))
+            submitted = self.store.submit(job_id, admit(spec, SITE))
         except QuotaExceeded:
-            assert limit is not None
-            assert used + units > int(limit)
+            assert full
+            assert not holds
             assert not self.redis.exists(self.keys("job", job_id))
         else:
-            assert limit is None or used + units <= int(limit)
+            assert not full or holds
+            assert submitted.job.held or not full
+            assert not (submitted.job.held and submitted.may_start)
 
     @rule(project=st.sampled_from(PROJECTS), again=st.booleans())
     def add_a_data_store(self, project: str, again: bool) -> None:
@@ -425,10 +441,28 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
     def counters_agree(self) -> None:
         used: Counter[str] = Counter()
         for job in self._jobs().values():
-            if STATES[State(job["state"])].counted:
+            if STATES[State(job["state"])].counted and "held" not in job:
                 used[f"{job['project']}/{job['kind']}"] += int(job["units"])
+                used[f"{job['project']}/jobs"] += 1
         held = {key: int(value) for key, value in self.redis.hgetall(self.keys("quota_used")).items() if value != "0"}
         assert held == dict(used)
+
+    @invariant()
+    def held_jobs_are_those_for_which_there_is_no_room(self) -> None:
+        """They wait by priority and arrival, in no line, and the first of each kind is in nobody's way."""
+        held: dict[str, list[tuple[int, int, str]]] = {}
+        for job_id, job in self._jobs().items():
+            if "held" in job:
+                assert job["state"] == State.QUEUED
+                turn = (-int(job["priority"]), int(job["state_ms"]), job_id)
+                held.setdefault(f"{job['project']}/{job['kind']}", []).append(turn)
+        assert self.redis.smembers(self.keys("held_kinds")) == set(held)
+        for field, turns in held.items():
+            ids = self.redis.zrange(self.keys("held", *field.split("/")), 0, -1)
+            assert ids == [job_id for _, _, job_id in sorted(turns)]
+            told = self.store.explain(ids[0])
+            assert told.reason is Reason.QUOTA
+            assert "may have" in told.message, "there is no room for it"
 
     @invariant()
     def reservations_agree(self) -> None:

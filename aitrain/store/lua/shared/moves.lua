@@ -39,6 +39,7 @@ local function move(id, job, to, o)
   if STATES[to].ended then
     if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
   end
+  if STATES[from].counted and not STATES[to].counted then let_in_all(job.project) end
 end
 
 local function time_out(id, job)
