@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 
 from aitrain.dispatch import Dispatcher
-from aitrain.domain.errors import InvalidInput, StoreUnavailable
+from aitrain.domain.budget import MOST_AMOUNT, Budget, BudgetRule, BudgetView
+from aitrain.domain.errors import InvalidInput, Problem, StoreUnavailable
 from aitrain.domain.quota import OverQuota, Quota, QuotaKind
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S
 from aitrain.settings import Settings
 from aitrain.store import Store
 
 log = logging.getLogger(__name__)
+
+MOST_WARN_PERCENT = 100
+# From a timeout until its job is told of it, and from a kill until the container has ended.
+STOP_MARGIN_SECONDS = 30
 
 
 class ProjectLimits:
@@ -54,6 +61,55 @@ class ProjectLimits:
     def held_count(self, project: str) -> int:
         """How many jobs of a project are held: accepted, and not counted until there is room."""
         return self._store.held_count(project)
+
+    def set_budget(
+        self,
+        project: str,
+        amount: Decimal | int | str,
+        *,
+        warn_percent: int = 80,
+        rule: BudgetRule | str = BudgetRule.REFUSE,
+        stop: bool = False,
+    ) -> None:
+        """Sets what a project's jobs may cost in a month (UTC), at the most, in the site's currency. It holds at once.
+
+        warn_percent: of the amount, at which a warning is given, 0 for none; rule: "refuse" compares each new job with
+        what is left, "reserve" also sets the worst that live jobs may yet cost aside; stop: at the limit what runs is
+        stopped with its data pushed, and what waits is held. Raises InvalidInput for what cannot be.
+        """
+        problems = []
+        try:
+            amount = Decimal(amount)
+        except InvalidOperation:
+            amount = Decimal(-1)
+        if not (amount.is_finite() and 0 <= amount <= MOST_AMOUNT and amount == amount.quantize(Decimal("0.000001"))):
+            remedy = f"give a number from 0 to {MOST_AMOUNT}, of six places at most"
+            problems.append(Problem("amount", str(amount), "cannot be a budget", remedy))
+        if not 0 <= warn_percent <= MOST_WARN_PERCENT:
+            remedy = f"give 1 to {MOST_WARN_PERCENT} percent, or 0 for no warning"
+            problems.append(Problem("warn_percent", str(warn_percent), "is no share of a budget", remedy))
+        if rule not in list(BudgetRule):
+            problems.append(Problem("rule", rule, "is no rule", f"name one of: {', '.join(BudgetRule)}"))
+        if problems:
+            raise InvalidInput(problems)
+        budget = Budget(project=project, amount=amount, warn_percent=warn_percent, rule=BudgetRule(rule), stop=stop)
+        # A job is billed until its container has ended: told to stop at its timeout, killed after its grace.
+        beyond_s = self.settings.timing.stop_grace_seconds + STOP_MARGIN_SECONDS
+        self._store.set_budget(budget, beyond_ms=int(beyond_s * 1000))
+        self._place_let_in(project)
+
+    def remove_budget(self, project: str) -> None:
+        """Takes a project's budget away. What it held is let in."""
+        self._store.remove_budget(project)
+        self._place_let_in(project)
+
+    def budget(self, project: str) -> BudgetView | None:
+        """A project's budget and how it stands this month; None if it has none."""
+        return next((view for view in self.budgets() if view.budget.project == project), None)
+
+    def budgets(self) -> Sequence[BudgetView]:
+        """Every budget and how it stands this month, by project."""
+        return self._store.budgets()
 
     def set_timeout_limit(self, project: str, seconds: int | None) -> None:
         """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's.

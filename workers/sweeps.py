@@ -44,6 +44,22 @@ def bill_minutes(machine: Machine) -> None:
 
 
 @sweep
+def enforce_budgets(machine: Machine) -> None:
+    """Warns of budgets that are nearly spent; where one is spent and says so, stops what runs and holds what waits."""
+    message = "its project's budget for the month is spent"
+    enforced = machine.store.sweep_budgets(BATCH, message)
+    while enforced.warned or enforced.stopped or enforced.held:
+        for one in enforced.warned:
+            log.warning(
+                "project %s has spent %.2f of its budget of %.2f for %s", one.project, one.spent, one.limit, one.month
+            )
+        if enforced.stopped or enforced.held:
+            log.warning("%s: stopped %s; held %s", message, list(enforced.stopped), list(enforced.held))
+        enforced = machine.store.sweep_budgets(BATCH, message)
+    _done(machine, "enforce_budgets")
+
+
+@sweep
 def recover_lost_hosts(machine: Machine) -> None:
     """Tries the jobs of lost hosts again, elsewhere: by now those have stopped them (fencing.py)."""
     timing = machine.settings.timing

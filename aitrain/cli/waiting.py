@@ -27,7 +27,11 @@ def _lines(told: Explanation) -> list[str]:
     lines = [f"{told.reason}: {told.message}"]
     if told.since_ms is None:
         return lines
-    queue = "among the project's held jobs" if told.reason is Reason.QUOTA else "in the queue of its flavor"
+    queue = (
+        "among the project's held jobs"
+        if told.reason in (Reason.QUOTA, Reason.BUDGET)
+        else "in the queue of its flavor"
+    )
     lines.append(f"waits since {_time(told.since_ms)}; position {told.position} {queue}")
     when = "unknown" if told.starts_by_ms is None else f"by {_time(told.starts_by_ms)} at the latest"
     lines.append(f"starts: {when} ({told.estimate})")

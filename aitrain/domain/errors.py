@@ -3,6 +3,7 @@
     AitrainError
     ├── InvalidInput (ValueError)    what was asked cannot be: names each field, its value and what would be right
     ├── QuotaExceeded                the project may not hold that many units, or have that many jobs, at once
+    ├── BudgetExceeded               the project may not spend that much this month
     ├── JobNotFound (LookupError)    no job has this id
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,6 +82,24 @@ class QuotaExceeded(AitrainError):
             what = f"use {limit} {kind} units at once: {used} are in use and {asked} were asked for"
             less = f"ask for at most {left}, "
         super().__init__(f"project {project!r} may {what}; {less}wait until jobs end, or have the quota raised")
+
+
+class BudgetExceeded(AitrainError):
+    """The job could cost more than what is left of its project's budget for the month. Nothing was changed.
+
+    Amounts in the site's currency. set_aside: for live jobs; asked: the most that this one may cost.
+    """
+
+    def __init__(
+        self, *, project: str, month: str, limit: Decimal, spent: Decimal, set_aside: Decimal, asked: Decimal
+    ) -> None:
+        self.project, self.month, self.limit = project, month, limit
+        self.spent, self.set_aside, self.asked = spent, set_aside, asked
+        aside = f", {set_aside:.2f} are set aside for its live jobs" if set_aside else ""
+        super().__init__(
+            f"project {project!r} has a budget of {limit:.2f} for {month}: {spent:.2f} are spent{aside}, and this job "
+            f"may cost {asked:.2f}; give a shorter timeout or fewer units, or have the budget raised"
+        )
 
 
 class JobNotFound(AitrainError, LookupError):

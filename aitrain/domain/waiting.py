@@ -8,6 +8,7 @@ from math import inf
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aitrain.domain.budget import to_amount
 from aitrain.domain.job import moment
 from aitrain.domain.profile import Release, units_free_at
 from aitrain.domain.states import State
@@ -20,6 +21,7 @@ class Reason(StrEnum):
 
     NOT_WAITING = "NOT_WAITING"  # it is in another state than QUEUED
     QUOTA = "QUOTA"  # it is held: its project's quota has no room for it
+    BUDGET = "BUDGET"  # it is held: its project's budget for the month does not allow for it
     RETRY_PAUSE = "RETRY_PAUSE"  # its retry waits for its time
     NO_HOST_OF_FLAVOR = "NO_HOST_OF_FLAVOR"  # no host has offered its flavor
     TOO_LARGE_FOR_ANY_HOST = "TOO_LARGE_FOR_ANY_HOST"  # no host has as many units
@@ -99,15 +101,23 @@ class ViewOfWaiting(BaseModel):
 
 
 class OverLimit(BaseModel):
-    """A limit that is in the way of a job: what it allows, what is in use, what the job asks for."""
+    """A limit that is in the way of a job: what it allows, what is in use, what the job asks for.
+
+    refused: "quota"; "budget": all in price minutes (domain/budget.py), with what is spent and set aside instead of
+    used; "timeout": the job has none, and its project has a budget.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    refused: str
     project: str
-    kind: str
-    limit: int
-    used: int
-    asked: int
+    kind: str = ""
+    month: str = ""
+    limit: int = 0
+    used: int = 0
+    spent: int = 0
+    set_aside: int = 0
+    asked: int = 0
 
 
 class ViewOfHeld(BaseModel):
@@ -183,23 +193,40 @@ def not_waiting(job_id: str, state: State) -> Explanation:
 
 def explain_held(job_id: str, view: ViewOfHeld) -> Explanation:
     """The explanation for a job that is held."""
-    over, ahead = view.over, view.position - 1
-    if over is None:
-        message = "it is held: the quota of its project has room, and it is let in with the next sweep"
-    else:
-        unit = "jobs" if over.kind == "jobs" else f"{over.kind} units"
-        message = (
-            f"it is held: project {over.project!r} may have {over.limit} {unit} at once, {over.used} are in use, and "
-            f"it needs {over.asked}"
-        )
+    ahead = view.position - 1
+    reason, message, estimate = _held(view)
     return Explanation(
         job_id=job_id,
         state=view.state,
-        reason=Reason.QUOTA,
-        message=message + (f"; {ahead} held jobs have their turn before it" if ahead else ""),
+        reason=reason,
+        message=f"it is held: {message}" + (f"; {ahead} held jobs have their turn before it" if ahead else ""),
         since_ms=view.since_ms,
         position=view.position,
-        estimate="its project's jobs have to end, or the quota has to be raised",
+        estimate=estimate,
+    )
+
+
+def _held(view: ViewOfHeld) -> tuple[Reason, str, str]:
+    over = view.over
+    if over is None:
+        reason = Reason.BUDGET if view.held == "budget" else Reason.QUOTA
+        return reason, "there is room for it now, and it is let in in its turn", "others are before it"
+    if over.refused == "timeout":
+        message = f"project {over.project!r} has a budget, and the job has no timeout that bounds what it may cost"
+        return Reason.BUDGET, message, "it has to be given a timeout, or the budget has to be removed"
+    if over.refused == "budget":
+        limit, spent, aside, asked = (to_amount(n) for n in (over.limit, over.spent, over.set_aside, over.asked))
+        message = (
+            f"project {over.project!r} has a budget of {limit:.2f} for {over.month}, {spent:.2f} are spent and "
+            f"{aside:.2f} set aside, and it may cost {asked:.2f}"
+        )
+        return Reason.BUDGET, message, "the budget has to be raised, or the month has to turn"
+    unit = "jobs" if over.kind == "jobs" else f"{over.kind} units"
+    message = f"project {over.project!r} may have {over.limit} {unit} at once, {over.used} are in use"
+    return (
+        Reason.QUOTA,
+        f"{message}, and it needs {over.asked}",
+        "its project's jobs have to end, or the quota has to be raised",
     )
 
 

@@ -65,11 +65,18 @@ class Connection:
         self._key = Keys(namespace)
         site = {"half_life_ms": half_life_ms, "over_quota": over_quota}
         self._run = Scripts(self._redis, self._key.root, site, clock_ms)
-        self._grace_ms = grace_ms
+        self._grace_ms, self._clock_ms = grace_ms, clock_ms
 
     def close(self) -> None:
         """Closes its connections."""
         self._redis.close()
+
+    def _now_ms(self) -> int:
+        """The store's clock, Unix ms."""
+        if self._clock_ms is not None:
+            return self._clock_ms()
+        seconds, micros = self._ask(self._redis.time)
+        return int(seconds) * 1000 + int(micros) // 1000
 
     def _ask(self, command: Callable[[], Any]) -> Any:
         with answering():

@@ -25,7 +25,8 @@ class Jobs(Connection):
 
         Submitting the same id again changes nothing.
 
-        Raises QuotaExceeded, InvalidInput for the id of a deleted job (nothing is written), and StoreUnavailable.
+        Raises QuotaExceeded, BudgetExceeded, InvalidInput for the id of a deleted job or one without a timeout under a
+        budget (nothing is written), and StoreUnavailable.
         """
         answer = self._run(
             "submit",

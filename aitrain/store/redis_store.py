@@ -6,6 +6,7 @@ the answer: moves carry an operation's id, everything else sets what it says rat
 
 from __future__ import annotations
 
+from aitrain.store.budgets import Budgets
 from aitrain.store.checks import Checks
 from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
@@ -19,5 +20,5 @@ from aitrain.store.quotas import Quotas
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Ledger, Quotas, Logs, DataStoreRows, Checks):
+class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Ledger, Quotas, Budgets, Logs, DataStoreRows, Checks):
     """The job store of one site: all its verbs."""

@@ -37,6 +37,7 @@ SHARED = (
     "months",
     "prices",
     "quota",
+    "budget",
     "holds",
     "indexes",
     "ledger",
@@ -103,7 +104,9 @@ class Scripts:
         """
         script = self._loaded.get(name)
         if script is None:
-            script = self._loaded[name] = self._redis.register_script(f"{self._prelude}\n{_source(name)}")
+            # A function of its own, for Lua allows 200 local names in one, and the prelude has most of them.
+            source = f"{self._prelude}\nreturn (function()\n{_source(name)}\nend)()"
+            script = self._loaded[name] = self._redis.register_script(source)
         arguments = {**self._site, **arguments}
         if self._clock_ms is not None:
             arguments["now_ms"] = self._clock_ms()

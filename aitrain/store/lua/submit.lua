@@ -1,6 +1,7 @@
--- Writes a new job, QUEUED, if its project's quota allows; or held, where the project's jobs over its quota are.
+-- Writes a new job, QUEUED, if its project's budget and quota allow; or held, where the project's jobs over
+-- its quota are.
 -- ARG: id, fence, op, job (fields of the job's hash).
--- Returns {created, free, job, history} or {refused, ...} (see over_quota in shared/quota.lua) or {deleted}. A repeat with the same id changes nothing.
+-- Returns {created, free, job, history} or {refused, ...} (see shared/quota.lua and budget.lua) or {deleted}. A repeat with the same id changes nothing.
 -- free: the most units of its flavor that any one host has left, 0 for a held job; job: the fields of its hash.
 local id, job = ARG.id, ARG.job
 local function answer()
@@ -13,8 +14,8 @@ end
 if redis.call('HEXISTS', k_job(id), 'deleted_ms') == 1 then return reply({deleted = true}) end
 if redis.call('EXISTS', k_job(id)) == 1 then return answer() end
 
-local over = over_quota(job)
-if over and not holds_over_quota(job.project) then return reply(over) end
+local over = over_budget(job, 0) or (not holds_over_quota(job.project) and over_quota(job))
+if over then return reply(over) end
 if is_to_hold(job) then job.held = 'quota' end
 
 job.attempt, job.fence, job.state = '1', ARG.fence, 'QUEUED'
@@ -30,5 +31,6 @@ redis.call('ZADD', k_project_jobs(job.project), int(NOW), id)
 job.id = id
 reindex(id, job, nil, 'QUEUED')
 tell(id, job, 'QUEUED', {op = ARG.op})
+keep_aside(id, job)
 if job.held then let_in(job.project, job.kind) end
 return answer()

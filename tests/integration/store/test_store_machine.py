@@ -23,9 +23,10 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from redis import Redis
 
 from aitrain.domain.admission import Site, admit
-from aitrain.domain.billing import LedgerLine, Policy
+from aitrain.domain.billing import LedgerLine, Policy, month_of
+from aitrain.domain.budget import Budget, BudgetRule, worst_case
 from aitrain.domain.datastore import DataStoreEntry
-from aitrain.domain.errors import QuotaExceeded
+from aitrain.domain.errors import BudgetExceeded, InvalidInput, QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.owed import billed_runs, lines_owed
 from aitrain.domain.placement import Assignment
@@ -34,7 +35,7 @@ from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
 from aitrain.domain.waiting import Reason
-from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
+from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Ordered, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
 from tests.integration.store.data_rules import DataRules
@@ -82,6 +83,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         self.answer: Any = None
         self.histories: dict[str, list[list[Any]]] = {}
         self.fences: dict[str, list[str]] = {}
+        self.month = month_of(self.now_ms)
         run = self.store._run
 
         def recorded(name: str, arguments: dict[str, Any]) -> Any:
@@ -126,7 +128,38 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
 
     @rule()
     def let_in(self) -> None:
-        assert self.store.sweep_holds() == 0, "whatever makes room lets in"
+        """Whatever makes room lets in; only the month turns by itself, and prices do."""
+        before, self.month = self.month, month_of(self.now_ms)
+        prices = any(self.store.prices(flavor) for flavor in FLAVORS)
+        assert self.store.sweep_holds() == 0 or before != self.month or prices
+
+    @rule(
+        project=st.sampled_from(PROJECTS),
+        cents=st.none() | st.sampled_from([0, 1, 3, 10, 100]),
+        rule=st.sampled_from(BudgetRule),
+        stop=st.booleans(),
+    )
+    def set_budget(self, project: str, cents: int | None, rule: BudgetRule, stop: bool) -> None:
+        if cents is None:
+            self.store.remove_budget(project)
+        else:
+            budget = Budget(project=project, amount=Decimal(cents).scaleb(-1), rule=rule, stop=stop)
+            self.store.set_budget(budget, beyond_ms=60_000)
+
+    @rule(limit=st.integers(1, 100))
+    def enforce_budgets(self, limit: int) -> None:
+        views = {view.budget.project: view for view in self.store.budgets()}
+        enforced = self.store.sweep_budgets(limit, "spent")
+        for job_id in (*enforced.stopped, *enforced.held):
+            job = self.store.get(job_id)
+            view = views[job.spec.project]
+            assert view.budget.stop
+            assert view.spent >= view.budget.amount
+            assert (job.held, job.state) in {("budget", State.QUEUED), ("", State.INTERRUPTING)}
+            assert job.stop_asked == (job.state is State.INTERRUPTING)
+        for view in self.store.budgets():
+            warns = view.spent * 100 >= view.budget.amount * view.budget.warn_percent
+            assert not warns or view.warned
 
     @rule(
         project=st.sampled_from(PROJECTS),
@@ -151,6 +184,9 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         holds = self.store.over_quota(project) is OverQuota.HOLD
         try:
             submitted = self.store.submit(job_id, admit(spec, SITE))
+        except (BudgetExceeded, InvalidInput):
+            assert project in {view.budget.project for view in self.store.budgets()}
+            assert not self.redis.exists(self.keys("job", job_id))
         except QuotaExceeded:
             assert full
             assert not holds
@@ -275,7 +311,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             return
         try:
             answer = self.store.start(job_id, "again")
-        except QuotaExceeded:
+        except (QuotaExceeded, BudgetExceeded, InvalidInput):
             assert before["state"] in ENDED
             assert self.redis.hgetall(self.keys("job", job_id)) == before
             return
@@ -302,9 +338,12 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         if not job_id:
             return
         fence = self._fence(job_id, which) if more else None
-        answer = self.store.edit(
-            job_id, fence=fence, timeout_s=timeout_s, by_job=more, auto_restart=restart, labels={"n": str(which)}
-        )
+        try:
+            answer = self.store.edit(
+                job_id, fence=fence, timeout_s=timeout_s, by_job=more, auto_restart=restart, labels={"n": str(which)}
+            )
+        except (BudgetExceeded, InvalidInput):
+            answer = Ordered(False, None, "budget")
         after = self.redis.hgetall(self.keys("job", job_id))
         if not answer.done:
             assert after == before
@@ -460,9 +499,35 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         for field, turns in held.items():
             ids = self.redis.zrange(self.keys("held", *field.split("/")), 0, -1)
             assert ids == [job_id for _, _, job_id in sorted(turns)]
-            told = self.store.explain(ids[0])
-            assert told.reason is Reason.QUOTA
-            assert "may have" in told.message, "there is no room for it"
+            assert self.store.explain(ids[0]).reason in (Reason.QUOTA, Reason.BUDGET)
+
+    @invariant()
+    def what_is_set_aside_is_the_worst_case_of_live_jobs(self) -> None:
+        """Of projects that reserve; and the index of live jobs is right."""
+        budgets = {view.budget.project: view.budget for view in self.store.budgets()}
+        reserving = {project for project, budget in budgets.items() if budget.rule is BudgetRule.RESERVE}
+        aside: Counter[str] = Counter()
+        live: dict[str, set[str]] = {project: set() for project in PROJECTS}
+        for job_id, job in self._jobs().items():
+            row = STATES[State(job["state"])]
+            if not row.runs and (not row.counted or "held" in job):
+                assert "set_aside" not in job
+                continue
+            live[job["project"]].add(job_id)
+            aside[job["project"]] += int(job.get("set_aside", 0))
+            # A price that has changed counts when the job is looked at next.
+            prices = [Decimal(job["hourly_price"]), *(one.hourly_price for one in self.store.prices(job["flavor"]))]
+            worst = {
+                worst_case(
+                    int(job["units"]), int(job["timeout_s"]), price, beyond_ms=60_000,
+                    billed=int(job.get("billed_minutes", 0)),
+                ) or 0
+                for price in prices
+            }  # fmt: skip
+            assert int(job.get("set_aside", 0)) in (worst if job["project"] in reserving else {0})
+        for project in PROJECTS:
+            assert self.redis.smembers(self.keys("live", project)) == live[project]
+            assert int(self.redis.hget(self.keys("set_aside"), project) or 0) == aside[project]
 
     @invariant()
     def reservations_agree(self) -> None:

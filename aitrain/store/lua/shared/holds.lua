@@ -1,11 +1,11 @@
--- Held jobs: QUEUED, but out of the count and in no line, until their project's quota has room for them. They are let in by
--- priority, then by arrival, each kind of unit for itself: a small job does not pass a large one.
+-- Held jobs: QUEUED, but out of the count and in no line, until their project's quota and budget have room for them. They
+-- are let in by priority, then by arrival, each kind of unit for itself: a small job does not pass a large one.
 
 -- So many in one script; the sweep lets in what is left.
 local MOST_LET_IN = 50
 local HELD_KINDS = {'gpu', 'cpu'}
 
--- why: 'quota'. since_ms: its arrival.
+-- why: 'quota' or 'budget'. since_ms: its arrival.
 local function hold(id, job, why, since_ms)
   job.held = why
   redis.call('HSET', k_job(id), 'held', why)
@@ -29,21 +29,35 @@ local function is_to_hold(job)
     and (over_quota(job) ~= nil or redis.call('EXISTS', k_held(job.project, job.kind)) == 1)
 end
 
+-- What keeps a held job out now, if anything does.
+local function in_the_way(job) return over_quota(job) or over_budget(job, 0) end
+
 -- Lets held jobs of a kind in, as far as there is room. Returns how many.
 local function let_in(project, kind)
   local count = 0
   while count < MOST_LET_IN do
     local id = redis.call('ZRANGE', k_held(project, kind), 0, 0)[1]
     local job = id and read_job(id)
-    if not job or over_quota(job) then break end
+    if not job or in_the_way(job) then break end
     end_hold(id, job)
     count_quota(job, 1)
+    redis.call('SADD', k_live(project), id)
+    keep_aside(id, job)
     -- It has waited since it came, or has to wait until its retry's time.
     local from_ms = tonumber(job.not_before_ms or job.state_ms)
     if from_ms > NOW then redis.call('ZADD', k_retries(), int(from_ms), id) else line_up(id, job, from_ms) end
     count = count + 1
   end
   return count
+end
+
+-- Takes a job that counts and waits out of both.
+local function hold_waiting(id, job, why, since_ms)
+  leave_line(id, job)
+  count_quota(job, -1)
+  redis.call('SREM', k_live(job.project), id)
+  hold(id, job, why, since_ms)
+  keep_aside(id, job)
 end
 
 local function let_in_all(project)
@@ -53,7 +67,7 @@ end
 -- Of a held job: why (the limit in its way, absent if only others before it are), its turn among those of its kind.
 local function held_view(id, job)
   return {
-    state = job.state, held = job.held, since_ms = tonumber(job.state_ms), over = over_quota(job) or cjson.null,
+    state = job.state, held = job.held, since_ms = tonumber(job.state_ms), over = in_the_way(job) or cjson.null,
     position = redis.call('ZRANK', k_held(job.project, job.kind), id) + 1,
   }
 end

@@ -9,6 +9,9 @@ local function reindex(id, job, from, to, pause_ms)
   local counted = (old.counted or false) and not (from == 'QUEUED' and job.held)
   local counts = new.counted and not (to == 'QUEUED' and job.held)
   if counted ~= counts then count_quota(job, counts and 1 or -1) end
+  local lived, lives = counted or old.runs, counts or new.runs
+  if lives and not lived then redis.call('SADD', k_live(job.project), id) end
+  if lived and not lives then redis.call('SREM', k_live(job.project), id) end
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
   if old.on_host and not new.on_host then redis.call('SREM', k_host_jobs(job.host), id) end

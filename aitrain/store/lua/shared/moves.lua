@@ -36,10 +36,13 @@ local function move(id, job, to, o)
     'message', o.message or '', 'last_op', o.op or '')
   tell(id, job, to, o)
   job.state = to
+  if to == 'QUEUED' and not job.held and budget_holds(job) then hold_waiting(id, job, 'budget', NOW) end
+  keep_aside(id, job)
   if STATES[to].ended then
     if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
   end
-  if STATES[from].counted and not STATES[to].counted then let_in_all(job.project) end
+  local lived = STATES[from].counted or STATES[from].runs
+  if lived and (job.held or not STATES[to].counted) then let_in_all(job.project) end
 end
 
 local function time_out(id, job)
