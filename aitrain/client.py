@@ -10,11 +10,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from aitrain.audit import Audit
 from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import admit, default_timeout, timeout_problem
+from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, StoreUnavailable, WaitTimeout
@@ -254,6 +256,20 @@ class Client(Operations, ProjectLimits):
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
         """The billed minutes of a project, of one month ("2026-11") or of all, in order of time."""
         return sorted(self._store.ledger_lines(project, month), key=lambda line: (line.begins_ms, line.job_id))
+
+    def audit(
+        self,
+        *,
+        project: str | None = None,
+        month: str | None = None,
+        tell: Callable[[Difference], None] = lambda _: None,
+    ) -> Audited:
+        """Recomputes what jobs owe from their histories and compares it with the ledger: of all, or of one project or
+        month ("2026-11").
+
+        tell: called with each difference; the answer says how many there are, and how much was looked at.
+        """
+        return Audit(self._store, project, month, tell).run()
 
     def units(self) -> Mapping[str, UnitCount]:
         """How many units of each flavor hosts offer that are alive, and how many of them are free, by flavor."""

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import budgets, copies, data_stores, flavors, hosts, jobs, processes, quotas, site, waiting
+from aitrain.cli import audits, budgets, copies, data_stores, flavors, hosts, jobs, processes, quotas, site, waiting
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
@@ -19,6 +19,7 @@ app.add_typer(hosts.app, name="host")
 app.add_typer(hosts.queues, name="queue")
 app.add_typer(quotas.app, name="quota")
 app.add_typer(budgets.app, name="budget")
+audits.add_to(site.bill)
 app.add_typer(site.bill, name="bill")
 processes.add_to(app)
 

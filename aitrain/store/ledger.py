@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -71,6 +71,29 @@ class Ledger(Jobs):
                 if field not in met:
                     met.add(field)
                     yield to_ledger_line(project, field, text)
+
+    def lines_at(
+        self, places: Sequence[tuple[str, tuple[str, str, int, int]]]
+    ) -> dict[tuple[str, str, int, int], LedgerLine]:
+        """The lines that stand at places (month, job, attempt, first minute) of projects, by place."""
+        pipe = self._redis.pipeline(transaction=False)
+        for project, (month, job_id, attempt, first) in places:
+            pipe.hget(self._key("ledger", project, month), f"{job_id}/{attempt}/{first}")
+        found = self._ask(pipe.execute) if places else []
+        return {
+            place: to_ledger_line(project, "/".join(map(str, place[1:])), text)
+            for (project, place), text in zip(places, found, strict=True)
+            if text is not None
+        }
+
+    def job_ids(self, project: str | None = None) -> Iterator[str]:
+        """Every job, of one project or of all, in no order, a few at a time; each at least once."""
+        key, cursor = self._key("jobs") if project is None else self._key("project_jobs", project), 0
+        while True:
+            cursor, found = self._ask(partial(self._redis.zscan, key, cursor, count=SCAN_COUNT))
+            yield from (job_id for job_id, _ in found)
+            if not cursor:
+                return
 
     def billed_jobs(self, project: str, month: str) -> dict[str, BilledJob]:
         """What is kept of the jobs of which a month has lines, by id."""

@@ -113,11 +113,6 @@ def to_ledger_line(project: str, field: str, text: str) -> LedgerLine:
     return LedgerLine(job_id, int(attempt), int(first), minutes, begins_ms, terms)
 
 
-def line_field(line: LedgerLine) -> str:
-    """Where a line stands in the ledger of its month."""
-    return f"{line.job_id}/{line.attempt}/{line.first}"
-
-
 def to_billed_job(text: str) -> BilledJob:
     """What the ledger keeps of a job."""
     held = json.loads(text)

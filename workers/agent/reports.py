@@ -112,11 +112,12 @@ class Reports:
         held = self._machine.store.get(job.job_id)
         if held.fence != job.fence:
             return
+        ran_ms = None if container is None else self._machine.stopwatch.ran_ms(container, held.ran_ms)
         if held.end_cause or cause is EndCause.EVICTED:
             why = held.message or why
         moved = self._machine.store.transition(
             job.job_id, job.fence, State.FINALIZING, cause=cause, message=why,
-            fields=fields, ran_ms=container and self._machine.stopwatch.ran_ms(container, held.ran_ms),
+            fields=fields, ran_ms=ran_ms,
         )  # fmt: skip
         if moved.moved:
             self.send(Step.SYNC_OUT, job)

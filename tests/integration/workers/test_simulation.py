@@ -168,5 +168,5 @@ def test_the_same_input_gives_the_same_report_and_the_bill_of_the_ledger(
     assert report == again
     store = Store(redis.url, namespace=site.settings.namespace)
     for project, group in report.projects.items():
-        assert Decimal(group.cost) == amount(store.ledger(project))
+        assert Decimal(group.cost) == amount(store.ledger_lines(project))
     store.close()

@@ -13,7 +13,8 @@ local function move(id, job, to, o)
     job[name] = value
   end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
-  if o.ran_ms then note_ran(id, job, o.ran_ms) end
+  -- Of a run whose bill is final, nothing more is believed.
+  if o.ran_ms and (STATES[from].runs or not job.begun_ms) then note_ran(id, job, o.ran_ms) end
   -- Whatever ends a run makes its bill final.
   if STATES[from].runs and not STATES[to].runs then bill(id, job) end
   reindex(id, job, from, to, o.pause_ms)

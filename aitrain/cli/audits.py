@@ -1,0 +1,32 @@
+"""`aitrain bill audit`: the ledger against the jobs' histories."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from aitrain.client import Client
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def bill_audit(
+    project: Annotated[str | None, typer.Option(help="Only of this project.")] = None,
+    month: Annotated[str | None, typer.Option(help="Only of this month, as 2026-11.")] = None,
+) -> None:
+    """Recompute what every job owes and compare it with the ledger. Exit status 1 if there is a difference."""
+    with Client() as client:
+        done = client.audit(project=project, month=month, tell=lambda one: out.print(str(one), markup=False))
+    out.print(
+        f"{done.differences} differences; {done.jobs} jobs, {done.lines} lines of the ledger with {done.minutes} "
+        f"minutes, {done.without_history} of the lines of deleted jobs, with no history left"
+    )
+    if done.differences:
+        raise typer.Exit(1)
+
+
+def add_to(bill: typer.Typer) -> None:
+    """Puts it among the commands on bills."""
+    bill.command("audit")(bill_audit)
