@@ -29,7 +29,8 @@ class ProjectLimits:
     _dispatcher: Dispatcher
 
     def set_quota(self, project: str, kind: QuotaKind | str, limit: int | None) -> None:
-        """Sets how many units of a kind ("gpu", "cpu"), or how many "jobs", a project may have at once; None for none.
+        """Sets how many units of a kind ("gpu", "cpu"), how many "jobs", or how many bytes of "cache" on all
+        hosts a project may have at once; None for none.
 
         It holds at once: held jobs are let in for which there is room then; what counts already goes on, also beyond
         the limit. Raises InvalidInput for another kind, or a limit below 0.

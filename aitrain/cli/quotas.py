@@ -14,6 +14,8 @@ from aitrain.domain.quota import OverQuota, Quota, QuotaKind
 
 app = typer.Typer(no_args_is_help=True, help="What a project may have at once.")
 
+GIB = 1024**3
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
@@ -23,6 +25,9 @@ def set_(
     gpus: Annotated[int | None, typer.Option(min=0, help="GPUs; leave out to keep.")] = None,
     cpus: Annotated[int | None, typer.Option(min=0, help="CPUs; leave out to keep.")] = None,
     jobs: Annotated[int | None, typer.Option(min=0, help="Jobs; leave out to keep.")] = None,
+    cache_gib: Annotated[
+        float | None, typer.Option(min=0, help="GiB in the caches of all hosts; leave out to keep.")
+    ] = None,
     over: Annotated[
         OverQuota | None, typer.Option(help="What becomes of a job over the quota; leave out to keep.")
     ] = None,
@@ -38,7 +43,9 @@ def set_(
     with Client() as client:
         if none or over is not None:
             client.set_over_quota(project, over)
-        for kind, limit in ((QuotaKind.GPU, gpus), (QuotaKind.CPU, cpus), (QuotaKind.JOBS, jobs)):
+        cache = None if cache_gib is None else round(cache_gib * GIB)
+        limits = {QuotaKind.GPU: gpus, QuotaKind.CPU: cpus, QuotaKind.JOBS: jobs, QuotaKind.CACHE: cache}
+        for kind, limit in limits.items():
             if none or limit is not None:
                 client.set_quota(project, kind, limit)
         if none or max_timeout is not None:
@@ -74,5 +81,7 @@ def list_(as_json: AsJson = False) -> None:
 def _print(quotas: list[Quota]) -> None:
     table = Table("project", "kind", "limit", "in use")
     for quota in quotas:
-        table.add_row(quota.project, quota.kind, "none" if quota.limit is None else str(quota.limit), str(quota.used))
+        unit = " B" if quota.kind is QuotaKind.CACHE else ""
+        limit = "none" if quota.limit is None else f"{quota.limit:,}{unit}"
+        table.add_row(quota.project, quota.kind, limit, f"{quota.used:,}{unit}")
     out.print(table)

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class QuotaKind(StrEnum):
-    """What a quota limits: units of a kind, or the number of jobs."""
+    """What a quota limits: units of a kind, the number of jobs, or bytes of its data in hosts' caches."""
 
     GPU = "gpu"
     CPU = "cpu"
     JOBS = "jobs"
+    CACHE = "cache"
 
 
 class OverQuota(StrEnum):
@@ -23,7 +24,10 @@ class OverQuota(StrEnum):
 
 
 class Quota(BaseModel):
-    """A project's quota of one kind. limit: None for none; used: by jobs that count, those that are held do not."""
+    """A project's quota of one kind. limit: None for none.
+
+    used: by jobs that count, those that are held do not; of the cache, on all hosts, or about to be.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from aitrain.domain.quota import OverQuota, Quota, QuotaKind
@@ -28,6 +29,8 @@ class Quotas(Connection):
         limits = self._ask(lambda: self._redis.hgetall(self._key("quota_limit")))
         used = self._ask(lambda: self._redis.hgetall(self._key("quota_used")))
         fields = sorted(limits) if project is None else [f"{project}/{kind}" for kind in QuotaKind]
+        projects = {field.rpartition("/")[0] for field in fields if field.endswith(f"/{QuotaKind.CACHE}")}
+        used |= {f"{one}/{QuotaKind.CACHE}": self._run("cached_bytes", {"project": one}) for one in projects}
         return [
             Quota(
                 project=field.rpartition("/")[0], kind=QuotaKind(field.rpartition("/")[2]),
@@ -45,6 +48,22 @@ class Quotas(Connection):
         """What becomes of a project's jobs over its quota; None: what the site says."""
         held = self._ask(lambda: self._redis.hget(self._key("over_quota"), project))
         return None if held is None else OverQuota(held)
+
+    def has_cache_quota(self, project: str) -> bool:
+        """Whether a project has a quota of cached bytes."""
+        field = f"{project}/{QuotaKind.CACHE}"
+        return bool(self._ask(lambda: self._redis.hexists(self._key("quota_limit"), field)))
+
+    def keep_cache(self, project: str, host: str, *, held: int, more: int) -> int:
+        """Keeps room in a project's quota of cached bytes for what a host is about to add to what it holds.
+
+        more: bytes, in all; 0 gives back what was kept. Answers by how many bytes it is too much, 0 if it is kept.
+        """
+        return int(self._run("keep_cache", {"project": project, "host": host, "held": held, "more": more}))
+
+    def tell_cached(self, host: str, held: Mapping[str, int]) -> None:
+        """Tells how many bytes a host's cache holds, by project."""
+        self._run("tell_cached", {"host": host, "held": dict(held)})
 
     def sweep_holds(self) -> int:
         """Lets held jobs in that were left waiting; how many."""

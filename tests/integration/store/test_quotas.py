@@ -149,3 +149,21 @@ def test_more_than_one_batch_is_let_in_by_the_sweep(store: Store) -> None:
     store.set_quota("red", QuotaKind.CPU, None)
     assert store.held_count("red") == 70
     assert [store.sweep_holds(), store.sweep_holds(), store.sweep_holds()] == [50, 20, 0]
+
+
+def test_hosts_share_the_quota_of_cached_bytes(store: Store) -> None:
+    """What one is about to add is kept for it; what a host held that is gone does not count."""
+    for host in ("h1", "h2"):
+        store.join_host(host, instance=host, units={"cpu": ["0"]}, max_jobs=9, timing=TIMING)
+    assert not store.has_cache_quota("red")
+    store.set_quota("red", QuotaKind.CACHE, 1000)
+    assert store.has_cache_quota("red")
+    store.tell_cached("h1", {"red": 300, "blue": 5})
+    store.tell_cached("gone", {"red": 10_000})
+    for _ in range(2):  # sent again, it keeps no more
+        assert store.keep_cache("red", "h1", held=300, more=400) == 0
+    assert store.keep_cache("red", "h2", held=0, more=400) == 100
+    assert store.keep_cache("red", "h2", held=0, more=300) == 0
+    assert {quota.kind: quota.used for quota in store.quotas("red")}[QuotaKind.CACHE] == 1000
+    assert store.keep_cache("red", "h1", held=350, more=0) == 0
+    assert [(quota.limit, quota.used) for quota in store.quotas()] == [(1000, 650)]

@@ -506,6 +506,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         """Of projects that reserve; and the index of live jobs is right."""
         budgets = {view.budget.project: view.budget for view in self.store.budgets()}
         reserving = {project for project, budget in budgets.items() if budget.rule is BudgetRule.RESERVE}
+        told = {flavor: [one.hourly_price for one in self.store.prices(flavor)] for flavor in FLAVORS}
         aside: Counter[str] = Counter()
         live: dict[str, set[str]] = {project: set() for project in PROJECTS}
         for job_id, job in self._jobs().items():
@@ -516,7 +517,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             live[job["project"]].add(job_id)
             aside[job["project"]] += int(job.get("set_aside", 0))
             # A price that has changed counts when the job is looked at next.
-            prices = [Decimal(job["hourly_price"]), *(one.hourly_price for one in self.store.prices(job["flavor"]))]
+            prices = [Decimal(job["hourly_price"]), *told[job["flavor"]]]
             worst = {
                 worst_case(
                     int(job["units"]), int(job["timeout_s"]), price, beyond_ms=60_000,

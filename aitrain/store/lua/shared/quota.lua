@@ -1,4 +1,5 @@
--- Quotas: what a project's jobs may hold at once, of each kind: units of 'gpu' and 'cpu', and the number of 'jobs'.
+-- Quotas: what a project's jobs may hold at once, of each kind: units of 'gpu' and 'cpu', the
+-- number of 'jobs'; and what is cached of its data on all hosts, in bytes of 'cache'.
 
 -- What a job holds, in the order in which it is looked at.
 local function quota_asked(job) return {{job.kind, tonumber(job.units)}, {'jobs', 1}} end
@@ -27,4 +28,16 @@ end
 -- Whether a project's jobs over its quota are held instead of refused.
 local function holds_over_quota(project)
   return (redis.call('HGET', k_over_quota(), project) or ARG.over_quota) == 'hold'
+end
+
+-- Bytes of a project in the caches of the hosts that there are, and what these are about to add.
+local function cached_bytes(project)
+  local sum = 0
+  for _, key in ipairs({k_cached(project), k_caching(project)}) do
+    local flat = redis.call('HGETALL', key)
+    for i = 1, #flat, 2 do
+      if redis.call('ZSCORE', k_hosts(), flat[i]) then sum = sum + tonumber(flat[i + 1]) end
+    end
+  end
+  return sum
 end
