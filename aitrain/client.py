@@ -110,10 +110,7 @@ class Client(Operations, ProjectLimits):
 
         done=False in the answer: it was "ending" or had "ended", as `why` says. Raises JobNotFound.
         """
-        answer = self._store.stop(job_id, f"stopped by {by}" if by else "stopped")
-        if answer.done and answer.state is State.INTERRUPTED:  # it waited; a held job may be let in instead
-            self._place(job_id)
-        return answer
+        return self._store.stop(job_id, f"stopped by {by}" if by else "stopped")
 
     def start(self, job_id: str, *, by: str = "") -> Ordered:
         """Queues an ended job again: the same id and spec, the next attempt.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-from aitrain.dispatch import Dispatcher
 from aitrain.domain.budget import MOST_AMOUNT, Budget, BudgetRule, BudgetView
-from aitrain.domain.errors import InvalidInput, Problem, StoreUnavailable
+from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.quota import OverQuota, Quota, QuotaKind
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S
 from aitrain.settings import Settings
 from aitrain.store import Store
-
-log = logging.getLogger(__name__)
 
 MOST_WARN_PERCENT = 100
 # From a timeout until its job is told of it, and from a kill until the container has ended.
@@ -26,7 +22,6 @@ class ProjectLimits:
 
     settings: Settings
     _store: Store
-    _dispatcher: Dispatcher
 
     def set_quota(self, project: str, kind: QuotaKind | str, limit: int | None) -> None:
         """Sets how many units of a kind ("gpu", "cpu"), how many "jobs", or how many bytes of "cache" on all
@@ -40,7 +35,6 @@ class ProjectLimits:
         if limit is not None and limit < 0:
             raise InvalidInput.of("limit", limit, "cannot be a quota", "give 0 or more")
         self._store.set_quota(project, QuotaKind(kind), limit)
-        self._place_let_in(project)
 
     def set_over_quota(self, project: str, what: OverQuota | str | None) -> None:
         """Sets what becomes of a project's jobs over its quota, "refuse" or "hold"; None: what the site says.
@@ -97,12 +91,10 @@ class ProjectLimits:
         # A job is billed until its container has ended: told to stop at its timeout, killed after its grace.
         beyond_s = self.settings.timing.stop_grace_seconds + STOP_MARGIN_SECONDS
         self._store.set_budget(budget, beyond_ms=int(beyond_s * 1000))
-        self._place_let_in(project)
 
     def remove_budget(self, project: str) -> None:
         """Takes a project's budget away. What it held is let in."""
         self._store.remove_budget(project)
-        self._place_let_in(project)
 
     def budget(self, project: str) -> BudgetView | None:
         """A project's budget and how it stands this month; None if it has none."""
@@ -131,9 +123,3 @@ class ProjectLimits:
             remedy = f"give a number from 0 to {HIGHEST_PRIORITY}"
             raise InvalidInput.of("max_priority", highest, "cannot be a highest priority", remedy)
         self._store.set_priority_limit(project, highest)
-
-    def _place_let_in(self, project: str) -> None:
-        try:
-            self._dispatcher.place_waiting()
-        except StoreUnavailable as error:
-            log.warning("jobs of project %s may wait that were not placed yet: %s", project, error)

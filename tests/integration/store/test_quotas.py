@@ -70,7 +70,7 @@ def test_quotas_are_exact_under_fifty_producers(
     for thread in threads:
         thread.join()
     used = {quota.kind: quota.used for quota in store.quotas("red")}
-    assert used == {QuotaKind.GPU: 0, QuotaKind.CPU: 35, QuotaKind.JOBS: 35}
+    assert used == {QuotaKind.GPU: 0, QuotaKind.CPU: 35, QuotaKind.JOBS: 35, QuotaKind.CACHE: 0}
     if over is OverQuota.HOLD:
         assert (store.held_count("red"), refused) == (65, [])
     else:

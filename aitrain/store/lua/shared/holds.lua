@@ -48,6 +48,7 @@ local function let_in(project, kind)
     if from_ms > NOW then redis.call('ZADD', k_retries(), int(from_ms), id) else line_up(id, job, from_ms) end
     count = count + 1
   end
+  if count > 0 then ask_for_pass() end
   return count
 end
 

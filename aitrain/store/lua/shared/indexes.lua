@@ -14,9 +14,15 @@ local function reindex(id, job, from, to, pause_ms)
   if lived and not lives then redis.call('SREM', k_live(job.project), id) end
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
-  if old.on_host and not new.on_host then redis.call('SREM', k_host_jobs(job.host), id) end
-  if from == 'QUEUED' then
-    if job.held then end_hold(id, job) else leave_line(id, job) end
+  if old.on_host and not new.on_host then
+    redis.call('SREM', k_host_jobs(job.host), id)
+    note_room(job.host)
+  end
+  if from == 'QUEUED' and job.held then
+    end_hold(id, job)
+  elseif from == 'QUEUED' then
+    local gives_up = leave_line(id, job) and not new.on_host
+    if gives_up and waiting_count(job.flavor) > 0 then ask_for_pass() end
   end
   if to == 'QUEUED' then
     if job.held then hold(id, job, job.held, NOW) else wait_in_line(id, job, pause_ms) end

@@ -8,10 +8,11 @@ local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
   if STATES[from].ended then unsettle(id) end
+  local flat = {}
   for name, value in pairs(o.fields or {}) do
-    redis.call('HSET', k_job(id), name, value)
-    job[name] = value
+    flat[#flat + 1], flat[#flat + 2], job[name] = name, value, value
   end
+  if #flat > 0 then redis.call('HSET', k_job(id), unpack(flat)) end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   -- Of a run whose bill is final, nothing more is believed.
   if o.ran_ms and (STATES[from].runs or not job.begun_ms) then note_ran(id, job, o.ran_ms) end
