@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import datasync, fleet, latency, listing, placement, submissions, throughput
+from benchmarks import billing, datasync, fleet, latency, listing, placement, submissions, throughput
 from benchmarks.bench import Bench
 from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
@@ -22,6 +22,7 @@ ALL = {
     "listing": listing.run,
     "placement": placement.run,
     "fleet": fleet.run,
+    "billing": billing.run,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
 from workers.step import Run, Steps
+from workers.tariff import tell_billing
 
 machine = Machine()
 app = celery_app(machine.settings)
@@ -40,9 +42,15 @@ def _ready_before_the_first_message(**_: Any) -> None:
 
 
 @celeryd_after_setup.connect
-def _watch_over_the_host(instance: Any, **_: Any) -> None:
-    """Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then."""
-    if CONTROL_QUEUE not in instance.app.amqp.queues.consume_from:
+def _begin(instance: Any, **_: Any) -> None:
+    """A control worker tells the store what billing needs, before the first job runs if it can.
+
+    Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then.
+    """
+    if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
+        with suppress(AitrainError):  # each billing tick tells it again
+            tell_billing(machine)
+    else:
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
 
