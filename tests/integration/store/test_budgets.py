@@ -223,12 +223,13 @@ def test_a_running_job_is_stopped_for_good_at_the_limit(store: Store, clock: Clo
     assert store.sweep_budgets(9, "again").stopped == []
 
 
-def test_a_held_job_over_its_quota_minds_the_budget_too(store: Store) -> None:
+def test_a_held_job_over_its_quota_minds_the_budget_too(store: Store, clock: Clock) -> None:
     store.set_quota("red", QuotaKind.JOBS, 1)
     store.set_over_quota("red", OverQuota.HOLD)
     budget(store, "0.15", BudgetRule.RESERVE)
     first, second = submitted(store, 10), submitted(store, 5)
     assert store.get(second.id).held == "quota"
+    clock.now_ms += 1
     third = submitted(store, 5)
     store.set_quota("red", QuotaKind.JOBS, None)
     assert (store.get(first.id).held, store.get(second.id).held) == ("", "")
