@@ -49,7 +49,7 @@ class Client(Operations, ProjectLimits):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations, quotas in aitrain.limits.
+    hosts and see of them stands in aitrain.operations, quotas and budgets in aitrain.limits.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -67,8 +67,8 @@ class Client(Operations, ProjectLimits):
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.
 
-        job_id: a UUID of the caller's choice, which makes submitting safe to repeat. Raises InvalidInput and
-        QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
+        job_id: a UUID of the caller's choice, which makes submitting safe to repeat. Raises InvalidInput, QuotaExceeded
+        and BudgetExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
         answer: the job may be queued then. Submit it again with the same id, and there will be one.
         """
         try:
@@ -115,7 +115,8 @@ class Client(Operations, ProjectLimits):
     def start(self, job_id: str, *, by: str = "") -> Ordered:
         """Queues an ended job again: the same id and spec, the next attempt.
 
-        done=False in the answer: it is "alive", that is, it has not ended. Raises JobNotFound and QuotaExceeded.
+        done=False in the answer: it is "alive", that is, it has not ended. Raises JobNotFound, QuotaExceeded
+        and BudgetExceeded.
         """
         answer = self._store.start(job_id, f"started again by {by}" if by else "started again")
         if answer.done:
@@ -134,7 +135,8 @@ class Client(Operations, ProjectLimits):
         """Changes the timeout, auto-restart or labels of a job; the deadline of a running job moves with its timeout.
 
         done=False in the answer: its timeout was reached already, it is "ending". Raises InvalidInput if the timeout is
-        longer than the site or the job's project allows, and JobNotFound.
+        longer than the site or the job's project allows, BudgetExceeded if the project cannot afford it, and
+        JobNotFound.
         """
         timeout_s = None
         if edit.timeout is not None:
@@ -319,7 +321,7 @@ def submit_job(
     warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
     on_host_loss, labels, name, project, user).
 
-    Raises InvalidInput and QuotaExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
+    Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
     global _shared
     asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}

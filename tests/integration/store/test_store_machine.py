@@ -25,7 +25,6 @@ from redis import Redis
 
 from aitrain.domain.admission import Site, admit
 from aitrain.domain.billing import LedgerLine, Policy, month_of
-from aitrain.domain.budget import Budget, BudgetRule, worst_case
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import BudgetExceeded, InvalidInput, QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
@@ -35,12 +34,12 @@ from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
-from aitrain.domain.waiting import Reason
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Ordered, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
+from tests.integration.store.limit_rules import LimitRules
 from tests.integration.store.waiting_rules import WaitingRules
 from workers.scratch.servers import RedisServer
 
@@ -70,7 +69,7 @@ ANSWER_AGAIN = (
 )  # fmt: skip
 
 
-class StoreMachine(WaitingRules, DataRules, HostRules):
+class StoreMachine(WaitingRules, DataRules, HostRules, LimitRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -121,49 +120,6 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         offered = {flavor: ids for flavor, ids in units.items() if ids}
         self.store.join_host(host, instance=host, units=offered, max_jobs=jobs, timing=TIMING)
 
-    @rule(project=st.sampled_from(PROJECTS), kind=st.sampled_from(QuotaKind), limit=st.none() | st.integers(0, 6))
-    def set_quota(self, project: str, kind: QuotaKind, limit: int | None) -> None:
-        self.store.set_quota(project, kind, limit)
-
-    @rule(project=st.sampled_from(PROJECTS), what=st.none() | st.sampled_from(OverQuota))
-    def set_over_quota(self, project: str, what: OverQuota | None) -> None:
-        self.store.set_over_quota(project, what)
-
-    @rule()
-    def let_in(self) -> None:
-        """Whatever makes room lets in; only the month turns by itself, and prices do."""
-        before, self.month = self.month, month_of(self.now_ms)
-        prices = any(self.store.prices(flavor) for flavor in FLAVORS)
-        assert self.store.sweep_holds() == 0 or before != self.month or prices
-
-    @rule(
-        project=st.sampled_from(PROJECTS),
-        cents=st.none() | st.sampled_from([0, 1, 3, 10, 100]),
-        rule=st.sampled_from(BudgetRule),
-        stop=st.booleans(),
-    )
-    def set_budget(self, project: str, cents: int | None, rule: BudgetRule, stop: bool) -> None:
-        if cents is None:
-            self.store.remove_budget(project)
-        else:
-            budget = Budget(project=project, amount=Decimal(cents).scaleb(-1), rule=rule, stop=stop)
-            self.store.set_budget(budget, beyond_ms=60_000)
-
-    @rule(limit=st.integers(1, 100))
-    def enforce_budgets(self, limit: int) -> None:
-        views = {view.budget.project: view for view in self.store.budgets()}
-        enforced = self.store.sweep_budgets(limit, "spent")
-        for job_id in (*enforced.stopped, *enforced.held):
-            job = self.store.get(job_id)
-            view = views[job.spec.project]
-            assert view.budget.stop
-            assert view.spent >= view.budget.amount
-            assert (job.held, job.state) in {("budget", State.QUEUED), ("", State.INTERRUPTING)}
-            assert job.stop_asked == (job.state is State.INTERRUPTING)
-        for view in self.store.budgets():
-            warns = view.spent * 100 >= view.budget.amount * view.budget.warn_percent
-            assert not warns or view.warned
-
     @rule(
         project=st.sampled_from(PROJECTS),
         flavor=st.sampled_from(FLAVORS),
@@ -185,16 +141,18 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             for held, number in ((before[kind], number) for kind, number in asked.items())
         )
         holds = self.store.over_quota(project) is OverQuota.HOLD
+        affords = self._affords(admit(spec, SITE))
         try:
             submitted = self.store.submit(job_id, admit(spec, SITE))
         except (BudgetExceeded, InvalidInput):
-            assert project in {view.budget.project for view in self.store.budgets()}
+            assert not affords
             assert not self.redis.exists(self.keys("job", job_id))
         except QuotaExceeded:
             assert full
             assert not holds
             assert not self.redis.exists(self.keys("job", job_id))
         else:
+            assert affords
             assert not full or holds
             assert submitted.job.held or not full
             assert not (submitted.job.held and submitted.may_start)
@@ -488,50 +446,6 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
                 used[f"{job['project']}/jobs"] += 1
         held = {key: int(value) for key, value in self.redis.hgetall(self.keys("quota_used")).items() if value != "0"}
         assert held == dict(used)
-
-    @invariant()
-    def held_jobs_are_those_for_which_there_is_no_room(self) -> None:
-        """They wait by priority and arrival, in no line, and the first of each kind is in nobody's way."""
-        held: dict[str, list[tuple[int, int, str]]] = {}
-        for job_id, job in self._jobs().items():
-            if "held" in job:
-                assert job["state"] == State.QUEUED
-                turn = (-int(job["priority"]), int(job["state_ms"]), job_id)
-                held.setdefault(f"{job['project']}/{job['kind']}", []).append(turn)
-        assert self.redis.smembers(self.keys("held_kinds")) == set(held)
-        for field, turns in held.items():
-            ids = self.redis.zrange(self.keys("held", *field.split("/")), 0, -1)
-            assert ids == [job_id for _, _, job_id in sorted(turns)]
-            assert self.store.explain(ids[0]).reason in (Reason.QUOTA, Reason.BUDGET)
-
-    @invariant()
-    def what_is_set_aside_is_the_worst_case_of_live_jobs(self) -> None:
-        """Of projects that reserve; and the index of live jobs is right."""
-        budgets = {view.budget.project: view.budget for view in self.store.budgets()}
-        reserving = {project for project, budget in budgets.items() if budget.rule is BudgetRule.RESERVE}
-        told = {flavor: [one.hourly_price for one in self.store.prices(flavor)] for flavor in FLAVORS}
-        aside: Counter[str] = Counter()
-        live: dict[str, set[str]] = {project: set() for project in PROJECTS}
-        for job_id, job in self._jobs().items():
-            row = STATES[State(job["state"])]
-            if not row.runs and (not row.counted or "held" in job):
-                assert "set_aside" not in job
-                continue
-            live[job["project"]].add(job_id)
-            aside[job["project"]] += int(job.get("set_aside", 0))
-            # A price that has changed counts when the job is looked at next.
-            prices = [Decimal(job["hourly_price"]), *told[job["flavor"]]]
-            worst = {
-                worst_case(
-                    int(job["units"]), int(job["timeout_s"]), price, beyond_ms=60_000,
-                    billed=int(job.get("billed_minutes", 0)),
-                ) or 0
-                for price in prices
-            }  # fmt: skip
-            assert int(job.get("set_aside", 0)) in (worst if job["project"] in reserving else {0})
-        for project in PROJECTS:
-            assert self.redis.smembers(self.keys("live", project)) == live[project]
-            assert int(self.redis.hget(self.keys("set_aside"), project) or 0) == aside[project]
 
     @invariant()
     def reservations_agree(self) -> None:
