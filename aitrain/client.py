@@ -67,9 +67,9 @@ class Client(Operations, ProjectLimits):
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.
 
-        job_id: a UUID of the caller's choice, which makes submitting safe to repeat. Raises InvalidInput, QuotaExceeded
-        and BudgetExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
-        answer: the job may be queued then. Submit it again with the same id, and there will be one.
+        job_id: a UUID of the caller's choice, which makes submitting safe to repeat. Raises InvalidInput,
+        QuotaExceeded and BudgetExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if
+        the store did not answer: the job may be queued then. Submit it again with the same id, and there will be one.
         """
         try:
             job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
