@@ -9,6 +9,7 @@ from aitrain.client import Client, submit_job
 from aitrain.domain.errors import (
     AitrainError,
     BrokerUnavailable,
+    BudgetExceeded,
     DataStoreNotFound,
     HostNotFound,
     InvalidInput,
@@ -27,6 +28,7 @@ from aitrain.domain.volume import Volume
 __all__ = [
     "AitrainError",
     "BrokerUnavailable",
+    "BudgetExceeded",
     "Client",
     "DataStoreNotFound",
     "HostNotFound",

@@ -21,13 +21,13 @@ from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable, WaitTimeout
-from aitrain.domain.flavor import Kind
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, JobSpec
+from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.domain.waiting import Explanation
+from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount
@@ -42,14 +42,15 @@ def open_store(settings: Settings) -> Store:
         namespace=settings.namespace,
         grace_ms=int(settings.timing.message_grace_seconds * 1000),
         half_life_ms=int(settings.timing.fair_share_half_life_seconds * 1000),
+        over_quota=settings.limits.over_quota,
     )
 
 
-class Client(Operations, Bills):
+class Client(Operations, Bills, ProjectLimits):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations, bills in aitrain.bills.
+    hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -68,8 +69,9 @@ class Client(Operations, Bills):
         """Queues a job; if a host has room, it starts at once.
 
         job_id: a UUID of the caller's choice, which makes submitting safe to repeat; that of a job that was billed and
-        deleted is refused. Raises InvalidInput and QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
-        answer: the job may be queued then. Submit it again with the same id, and there will be one.
+        deleted is refused. Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. Raises
+        StoreUnavailable, with the id in its text, if the store did not answer: the job may be queued then. Submit it
+        again with the same id, and there will be one.
         """
         try:
             job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
@@ -115,7 +117,8 @@ class Client(Operations, Bills):
     def start(self, job_id: str, *, by: str = "") -> Ordered:
         """Queues an ended job again: the same id and spec, the next attempt.
 
-        done=False in the answer: it is "alive", that is, it has not ended. Raises JobNotFound and QuotaExceeded.
+        done=False in the answer: it is "alive", that is, it has not ended. Raises JobNotFound, QuotaExceeded
+        and BudgetExceeded.
         """
         answer = self._store.start(job_id, f"started again by {by}" if by else "started again")
         if answer.done:
@@ -134,7 +137,8 @@ class Client(Operations, Bills):
         """Changes the timeout, auto-restart or labels of a job; the deadline of a running job moves with its timeout.
 
         done=False in the answer: its timeout was reached already, it is "ending". Raises InvalidInput if the timeout is
-        longer than the site or the job's project allows, and JobNotFound.
+        longer than the site or the job's project allows, BudgetExceeded if the project cannot afford it, and
+        JobNotFound.
         """
         timeout_s = None
         if edit.timeout is not None:
@@ -282,30 +286,6 @@ class Client(Operations, Bills):
         """How many units of each flavor hosts offer that are alive, and how many of them are free, by flavor."""
         return self._store.units()
 
-    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
-        """Sets how many units of a kind a project's jobs may hold at once; None lifts the limit."""
-        self._store.set_quota(project, kind, limit)
-
-    def set_timeout_limit(self, project: str, seconds: int | None) -> None:
-        """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's.
-
-        Raises InvalidInput for a number that is none.
-        """
-        if seconds is not None and not 0 <= seconds <= MAX_TIMEOUT_S:
-            remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} seconds"
-            raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
-        self._store.set_timeout_limit(project, seconds)
-
-    def set_priority_limit(self, project: str, highest: int | None) -> None:
-        """Sets the highest priority that a project's jobs may have, 0 to 100; None: the site's.
-
-        Holds from the next submission on. Raises InvalidInput for a number that is none.
-        """
-        if highest is not None and not 0 <= highest <= HIGHEST_PRIORITY:
-            remedy = f"give a number from 0 to {HIGHEST_PRIORITY}"
-            raise InvalidInput.of("max_priority", highest, "cannot be a highest priority", remedy)
-        self._store.set_priority_limit(project, highest)
-
     def _longest_timeout_s(self, project: str) -> int:
         own = self._store.timeout_limit(project)
         return self._site.max_timeout_s if own is None else own
@@ -353,7 +333,7 @@ def submit_job(
     warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
     on_host_loss, labels, name, project, user).
 
-    Raises InvalidInput and QuotaExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
+    Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
     global _shared
     asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}

@@ -20,6 +20,7 @@ from aitrain.domain.billing import Policy
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.placement import Rules
+from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
 
@@ -220,6 +221,9 @@ class Limits(_Section):
     default_priority: int = Field(default=50, ge=0, le=HIGHEST_PRIORITY)
     # The highest that a job may have, unless its project has a limit of its own.
     max_priority: int = Field(default=HIGHEST_PRIORITY, ge=0, le=HIGHEST_PRIORITY)
+
+    # What becomes of a job over its project's quota: refused, or accepted and held until there is room.
+    over_quota: OverQuota = OverQuota.REFUSE
 
     @property
     def default_timeout_s(self) -> int:

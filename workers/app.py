@@ -129,6 +129,7 @@ app.conf.beat_schedule = {
     "placement": _every("place_waiting", machine.settings.timing.sweep_seconds),
     "lost_hosts": _every("recover_lost_hosts", machine.settings.timing.sweep_seconds),
     "drains": _every("evict_drained", machine.settings.timing.sweep_seconds),
+    "budgets": _every("enforce_budgets", machine.settings.timing.sweep_seconds),
     "dead_queues": _every("drop_dead_messages", machine.settings.timing.sweep_seconds),
     "receipts": _every("sign_receipts", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),

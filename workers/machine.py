@@ -15,7 +15,8 @@ from aitrain.settings import Settings, load_settings
 from aitrain.signing import Signer
 from aitrain.store import HostTiming, Store
 from aitrain.vault import Vault
-from workers.datasync import MIB, Cache, Disk, Room
+from workers.cachequotas import HostCacheQuotas
+from workers.datasync import MIB, Allowance, Cache, Disk, Room
 from workers.runtime import Engine
 from workers.stopwatch import Stopwatch
 
@@ -86,7 +87,8 @@ class Machine:
         """What the volumes on this host share."""
         host = self.settings.host
         cache = Cache(host.data_dir)
-        return Disk(Room(host.data_dir, host.disk_reserve_mib * MIB, cache.make_room), cache)
+        room = Room(host.data_dir, host.disk_reserve_mib * MIB, cache.make_room)
+        return Disk(room, cache, Allowance(cache, HostCacheQuotas(self.store, host.name)))
 
     @cached_property
     def stopwatch(self) -> Stopwatch:

@@ -30,7 +30,9 @@ def mark_timeouts(machine: Machine) -> None:
 
 @sweep
 def place_waiting(machine: Machine) -> None:
-    """Places what waits, for the case that whoever freed the units did not."""
+    """Lets in what is held and places what waits, for the case that whoever made room did not."""
+    while let_in := machine.store.sweep_holds():
+        log.info("%d held jobs let in", let_in)
     machine.dispatcher.place_waiting()
     _done(machine, "place_waiting")
 
@@ -43,6 +45,22 @@ def bill_minutes(machine: Machine) -> None:
     while ticked.looked == BILLED_AT_ONCE:
         ticked = machine.store.tick_billing(BILLED_AT_ONCE, ticked.until_ms)
     _done(machine, "bill_minutes")
+
+
+@sweep
+def enforce_budgets(machine: Machine) -> None:
+    """Warns of budgets that are nearly spent; where one is spent and says so, stops what runs and holds what waits."""
+    message = "its project's budget for the month is spent"
+    enforced = machine.store.sweep_budgets(BATCH, message)
+    while enforced.warned or enforced.stopped or enforced.held:
+        for one in enforced.warned:
+            log.warning(
+                "project %s has spent %.2f of its budget of %.2f for %s", one.project, one.spent, one.limit, one.month
+            )
+        if enforced.stopped or enforced.held:
+            log.warning("%s: stopped %s; held %s", message, list(enforced.stopped), list(enforced.held))
+        enforced = machine.store.sweep_budgets(BATCH, message)
+    _done(machine, "enforce_budgets")
 
 
 @sweep

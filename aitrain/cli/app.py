@@ -6,7 +6,20 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli import audits, bills, copies, data_stores, flavors, hosts, jobs, processes, receipts, site, waiting
+from aitrain.cli import (
+    audits,
+    bills,
+    budgets,
+    copies,
+    data_stores,
+    flavors,
+    hosts,
+    jobs,
+    processes,
+    quotas,
+    receipts,
+    waiting,
+)
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
@@ -17,7 +30,8 @@ app.add_typer(data_stores.app, name="data-store")
 app.add_typer(flavors.app, name="flavor")
 app.add_typer(hosts.app, name="host")
 app.add_typer(hosts.queues, name="queue")
-app.add_typer(site.quota, name="quota")
+app.add_typer(quotas.app, name="quota")
+app.add_typer(budgets.app, name="budget")
 audits.add_to(bills.app)
 app.add_typer(bills.app, name="bill")
 bills.add_to(app)

@@ -9,7 +9,7 @@ import typer
 from aitrain.cli.following import out
 from aitrain.client import Client
 from aitrain.domain.job import moment
-from aitrain.domain.waiting import Explanation
+from aitrain.domain.waiting import Explanation, Reason
 
 
 def explain(job_id: str, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
@@ -27,7 +27,12 @@ def _lines(told: Explanation) -> list[str]:
     lines = [f"{told.reason}: {told.message}"]
     if told.since_ms is None:
         return lines
-    lines.append(f"waits since {_time(told.since_ms)}; position {told.position} in the queue of its flavor")
+    queue = (
+        "among the project's held jobs"
+        if told.reason in (Reason.QUOTA, Reason.BUDGET)
+        else "in the queue of its flavor"
+    )
+    lines.append(f"waits since {_time(told.since_ms)}; position {told.position} {queue}")
     when = "unknown" if told.starts_by_ms is None else f"by {_time(told.starts_by_ms)} at the latest"
     lines.append(f"starts: {when} ({told.estimate})")
     instead = told.would_start_now

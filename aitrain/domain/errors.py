@@ -2,7 +2,8 @@
 
     AitrainError
     ├── InvalidInput (ValueError)    what was asked cannot be: names each field, its value and what would be right
-    ├── QuotaExceeded                the project may not hold that many units at once
+    ├── QuotaExceeded                the project may not hold that many units, or have that many jobs, at once
+    ├── BudgetExceeded               the project may not spend that much this month
     ├── JobNotFound (LookupError)    no job has this id
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,13 +71,37 @@ class InvalidInput(AitrainError, ValueError):
 
 
 class QuotaExceeded(AitrainError):
-    """The project's jobs would hold more units of a kind than its quota allows. Nothing was queued."""
+    """The project's jobs would hold more units of a kind, or be more, than its quota allows. Nothing was queued.
+
+    kind: "gpu", "cpu" or "jobs".
+    """
 
     def __init__(self, *, project: str, kind: str, limit: int, used: int, asked: int) -> None:
         self.project, self.kind, self.limit, self.used, self.asked = project, kind, limit, used, asked
+        left = max(0, limit - used)
+        if kind == "jobs":
+            what, less = f"have {limit} jobs at once: {used} count and 1 was submitted", ""
+        else:
+            what = f"use {limit} {kind} units at once: {used} are in use and {asked} were asked for"
+            less = f"ask for at most {left}, "
+        super().__init__(f"project {project!r} may {what}; {less}wait until jobs end, or have the quota raised")
+
+
+class BudgetExceeded(AitrainError):
+    """The job could cost more than what is left of its project's budget for the month. Nothing was changed.
+
+    Amounts in the site's currency. set_aside: for live jobs; asked: the most that this one may cost.
+    """
+
+    def __init__(
+        self, *, project: str, month: str, limit: Decimal, spent: Decimal, set_aside: Decimal, asked: Decimal
+    ) -> None:
+        self.project, self.month, self.limit = project, month, limit
+        self.spent, self.set_aside, self.asked = spent, set_aside, asked
+        aside = f", {set_aside:.2f} are set aside for its live jobs" if set_aside else ""
         super().__init__(
-            f"project {project!r} may use {limit} {kind} units at once: {used} are in use and {asked} were asked for; "
-            f"ask for at most {max(0, limit - used)}, wait until jobs end, or have the quota raised"
+            f"project {project!r} has a budget of {limit:.2f} for {month}: {spent:.2f} are spent{aside}, and this job "
+            f"may cost {asked:.2f}; give a shorter timeout or fewer units, or have the budget raised"
         )
 
 

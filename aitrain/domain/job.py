@@ -93,12 +93,13 @@ class Job(BaseModel):
     """One workload unit: its spec, its state, its history.
 
     fence: the attempt's number and random token, compared on every write made for the run; units: flavor units;
-    priority: 0 to 100; kept_host: the host that is kept for it while it waits; unit_ids: the exact ones reserved;
-    hourly_price: of a unit at submission; *_ms: Unix time in ms, started and finished by the engine's clock, the others
-    by the store's; policy: of billing, for this attempt; begun_ms: when its container began, None if the job did not
-    reach RUNNING; ran_ms: running time that was seen to have passed, by the host's clock; billed_minutes: of this
-    attempt in the ledger; exit_code: of the container, None if it never ran; timeout_s: seconds of RUNNING, 0 for none;
-    deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it is not queued again;
+    priority: 0 to 100; kept_host: the host that is kept for it while it waits; held: what keeps it out of the count
+    and out of its line while it is QUEUED, "quota" or "budget", "" if nothing does; unit_ids: the exact ones reserved;
+    hourly_price: of a unit at submission; *_ms: Unix time in ms, started and finished by the engine's clock, the
+    others by the store's; policy: of billing, for this attempt; begun_ms: when its container began, None if the job
+    did not reach RUNNING; ran_ms: running time that was seen to have passed, by the host's clock; billed_minutes: of
+    this attempt in the ledger; exit_code: of the container, None if it never ran; timeout_s: seconds of RUNNING, 0 for
+    none; deadline_ms: when that is reached; stop_asked: somebody ordered it to stop, so it is not queued again;
     not_before_ms: a retry waits until then; platform_tries, own_tries: retries made of faults of the platform and of
     its own; evictions: how often it was moved off a host that was drained; evicting: that is under way; push_tries: how
     often the push of its results was put off; note: what it waits for; starting: its container may have been started;
@@ -120,6 +121,7 @@ class Job(BaseModel):
     units: int
     priority: int = 50
     kept_host: str = ""
+    held: str = ""
     hourly_price: Decimal
     timeout_s: int
     auto_restart: bool

@@ -230,6 +230,7 @@ class EndCause(StrEnum):
     STOPPED = "STOPPED"
     TIMED_OUT = "TIMED_OUT"
     EVICTED = "EVICTED"
+    BUDGET_REACHED = "BUDGET_REACHED"
     DATA_REFUSED = "DATA_REFUSED"
     DATA_FAULT = "DATA_FAULT"
     IMAGE_REFUSED = "IMAGE_REFUSED"
@@ -271,6 +272,9 @@ CAUSES: dict[EndCause, CauseRow] = {
     ),
     EndCause.STOPPED: CauseRow("somebody stopped it", State.INTERRUPTED, InfoCode.JOB_INTERRUPTED),
     EndCause.TIMED_OUT: CauseRow("its timeout was reached", State.INTERRUPTED, InfoCode.JOB_TIMEOUT),
+    EndCause.BUDGET_REACHED: CauseRow(
+        "its project's budget for the month was spent", State.INTERRUPTED, InfoCode.JOB_INTERRUPTED
+    ),
     EndCause.EVICTED: CauseRow(
         "its host, or a unit of it, was drained, and it was stopped there to run elsewhere",
         State.INTERRUPTED,

@@ -8,6 +8,7 @@ from math import inf
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aitrain.domain.budget import to_amount
 from aitrain.domain.job import moment
 from aitrain.domain.profile import Release, units_free_at
 from aitrain.domain.states import State
@@ -19,6 +20,8 @@ class Reason(StrEnum):
     """Why a job does not run yet."""
 
     NOT_WAITING = "NOT_WAITING"  # it is in another state than QUEUED
+    QUOTA = "QUOTA"  # it is held: its project's quota has no room for it
+    BUDGET = "BUDGET"  # it is held: its project's budget for the month does not allow for it
     RETRY_PAUSE = "RETRY_PAUSE"  # its retry waits for its time
     NO_HOST_OF_FLAVOR = "NO_HOST_OF_FLAVOR"  # no host has offered its flavor
     TOO_LARGE_FOR_ANY_HOST = "TOO_LARGE_FOR_ANY_HOST"  # no host has as many units
@@ -97,6 +100,38 @@ class ViewOfWaiting(BaseModel):
     others: Mapping[str, int]
 
 
+class OverLimit(BaseModel):
+    """A limit that is in the way of a job: what it allows, what is in use, what the job asks for.
+
+    refused: "quota"; "budget": all in price minutes (domain/budget.py), with what is spent and set aside instead of
+    used; "timeout": the job has none, and its project has a budget.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    refused: str
+    project: str
+    kind: str = ""
+    month: str = ""
+    limit: int = 0
+    used: int = 0
+    spent: int = 0
+    set_aside: int = 0
+    asked: int = 0
+
+
+class ViewOfHeld(BaseModel):
+    """What the store knows of a held job. over: None if only others are in its way; position: 1 for the next turn."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: State
+    held: str
+    since_ms: int
+    over: OverLimit | None
+    position: int
+
+
 class WouldStartNow(BaseModel):
     """What would start at once instead. units: so many of the same flavor; flavors: as many units of these."""
 
@@ -153,6 +188,45 @@ def not_waiting(job_id: str, state: State) -> Explanation:
     """The explanation for a job in another state."""
     return Explanation(
         job_id=job_id, state=state, reason=Reason.NOT_WAITING, message=f"it does not wait: it is {state}"
+    )
+
+
+def explain_held(job_id: str, view: ViewOfHeld) -> Explanation:
+    """The explanation for a job that is held."""
+    ahead = view.position - 1
+    reason, message, estimate = _held(view)
+    return Explanation(
+        job_id=job_id,
+        state=view.state,
+        reason=reason,
+        message=f"it is held: {message}" + (f"; {ahead} held jobs have their turn before it" if ahead else ""),
+        since_ms=view.since_ms,
+        position=view.position,
+        estimate=estimate,
+    )
+
+
+def _held(view: ViewOfHeld) -> tuple[Reason, str, str]:
+    over = view.over
+    if over is None:
+        reason = Reason.BUDGET if view.held == "budget" else Reason.QUOTA
+        return reason, "there is room for it now, and it is let in in its turn", "others are before it"
+    if over.refused == "timeout":
+        message = f"project {over.project!r} has a budget, and the job has no timeout that bounds what it may cost"
+        return Reason.BUDGET, message, "it has to be given a timeout, or the budget has to be removed"
+    if over.refused == "budget":
+        limit, spent, aside, asked = (to_amount(n) for n in (over.limit, over.spent, over.set_aside, over.asked))
+        message = (
+            f"project {over.project!r} has a budget of {limit:.2f} for {over.month}, {spent:.2f} are spent and "
+            f"{aside:.2f} set aside, and it may cost {asked:.2f}"
+        )
+        return Reason.BUDGET, message, "the budget has to be raised, or the month has to turn"
+    unit = "jobs" if over.kind == "jobs" else f"{over.kind} units"
+    message = f"project {over.project!r} may have {over.limit} {unit} at once, {over.used} are in use"
+    return (
+        Reason.QUOTA,
+        f"{message}, and it needs {over.asked}",
+        "its project's jobs have to end, or the quota has to be raised",
     )
 
 

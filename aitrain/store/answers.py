@@ -107,7 +107,7 @@ class Ordered:
     """The answer to an order. done False: it changed nothing, and `why` says why not, in a word: "ended", "ending",
     "alive", "stopping", "unknown", "labels"; of a push that is to be tried again "alive", "nothing", "expired", "away",
     "replaced"; of a copy while the job runs "not_running", "busy"; and for what a job asks itself "late", "asked",
-    "shorter".
+    "shorter", "budget".
 
     state: what stands then; None: there is no such job. copy: the order to copy, or the one that is open already.
     """

@@ -11,6 +11,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from aitrain.domain.errors import InvalidInput
+from aitrain.domain.quota import OverQuota
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import Scripts, answering
 
@@ -40,11 +41,13 @@ class Connection:
         namespace: str = "aitrain",
         grace_ms: int = 10_000,
         half_life_ms: int = 86_400_000,
+        over_quota: OverQuota = OverQuota.REFUSE,
         clock_ms: Callable[[], int] | None = None,
     ) -> None:
         """url: redis:// or rediss://; namespace: prefix of every key; grace_ms: how long the message of a state's step
         may be under way before it is sent again; half_life_ms: what a project used so long ago counts half in its fair
-        share; clock_ms: for simulations, the time to use instead of the server's.
+        share; over_quota: what becomes of a job over its project's quota, where the project does not say; clock_ms: for
+        simulations, the time to use instead of the server's.
 
         Raises InvalidInput if the URL is not one of Redis. Does not connect yet.
         """
@@ -60,12 +63,20 @@ class Connection:
         except ValueError as error:
             raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
-        self._run = Scripts(self._redis, self._key.root, half_life_ms, clock_ms)
-        self._grace_ms = grace_ms
+        site = {"half_life_ms": half_life_ms, "over_quota": over_quota}
+        self._run = Scripts(self._redis, self._key.root, site, clock_ms)
+        self._grace_ms, self._clock_ms = grace_ms, clock_ms
 
     def close(self) -> None:
         """Closes its connections."""
         self._redis.close()
+
+    def _now_ms(self) -> int:
+        """The store's clock, Unix ms."""
+        if self._clock_ms is not None:
+            return self._clock_ms()
+        seconds, micros = self._ask(self._redis.time)
+        return int(seconds) * 1000 + int(micros) // 1000
 
     def _ask(self, command: Callable[[], Any]) -> Any:
         with answering():

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aitrain.domain.admission import Admitted
-from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded
+from aitrain.domain.errors import InvalidInput, JobNotFound
 from aitrain.domain.job import Job
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
@@ -15,25 +15,26 @@ from aitrain.store.answers import Moved, Submitted, to_moved
 from aitrain.store.connection import Connection, fence, token
 from aitrain.store.packing import packed
 from aitrain.store.records import job_fields, to_job, unsettled
+from aitrain.store.refusals import refusal
 
 
 class Jobs(Connection):
     """A job's way from its submission to its end."""
 
     def submit(self, job_id: str, admitted: Admitted) -> Submitted:
-        """Writes a new job, QUEUED. Submitting the same id again changes nothing.
+        """Writes a new job, QUEUED; held, where its project's jobs over the quota are.
 
-        Raises QuotaExceeded, InvalidInput for the id of a deleted job (nothing is written), and StoreUnavailable.
+        Submitting the same id again changes nothing.
+
+        Raises QuotaExceeded, BudgetExceeded, InvalidInput for the id of a deleted job or one without a timeout under a
+        budget (nothing is written), and StoreUnavailable.
         """
         answer = self._run(
             "submit",
-            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted), "units": admitted.units},
+            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted)},
         )
-        if answer.get("refused"):
-            raise QuotaExceeded(
-                project=admitted.spec.project, kind=admitted.kind, limit=answer["limit"], used=answer["used"],
-                asked=admitted.units,
-            )  # fmt: skip
+        if (error := refusal(answer)) is not None:
+            raise error
         if answer.get("deleted"):
             raise InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
         job = to_job(job_id, answer["job"], answer["history"], [])

@@ -11,7 +11,6 @@ from functools import partial
 from aitrain.domain.admission import ProjectTerms
 from aitrain.domain.billing import BilledJob, LedgerLine, Policy, Price
 from aitrain.domain.errors import LineUnreadable
-from aitrain.domain.flavor import Kind
 from aitrain.store.jobs import Jobs
 from aitrain.store.records import to_billed_job, to_ledger_line, to_price
 
@@ -130,10 +129,6 @@ class Ledger(Jobs):
     def sweep_done(self, sweep: str, at_ms: int) -> None:
         """Records that a sweep succeeded."""
         self._ask(lambda: self._redis.hset(self._key("sweeps"), sweep, at_ms))
-
-    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
-        """Sets a project's quota of units of a kind; None lifts it."""
-        self._set_limit("quota_limit", f"{project}/{kind}", limit)
 
     def timeout_limit(self, project: str) -> int | None:
         """A project's longest timeout in seconds, 0 for none; None: the site's."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitrain.domain.errors import JobNotFound, QuotaExceeded
+from aitrain.domain.errors import JobNotFound
 from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import State
 from aitrain.store.answers import Ordered
 from aitrain.store.connection import Connection, token
+from aitrain.store.refusals import refusal
 
 
 class Orders(Connection):
@@ -24,14 +25,11 @@ class Orders(Connection):
     def start(self, job_id: str, message: str) -> Ordered:
         """Queues an ended job again as its next attempt.
 
-        Raises JobNotFound, QuotaExceeded and StoreUnavailable.
+        Raises JobNotFound, QuotaExceeded, BudgetExceeded, InvalidInput as edit does, and StoreUnavailable.
         """
         answer = self._run("start", {"id": job_id, "op": token(), "token": token(), "message": message})
-        if answer.get("refused"):
-            raise QuotaExceeded(
-                project=answer["project"], kind=answer["kind"], limit=answer["limit"], used=answer["used"],
-                asked=answer["units"],
-            )  # fmt: skip
+        if (error := refusal(answer)) is not None:
+            raise error
         return _ordered(job_id, answer)
 
     def retry_push(self, job_id: str, message: str) -> Ordered:
@@ -64,7 +62,9 @@ class Orders(Connection):
         """Changes a job; what is None stays as it is. The deadline of a running job moves with its timeout.
 
         fence: only while it is the current one; timeout_s: seconds of RUNNING in all, 0 for none; by_job: the job asks
-        itself, only for more ("shorter"), and once ("asked"). Raises JobNotFound and StoreUnavailable.
+        itself, only for more ("shorter"), once ("asked"), and within its project's budget ("budget").
+        Raises JobNotFound, BudgetExceeded, InvalidInput if a budget allows no job without a timeout, and
+        StoreUnavailable.
         """
         arguments: dict[str, Any] = {"id": job_id}
         if fence is not None:
@@ -75,7 +75,10 @@ class Orders(Connection):
             arguments["auto_restart"] = str(int(auto_restart))
         if labels or drop_labels:
             arguments |= {"labels": labels or {}, "drop": drop_labels, "most_labels": MAX_LABELS}
-        return _ordered(job_id, self._run("edit", arguments))
+        answer = self._run("edit", arguments)
+        if (error := refusal(answer)) is not None:
+            raise error
+        return _ordered(job_id, answer)
 
 
 def _ordered(job_id: str, answer: dict[str, Any]) -> Ordered:

@@ -10,7 +10,15 @@ from aitrain.domain.flavor import Kind
 from aitrain.domain.placement import Assignment, FlavorView, Keep, Rules, Vacancy, Waiting
 from aitrain.domain.profile import Release
 from aitrain.domain.states import State
-from aitrain.domain.waiting import Explanation, HostProfile, ViewOfWaiting, explain, not_waiting
+from aitrain.domain.waiting import (
+    Explanation,
+    HostProfile,
+    ViewOfHeld,
+    ViewOfWaiting,
+    explain,
+    explain_held,
+    not_waiting,
+)
 from aitrain.store.connection import Connection, fence, token
 
 # How many jobs of a flavor one look brings back at most; what is left has its turn in the next look.
@@ -72,6 +80,8 @@ class Placement(Connection):
             raise JobNotFound(job_id)
         if view["state"] != State.QUEUED:
             return not_waiting(job_id, State(view["state"]))
+        if "held" in view:
+            return explain_held(job_id, ViewOfHeld.model_validate(view))
         profiles = {
             host: HostProfile(host=host, free=len(units), releases=_to_releases(releases))
             for host, units, _, _, _, releases in view["profiles"]

@@ -21,6 +21,8 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     placed_ms, pending_ms  when the attempt entered INITIALIZING and PENDING, by the store's clock
     line            the first minute of the attempt's last line in the ledger
     kept_host       which host is kept for it while it waits
+    set_aside       the most that it may yet cost, where its project's budget sets that aside
+    held            why it is held (lua/shared/holds.lua) while it is QUEUED
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
 When a job ends, its history and its fields of more than 64 bytes move to the key `settled`, and what meant something
 only while it ran goes; what moved comes back with the next attempt (lua/shared/settling.lua).

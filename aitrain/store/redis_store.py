@@ -6,6 +6,7 @@ the answer: moves carry an operation's id, everything else sets what it says rat
 
 from __future__ import annotations
 
+from aitrain.store.budgets import Budgets
 from aitrain.store.checks import Checks
 from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
@@ -15,9 +16,12 @@ from aitrain.store.logs import Logs
 from aitrain.store.months import Months
 from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
+from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
 from aitrain.store.steps import Steps
 
 
-class Store(Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Receipts, Logs, DataStoreRows, Checks):
+class Store(
+    Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Quotas, Budgets, Receipts, Logs, DataStoreRows, Checks
+):
     """The job store of one site: all its verbs."""

@@ -34,9 +34,12 @@ SHARED = (
     "attempts",
     "copies",
     "deadlines",
-    "indexes",
     "months",
     "prices",
+    "quota",
+    "budget",
+    "holds",
+    "indexes",
     "ledger",
     "ends",
     "moves",
@@ -86,12 +89,12 @@ def prelude() -> str:
 class Scripts:
     """Calls scripts by the name of their file: scripts("submit", {...}) runs lua/submit.lua."""
 
-    def __init__(self, redis: Redis, root: str, half_life_ms: int, clock_ms: Callable[[], int] | None) -> None:
-        """half_life_ms: of the recent use of projects; clock_ms: the time to use instead of the server's, for
+    def __init__(self, redis: Redis, root: str, site: dict[str, Any], clock_ms: Callable[[], int] | None) -> None:
+        """site: part of every call's argument; clock_ms: the time to use instead of the server's, for
         simulations; None: the server's.
         """
         self._redis, self._root, self._clock_ms = redis, root, clock_ms
-        self._site = {"half_life_ms": half_life_ms}
+        self._site = site
         self._prelude = prelude()
         self._loaded: dict[str, Any] = {}
 

@@ -163,6 +163,29 @@ def test_a_project_over_its_quota(aitrain: Shell) -> None:
     assert "may use 1 cpu units at once: 0 are in use and 2 were asked for" in " ".join(said.split())
 
 
+def test_a_project_whose_jobs_over_the_quota_are_held(aitrain: Shell) -> None:
+    aitrain("quota", "set", "patient", "--jobs", "0", "--over", "hold")
+    job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--project", "patient", "--cpu", "1", "--", "true").strip()
+    assert aitrain("job", "explain", job_id).startswith("QUOTA: it is held: project 'patient' may have 0 jobs at once")
+    told = json.loads(aitrain("quota", "show", "patient", "--json"))
+    assert (told["over_quota"], told["held_jobs"]) == ("hold", 1)
+    jobs = {"project": "patient", "kind": "jobs", "limit": 0, "used": 0}
+    assert jobs in told["quotas"]
+    assert jobs in json.loads(aitrain("quota", "list", "--json"))
+    aitrain("job", "stop", job_id)
+
+
+def test_a_project_beyond_its_budget(aitrain: Shell) -> None:
+    assert "0.10" in aitrain("budget", "set", "thrifty", "0.10", "--rule", "reserve", "--stop")
+    said = aitrain("job", "run", "x", "--project", "thrifty", "--cpu", "4", "--timeout", "3600", status=1)
+    assert "has a budget of 0.10 for" in " ".join(said.split())
+    (told,) = json.loads(aitrain("budget", "show", "thrifty", "--json"))
+    assert (told["amount"], told["rule"], told["stop"], told["warned"]) == ("0.100000", "reserve", True, False)
+    aitrain("budget", "remove", "thrifty")
+    aitrain("budget", "show", "thrifty", status=1)
+    assert "amount: '-1' cannot be a budget" in aitrain("budget", "set", "thrifty", "--", "-1", status=2)
+
+
 def test_why_a_job_waits(aitrain: Shell) -> None:
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--gpu", "1", "--priority", "70", "--", "true").strip()
     assert aitrain("job", "explain", job_id).startswith("NO_HOST_OF_FLAVOR: no host offers v100s")

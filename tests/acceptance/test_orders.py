@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from aitrain import InvalidInput, Job, JobEdit, JobNotFound, JobState, QuotaExceeded
+from aitrain import BudgetExceeded, InvalidInput, Job, JobEdit, JobNotFound, JobState, QuotaExceeded
 from aitrain.domain.flavor import Kind
 from aitrain.domain.states import EndCause, InfoCode
+from aitrain.domain.waiting import Reason
 from tests.acceptance.conftest import QUICK, Fleet, eventually
 from workers.scratch.servers import DockerEngine, Registry, S3Server, frozen
 
@@ -111,6 +112,29 @@ def test_start_minds_the_quota(fleet: Fleet) -> None:
     with pytest.raises(QuotaExceeded):
         fleet.client.start(job.id)
     assert fleet.client.get(job.id).state == JobState.DONE
+
+
+def test_at_its_budget_a_job_is_stopped_and_what_waits_is_held_until_it_is_raised(fleet: Fleet, bucket: str) -> None:
+    works = "trap 'echo saved > /out/checkpoint; exit 0' TERM; echo up; while true; do sleep 0.1; done"
+    runs = fleet.submit("sh", "-c", works, project="poor", cpu=4, timeout=3600, volumes=[f"{bucket}@s3:/out:rw"])
+    eventually(lambda: fleet.log(runs) == ["up"], what="its trap")
+    waits = fleet.submit("true", project="poor", cpu=4, timeout=60)
+
+    fleet.client.set_budget("poor", "0.001", stop=True)
+    stopped = fleet.end(runs)
+    assert (stopped.state, stopped.end_cause) == (JobState.INTERRUPTED, EndCause.BUDGET_REACHED)
+    assert stopped.message == "its project's budget for the month is spent"
+    assert fleet.objects(bucket) == {"checkpoint": b"saved\n"}
+    told = fleet.client.explain(waits.id)
+    assert (told.state, told.reason) == (JobState.QUEUED, Reason.BUDGET)
+    view = fleet.client.budget("poor")
+    assert view is not None
+    assert (view.warned, view.left) == (True, 0)
+    with pytest.raises(BudgetExceeded):
+        fleet.submit("true", project="poor", timeout=60)
+
+    fleet.client.set_budget("poor", 1, stop=True)
+    assert fleet.end(waits).state == JobState.DONE
 
 
 def test_delete(fleet: Fleet) -> None:

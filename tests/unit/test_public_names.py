@@ -6,9 +6,9 @@ import sys
 import aitrain
 
 NAMES = {
-    "AitrainError", "BrokerUnavailable", "Client", "DataStoreNotFound", "HostNotFound", "InvalidInput", "Job",
-    "JobEdit", "JobNotFound", "JobSpec", "JobState", "QuotaExceeded", "Resources", "StoreUnavailable", "Unavailable",
-    "Volume", "WaitTimeout", "submit_job",
+    "AitrainError", "BrokerUnavailable", "BudgetExceeded", "Client", "DataStoreNotFound", "HostNotFound",
+    "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobSpec", "JobState", "QuotaExceeded", "Resources",
+    "StoreUnavailable", "Unavailable", "Volume", "WaitTimeout", "submit_job",
 }  # fmt: skip
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 
+from aitrain.domain.errors import StoreUnavailable
 from workers.agent.loop import Loop
 from workers.datasync import MIB
 from workers.machine import Machine
@@ -51,6 +53,9 @@ class CleanUp(Loop):
             return
         self._evict_at = time.monotonic() + min(EVICTION_SECONDS, idle_s)
         freed = disk.cache.evict_idle(idle_s)
+        with suppress(StoreUnavailable):  # it is told again
+            held = {project: disk.cache.size(project)[1] for project in disk.cache.projects()}
+            self.machine.store.tell_cached(self.machine.settings.host.name, held)
         if freed:
             log.info("%.1f MiB that no job has read for %g s left the cache", freed / MIB, idle_s)
 

@@ -109,6 +109,8 @@ class TimeKeeper(Loop):
         edited = self.machine.store.edit(job.job_id, fence=job.fence, timeout_s=wanted_s, by_job=True)
         if edited.why == "shorter":
             return self._refuse(job, wanted_s, "refused: it may only ask for more than it has")
+        if edited.why == "budget":
+            return self._refuse(job, wanted_s, "refused: its project's budget does not allow for it")
         if not edited.done:
             return ""
         log.info("job %s: asked for a timeout of %d s and got it", job.job_id, wanted_s)

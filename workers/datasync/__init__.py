@@ -8,12 +8,13 @@ from pathlib import Path
 from aitrain.domain.job import VolumeProgress
 from aitrain.domain.volume import Volume
 from aitrain.settings import DataStore, HostSettings
+from workers.datasync.allowance import Allowance
 from workers.datasync.cache import Cache
 from workers.datasync.git import GitSync
 from workers.datasync.room import MIB, Room
 from workers.datasync.sync import Disk, Preview, VolumeSync, push_all
 
-__all__ = ["MIB", "Cache", "Disk", "GitSync", "Preview", "Room", "VolumeSync", "copier", "push_all"]
+__all__ = ["MIB", "Allowance", "Cache", "Disk", "GitSync", "Preview", "Room", "VolumeSync", "copier", "push_all"]
 
 
 def copier(

@@ -164,15 +164,18 @@ class Cache:
                 freed += self._remove(path, info.st_size)
         return freed + self._remove_left_behind(LEFT_BEHIND_SECONDS)
 
-    def make_room(self, size: int) -> None:
-        """Removes what has not been used for longest and no job holds, until so many bytes of it are gone."""
+    def make_room(self, size: int, project: str = "") -> None:
+        """Removes what has not been used for longest and no job holds, until so many bytes of it are gone.
+
+        project: of its pool only.
+        """
         fresh_ns = time.time_ns() - int(FRESH_SECONDS * 1e9)
         spare = [
             (info.st_atime_ns, path, info.st_size)
-            for path, info in self._files(self.directory)
+            for path, info in self._files(self.directory / project)
             if info.st_nlink == 1 and info.st_atime_ns < fresh_ns
         ]
-        freed = self._remove_left_behind(FRESH_SECONDS)
+        freed = 0 if project else self._remove_left_behind(FRESH_SECONDS)
         for _, path, bytes_ in sorted(spare):
             if freed >= size:
                 break

@@ -20,6 +20,7 @@ from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.volume import Permission, Volume
 from aitrain.settings import DataStore
 from workers.datasync.actions import PASSIVE, Action, Do, Tally
+from workers.datasync.allowance import Allowance
 from workers.datasync.cache import Cache, Pool
 from workers.datasync.entries import Record
 from workers.datasync.faults import data_errors, passes_by_itself
@@ -53,10 +54,14 @@ class Preview:
 
 @dataclass(frozen=True)
 class Disk:
-    """What the volumes of a host share: the room on its disk, and its cache."""
+    """What the volumes of a host share: the room on its disk, its cache, and what projects may have there.
+
+    allowance: None where no project has a quota of cached bytes.
+    """
 
     room: Room
     cache: Cache
+    allowance: Allowance | None = None
 
 
 class VolumeSync:
@@ -117,8 +122,7 @@ class VolumeSync:
 
                 tally = self._tally(plan())
                 self._refuse_clashes(tally)
-                pool = self._pool()
-                with self._room(plan, tally, pool, layer) as room:
+                with self._pool(plan) as pool, self._room(plan, tally, pool, layer) as room:
                     progress = Progress(Direction.PULL, tally, self._report)
                     pull = Pull(
                         str(self._volume), container, self._volume.prefix, layer, manifest, progress, room=room,
@@ -316,10 +320,25 @@ class VolumeSync:
         with self._disk.room.promise(needed, str(self._volume)) as promise:
             yield promise
 
-    def _pool(self) -> Pool | None:
+    @contextmanager
+    def _pool(self, plan: Callable[[], Iterator[Action]]) -> Iterator[Pool | None]:
+        """The pool of the cache, if it is used: not where the project's quota has no room for what would be added."""
         if self._disk is None or not self._volume.cache:
-            return None
-        return self._disk.cache.pool(self._project, self._volume, self._stores[self._volume.alias])
+            yield None
+            return
+        pool = self._disk.cache.pool(self._project, self._volume, self._stores[self._volume.alias])
+
+        def missing() -> int:
+            downloads = (one.remote for one in plan() if one.do is Do.DOWNLOAD and one.remote is not None)
+            return sum(remote.size for remote in downloads if not pool.holds(remote))
+
+        if self._disk.allowance is None:
+            yield pool
+            return
+        with self._disk.allowance.keep(self._project, missing) as allowed:
+            if not allowed:
+                log.warning("%s: project %s has no room in its quota of cached bytes", self._volume, self._project)
+            yield pool if allowed else None
 
     def _note_cache(self, now: VolumeProgress) -> None:
         if self._disk is not None and self._volume.cache:

@@ -11,6 +11,7 @@ from uuid import UUID
 from aitrain.domain.admission import Admitted, admit
 from aitrain.domain.errors import InvalidInput, QuotaExceeded
 from aitrain.domain.job import Job
+from aitrain.domain.quota import QuotaKind
 from aitrain.domain.spec import JobSpec
 from aitrain.settings import HostSettings, Settings
 from aitrain.store import Store
@@ -81,7 +82,7 @@ class Simulation:
         timeline, refused = site.timeline, dict[int, str]()
         for project, limits in self.fleet.quotas.items():
             for kind, limit in limits.items():
-                site.store.set_quota(project, kind, limit)
+                site.store.set_quota(project, QuotaKind(kind), limit)
         hosts = self._hosts(site)
         up = {name: [BEGIN_MS] for name in hosts}
         for event in self.fleet.events:

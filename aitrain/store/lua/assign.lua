@@ -8,7 +8,7 @@ local function assign(row)
   if not job then return {moved = false, state = cjson.null} end
   local function answer(moved) return {moved = moved, state = job.state, fence = job.fence} end
   if job.last_op == row.op then return answer(true) end
-  if job.fence ~= row.fence or job.state ~= 'QUEUED' then return answer(false) end
+  if job.fence ~= row.fence or job.state ~= 'QUEUED' or job.held then return answer(false) end
   if tonumber(job.not_before_ms or '0') > NOW then return answer(false) end
   if #row.units ~= tonumber(job.units) then return answer(false) end
   local kept_for = redis.call('HGET', k_kept(job.flavor), host)

@@ -2,7 +2,7 @@
 -- ARG: id; optional: fence (only while it is the current one), timeout_s, by_job (the job asks itself: only for more, and
 --      what it asked before counts no more, for somebody may have changed it since), auto_restart ('0' or '1'),
 --      labels ({key = value}), drop (keys), most_labels.
--- Returns {done, state, why}. Applied twice it changes nothing more.
+-- Returns {done, state, why} or {refused, ...} (see over_budget in shared/budget.lua). Applied twice it changes nothing more.
 local job = read_job(ARG.id)
 if not job then return told(false, nil, 'unknown') end
 if ARG.fence and ARG.fence ~= job.fence then return told(false, job, 'late') end
@@ -21,10 +21,19 @@ if ARG.timeout_s then
   if ARG.by_job then
     if tonumber(job.asked_s or '0') == ARG.timeout_s then return told(false, job, 'asked') end
     if now_s == 0 or ARG.timeout_s < now_s then return told(false, job, 'shorter') end
-    redis.call('HSET', key, 'asked_s', int(ARG.timeout_s))
   end
   job.timeout_s = int(ARG.timeout_s)
+  local longer = now_s > 0 and (ARG.timeout_s == 0 or ARG.timeout_s > now_s)
+  local over = longer and STATES[job.state].counted and not job.held
+    and over_budget(job, tonumber(job.billed_minutes or '0'))
+  if over then
+    job.timeout_s = int(now_s)
+    return ARG.by_job and told(false, job, 'budget') or reply(over)
+  end
+  if ARG.by_job then redis.call('HSET', key, 'asked_s', job.timeout_s) end
   redis.call('HSET', key, 'timeout_s', job.timeout_s)
+  keep_aside(ARG.id, job)
+  let_in_all(job.project)
   if job.state == 'RUNNING' then set_deadline(ARG.id, job, tonumber(job.running_ms)) end
 end
 if ARG.auto_restart then redis.call('HSET', key, 'auto_restart', ARG.auto_restart) end

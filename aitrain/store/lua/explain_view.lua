@@ -1,12 +1,14 @@
 -- Why a job waits: what there is to know. Changes nothing. Costs the hosts and the lines, not the jobs.
 -- ARG: id, flavors (others that would do), most_ahead (so many jobs ahead of it are told).
--- Returns {state} of a job that does not wait, null if there is none, or waiting.ViewOfWaiting with these fields:
+-- Returns {state} of a job that does not wait, null if there is none, waiting.ViewOfHeld of one that is held, or
+-- waiting.ViewOfWaiting with these fields:
 -- state, flavor, units, now_ms, since_ms, not_before_ms, kept_host; hosts = {offering, largest, able, away, cordoned, unfit,
 -- aside, usable}; free = {open, full, kept}: the most units on one host; position, ahead_fitting (jobs ahead, those of no
 -- more units); ahead = [[units, timeout_s]] or null if they are too many; profiles = [vacancy]; others = {flavor = most free}.
 local id, job = ARG.id, read_job(ARG.id)
 if not job then return reply(cjson.null) end
 if job.state ~= 'QUEUED' then return reply({state = job.state}) end
+if job.held then return reply(held_view(id, job)) end
 local flavor, units = job.flavor, tonumber(job.units)
 local since_ms = tonumber(job.not_before_ms or job.state_ms)
 local room = remember(room_of)

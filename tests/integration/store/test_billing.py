@@ -184,3 +184,12 @@ def test_months_are_those_of_the_calendar(site: OneHost) -> None:
         site.move(job_id, State.FINALIZING, ran_ms=MINUTE + 1)
         assert [line.month for line in site.lines(job_id)] == [f"{year}-02", f"{year}-03"]
         site.move(job_id, State.DONE)
+
+
+def test_a_final_bill_does_not_owe_what_is_told_after(site: OneHost) -> None:
+    job_id = site.running()
+    site.now_ms += 10 * MINUTE
+    site.move(job_id, State.FINALIZING, ran_ms=MINUTE)
+    site.move(job_id, State.DONE, ran_ms=5 * MINUTE)
+    assert site.store.get(job_id).ran_ms == MINUTE
+    assert [line.minutes for line in site.lines(job_id)] == [1]

@@ -24,20 +24,22 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from redis import Redis
 
 from aitrain.domain.admission import Site, admit
-from aitrain.domain.billing import LedgerLine, Policy
+from aitrain.domain.billing import LedgerLine, Policy, month_of
 from aitrain.domain.datastore import DataStoreEntry
-from aitrain.domain.errors import QuotaExceeded
+from aitrain.domain.errors import BudgetExceeded, InvalidInput, QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
 from aitrain.domain.owed import billed_runs, lines_owed
 from aitrain.domain.placement import Assignment
+from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
-from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Seen, Store
+from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Ordered, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
+from tests.integration.store.limit_rules import LimitRules
 from tests.integration.store.waiting_rules import WaitingRules
 from workers.scratch.servers import RedisServer
 
@@ -67,7 +69,7 @@ ANSWER_AGAIN = (
 )  # fmt: skip
 
 
-class StoreMachine(WaitingRules, DataRules, HostRules):
+class StoreMachine(WaitingRules, DataRules, HostRules, LimitRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -83,6 +85,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         self.answer: Any = None
         self.histories: dict[str, list[list[Any]]] = {}
         self.fences: dict[str, list[str]] = {}
+        self.month = month_of(self.now_ms)
         run = self.store._run
 
         def recorded(name: str, arguments: dict[str, Any]) -> Any:
@@ -117,10 +120,6 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         offered = {flavor: ids for flavor, ids in units.items() if ids}
         self.store.join_host(host, instance=host, units=offered, max_jobs=jobs, timing=TIMING)
 
-    @rule(project=st.sampled_from(PROJECTS), kind=st.sampled_from(Kind), limit=st.none() | st.integers(0, 6))
-    def set_quota(self, project: str, kind: Kind, limit: int | None) -> None:
-        self.store.set_quota(project, kind, limit)
-
     @rule(
         project=st.sampled_from(PROJECTS),
         flavor=st.sampled_from(FLAVORS),
@@ -135,17 +134,28 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes, priority=priority
         )
         job_id = str(uuid.uuid4())
-        key = f"{project}/{kind}"
-        limit = self.redis.hget(self.keys("quota_limit"), key)
-        used = int(self.redis.hget(self.keys("quota_used"), key) or 0)
+        before = {quota.kind: quota for quota in self.store.quotas(project)}
+        asked = {QuotaKind(kind): units, QuotaKind.JOBS: 1}
+        full = any(
+            held.limit is not None and held.used + number > held.limit
+            for held, number in ((before[kind], number) for kind, number in asked.items())
+        )
+        holds = self.store.over_quota(project) is OverQuota.HOLD
+        affords = self._affords(admit(spec, SITE))
         try:
-            self.store.submit(job_id, admit(spec, SITE))
+            submitted = self.store.submit(job_id, admit(spec, SITE))
+        except (BudgetExceeded, InvalidInput):
+            assert not affords
+            assert not self.redis.exists(self.keys("job", job_id))
         except QuotaExceeded:
-            assert limit is not None
-            assert used + units > int(limit)
+            assert full
+            assert not holds
             assert not self.redis.exists(self.keys("job", job_id))
         else:
-            assert limit is None or used + units <= int(limit)
+            assert affords
+            assert not full or holds
+            assert submitted.job.held or not full
+            assert not (submitted.job.held and submitted.may_start)
 
     @rule(project=st.sampled_from(PROJECTS), again=st.booleans())
     def add_a_data_store(self, project: str, again: bool) -> None:
@@ -262,7 +272,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
             return
         try:
             answer = self.store.start(job_id, "again")
-        except QuotaExceeded:
+        except (QuotaExceeded, BudgetExceeded, InvalidInput):
             assert before["state"] in ENDED
             assert self.redis.hgetall(self.keys("job", job_id)) == before
             return
@@ -289,9 +299,12 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
         if not job_id:
             return
         fence = self._fence(job_id, which) if more else None
-        answer = self.store.edit(
-            job_id, fence=fence, timeout_s=timeout_s, by_job=more, auto_restart=restart, labels={"n": str(which)}
-        )
+        try:
+            answer = self.store.edit(
+                job_id, fence=fence, timeout_s=timeout_s, by_job=more, auto_restart=restart, labels={"n": str(which)}
+            )
+        except (BudgetExceeded, InvalidInput):
+            answer = Ordered(False, None, "budget")
         after = self.redis.hgetall(self.keys("job", job_id))
         if not answer.done:
             assert after == before
@@ -428,8 +441,9 @@ class StoreMachine(WaitingRules, DataRules, HostRules):
     def counters_agree(self) -> None:
         used: Counter[str] = Counter()
         for job in self._jobs().values():
-            if STATES[State(job["state"])].counted:
+            if STATES[State(job["state"])].counted and "held" not in job:
                 used[f"{job['project']}/{job['kind']}"] += int(job["units"])
+                used[f"{job['project']}/jobs"] += 1
         held = {key: int(value) for key, value in self.redis.hgetall(self.keys("quota_used")).items() if value != "0"}
         assert held == dict(used)
 

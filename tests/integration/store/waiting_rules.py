@@ -51,6 +51,7 @@ class WaitingRules(RuleBasedStateMachine):
             held = self.redis.hget(self.keys("kept", job["flavor"]), host)
             kept = self.store.keep_host(Keep(job_id, fence, job["flavor"], host))
             assert not kept or (job["state"] == State.QUEUED and not late and held in (None, job_id))
+            assert not (kept and "held" in job)
 
     @rule(holder=st.sampled_from(["p1", "p2"]), ends=st.booleans())
     def a_pass(self, holder: str, ends: bool) -> None:
@@ -68,7 +69,9 @@ class WaitingRules(RuleBasedStateMachine):
         expected: dict[str, dict[str, float]] = {}
         retries = dict(self.redis.zrange(self.keys("retries"), 0, -1, withscores=True))
         for job_id, job in self._jobs().items():
-            if job["state"] == State.QUEUED and job_id in retries:
+            if "held" in job:
+                assert job_id not in retries
+            elif job["state"] == State.QUEUED and job_id in retries:
                 assert retries.pop(job_id) == int(job["not_before_ms"])
             elif job["state"] == State.QUEUED:
                 line = self.keys("line", job["flavor"], job["units"], job["project"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 
 from aitrain.domain.errors import PlatformFault
 from tests.integration.workers.volumes import OWNER, Sync, objects, put
-from workers.datasync import MIB, Cache, Disk, Room
+from workers.datasync import MIB, Allowance, Cache, Disk, Room
 from workers.scratch.disk import SmallDisk
 from workers.scratch.servers import S3Server
 
@@ -206,3 +208,46 @@ def test_a_volume_is_copied_by_one_at_a_time(s3: S3Server, s3_client: Any, bucke
         assert two.told == []
     waiting.join(20)
     assert two.told[-1].completed == 50
+
+
+class Quotas:
+    """Of one project on one host: most bytes in all."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.kept = most, 0
+
+    def limited(self, project: str) -> bool:
+        return project == "p"
+
+    def keep(self, project: str, held: int, more: int) -> int:
+        over = held + more - self.most
+        if more and over > 0:
+            return over
+        self.kept = more
+        return 0
+
+
+def test_over_its_quota_a_project_first_loses_what_is_idle_and_then_does_not_cache(
+    make: Make, disk: Disk, s3_client: Any, bucket: str
+) -> None:
+    quotas = Quotas(1000)
+    limited = replace(disk, allowance=Allowance(disk.cache, quotas))
+    put(s3_client, bucket, {"old/a": b"x" * 600, "new/b": b"y" * 700, "large/c": b"z" * 1100})
+
+    def pulled(folder: str, number: int) -> dict[str, bytes]:
+        volume = make(f"{bucket}@s3/{folder}:/in:ro:cache", number)
+        volume.sync._disk = limited
+        volume.sync.pull()
+        files = volume.files()
+        shutil.rmtree(volume.data)
+        return files
+
+    assert pulled("old", 1) == {"a": b"x" * 600}
+    assert pulled("new", 2) == {"b": b"y" * 700}, "never fails the job"
+    assert (disk.cache.size("p"), quotas.kept) == ((1, 600), 0), "what was used just now is not idle"
+    for path, info in disk.cache._files(disk.cache.directory):
+        os.utime(path, (info.st_atime - 3600, info.st_mtime))
+    assert pulled("new", 3) == {"b": b"y" * 700}
+    assert disk.cache.size("p") == (1, 700)
+    assert pulled("large", 4) == {"c": b"z" * 1100}
+    assert disk.cache.size("p") == (1, 700)

@@ -1,22 +1,31 @@
 -- The indexes, counters and reservations that follow the states, and the end of them all.
 
--- Keeps the indexes, counters and reservations equal to the states. `from` is nil for a new job.
+-- Keeps the indexes, counters and reservations equal to the states. `from` is nil for a new job. job.held: it is held,
+-- or is to be in QUEUED.
 local function reindex(id, job, from, to, pause_ms)
   local old, new = STATES[from] or {}, STATES[to]
   if from then redis.call('ZREM', k_state(from), id) end
   redis.call('ZADD', k_state(to), int(NOW), id)
-  if not old.counted and new.counted then redis.call('HINCRBY', k_quota_used(), quota_field(job), job.units) end
-  if old.counted and not new.counted then redis.call('HINCRBY', k_quota_used(), quota_field(job), -job.units) end
+  local counted = (old.counted or false) and not (from == 'QUEUED' and job.held)
+  local counts = new.counted and not (to == 'QUEUED' and job.held)
+  if counted ~= counts then count_quota(job, counts and 1 or -1) end
+  local lived, lives = counted or old.runs, counts or new.runs
+  if lives and not lived then redis.call('SADD', k_live(job.project), id) end
+  if lived and not lives then redis.call('SREM', k_live(job.project), id) end
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
   if old.on_host and not new.on_host then
     redis.call('SREM', k_host_jobs(job.host), id)
     note_room(job.host)
   end
-  if to == 'QUEUED' then wait_in_line(id, job, pause_ms) end
-  if from == 'QUEUED' then
+  if from == 'QUEUED' and job.held then
+    end_hold(id, job)
+  elseif from == 'QUEUED' then
     local gives_up = leave_line(id, job) and not new.on_host
     if gives_up and waiting_count(job.flavor) > 0 then ask_for_pass() end
+  end
+  if to == 'QUEUED' then
+    if job.held then hold(id, job, job.held, NOW) else wait_in_line(id, job, pause_ms) end
   end
   if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
   if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end

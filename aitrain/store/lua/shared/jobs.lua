@@ -16,8 +16,6 @@ local function read_job(id)
   return job
 end
 
-local function quota_field(job) return job.project .. '/' .. job.kind end
-
 local function lease_is_live(job)
   return job.lease_ms ~= nil and tonumber(job.lease_ms) > NOW
 end

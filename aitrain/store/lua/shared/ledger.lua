@@ -2,11 +2,10 @@
 -- Minute k of an attempt begins k minutes after its clock started, by the store's clock, and belongs to the month in which
 -- it begins. A line is a stretch of minutes of one month and one price; only the last line of an attempt grows.
 
-local MINUTE_MS = 60000
 -- What `bill` needs to know of a job.
 local BILLED_FIELDS = {
   'project', 'flavor', 'units', 'hourly_price', 'host', 'policy', 'attempt', 'state', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms',
-  'billed_minutes', 'line',
+  'billed_minutes', 'line', 'timeout_s', 'set_aside',
 }
 
 -- So long may a host's word be under way: a call is tried for less (connection.py). No minute is in the ledger that begins
@@ -125,6 +124,7 @@ local function bill(id, job)
   if written > tonumber(job.billed_minutes or '0') then
     job.billed_minutes = int(written)
     redis.call('HSET', k_job(id), 'billed_minutes', job.billed_minutes, 'line', job.line)
+    if job.set_aside then keep_aside(id, job) end
   end
   return started_ms + owed * MINUTE_MS
 end

@@ -1,6 +1,7 @@
 -- Months by the calendar of UTC. (Redis gives scripts no calendar.)
 
 local DAY_MS = 86400000
+local MINUTE_MS = 60000
 
 -- Year and month of a moment in Unix ms. Years count from March, so that a leap day is the last of its year.
 local function year_and_month(ms)

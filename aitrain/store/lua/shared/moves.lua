@@ -14,7 +14,8 @@ local function move(id, job, to, o)
   end
   if #flat > 0 then redis.call('HSET', k_job(id), unpack(flat)) end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
-  if o.ran_ms then note_ran(id, job, o.ran_ms) end
+  -- Of a run whose bill is final, nothing more is believed.
+  if o.ran_ms and (STATES[from].runs or not job.begun_ms) then note_ran(id, job, o.ran_ms) end
   -- Whatever ends a run makes its bill final.
   if STATES[from].runs and not STATES[to].runs then bill(id, job) end
   if o.listing then keep_listing(id, job, o.listing) end
@@ -41,10 +42,14 @@ local function move(id, job, to, o)
     'message', o.message or '', 'last_op', o.op or '')
   tell(id, job, to, o)
   job.state = to
+  if to == 'QUEUED' and not job.held and budget_holds(job) then hold_waiting(id, job, 'budget', NOW) end
+  keep_aside(id, job)
   if STATES[to].ended then
     note_end(id, job, to, o)
     if job.delete_asked == '1' then erase(id, job) else settle(id, to) end
   end
+  local lived = STATES[from].counted or STATES[from].runs
+  if lived and (job.held or not STATES[to].counted) then let_in_all(job.project) end
 end
 
 local function time_out(id, job)

@@ -1,0 +1,87 @@
+"""Commands on quotas of projects."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from aitrain.cli.following import out
+from aitrain.client import Client
+from aitrain.domain.quota import OverQuota, Quota, QuotaKind
+
+app = typer.Typer(no_args_is_help=True, help="What a project may have at once.")
+
+GIB = 1024**3
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+@app.command("set")
+def set_(
+    project: str,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs; leave out to keep.")] = None,
+    cpus: Annotated[int | None, typer.Option(min=0, help="CPUs; leave out to keep.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=0, help="Jobs; leave out to keep.")] = None,
+    cache_gib: Annotated[
+        float | None, typer.Option(min=0, help="GiB in the caches of all hosts; leave out to keep.")
+    ] = None,
+    over: Annotated[
+        OverQuota | None, typer.Option(help="What becomes of a job over the quota; leave out to keep.")
+    ] = None,
+    max_timeout: Annotated[
+        int | None, typer.Option(min=0, help="Longest timeout of its jobs in seconds, 0 for none; leave out to keep.")
+    ] = None,
+    max_priority: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Highest priority of its jobs; leave out to keep.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Lift all limits of its own; the site's hold.")] = False,
+) -> None:
+    """Set a project's quota. Held jobs for which there is room then are let in at once."""
+    with Client() as client:
+        if none or over is not None:
+            client.set_over_quota(project, over)
+        cache = None if cache_gib is None else round(cache_gib * GIB)
+        limits = {QuotaKind.GPU: gpus, QuotaKind.CPU: cpus, QuotaKind.JOBS: jobs, QuotaKind.CACHE: cache}
+        for kind, limit in limits.items():
+            if none or limit is not None:
+                client.set_quota(project, kind, limit)
+        if none or max_timeout is not None:
+            client.set_timeout_limit(project, max_timeout)
+        if none or max_priority is not None:
+            client.set_priority_limit(project, max_priority)
+
+
+@app.command()
+def show(project: str, as_json: AsJson = False) -> None:
+    """Show a project's quota of each kind, what is in use, and how many jobs are held."""
+    with Client() as client:
+        quotas, over, held = client.quotas(project), client.over_quota(project), client.held_count(project)
+    if as_json:
+        rows = [quota.model_dump(mode="json") for quota in quotas]
+        out.print_json(json.dumps({"project": project, "over_quota": over, "held_jobs": held, "quotas": rows}))
+        return
+    _print(quotas)
+    out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the quotas that are set, of all projects."""
+    with Client() as client:
+        quotas = client.quotas()
+    if as_json:
+        out.print_json(json.dumps([quota.model_dump(mode="json") for quota in quotas]))
+        return
+    _print(quotas)
+
+
+def _print(quotas: list[Quota]) -> None:
+    table = Table("project", "kind", "limit", "in use")
+    for quota in quotas:
+        unit = " B" if quota.kind is QuotaKind.CACHE else ""
+        limit = "none" if quota.limit is None else f"{quota.limit:,}{unit}"
+        table.add_row(quota.project, quota.kind, limit, f"{quota.used:,}{unit}")
+    out.print(table)

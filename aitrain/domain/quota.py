@@ -1,0 +1,37 @@
+"""Quotas: what a project's jobs may hold at once. Counted by the store (store/lua/shared/quota.lua)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class QuotaKind(StrEnum):
+    """What a quota limits: units of a kind, the number of jobs, or bytes of its data in hosts' caches."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+    JOBS = "jobs"
+    CACHE = "cache"
+
+
+class OverQuota(StrEnum):
+    """What becomes of a job for which its project's quota has no room: refused, or accepted and held until it has."""
+
+    REFUSE = "refuse"
+    HOLD = "hold"
+
+
+class Quota(BaseModel):
+    """A project's quota of one kind. limit: None for none.
+
+    used: by jobs that count, those that are held do not; of the cache, on all hosts, or about to be.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    project: str
+    kind: QuotaKind
+    limit: int | None
+    used: int

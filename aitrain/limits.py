@@ -1,0 +1,125 @@
+"""What operators set of projects, and see of it: a part of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from aitrain.domain.budget import MOST_AMOUNT, Budget, BudgetRule, BudgetView
+from aitrain.domain.errors import InvalidInput, Problem
+from aitrain.domain.quota import OverQuota, Quota, QuotaKind
+from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S
+from aitrain.settings import Settings
+from aitrain.store import Store
+
+MOST_WARN_PERCENT = 100
+# From a timeout until its job is told of it, and from a kill until the container has ended.
+STOP_MARGIN_SECONDS = 30
+
+
+class ProjectLimits:
+    """The part of a client that limits projects. Raises StoreUnavailable as all of it."""
+
+    settings: Settings
+    _store: Store
+
+    def set_quota(self, project: str, kind: QuotaKind | str, limit: int | None) -> None:
+        """Sets how many units of a kind ("gpu", "cpu"), how many "jobs", or how many bytes of "cache" on all
+        hosts a project may have at once; None for none.
+
+        It holds at once: held jobs are let in for which there is room then; what counts already goes on, also beyond
+        the limit. Raises InvalidInput for another kind, or a limit below 0.
+        """
+        if kind not in list(QuotaKind):
+            raise InvalidInput.of("kind", kind, "has no quota", f"name one of: {', '.join(QuotaKind)}")
+        if limit is not None and limit < 0:
+            raise InvalidInput.of("limit", limit, "cannot be a quota", "give 0 or more")
+        self._store.set_quota(project, QuotaKind(kind), limit)
+
+    def set_over_quota(self, project: str, what: OverQuota | str | None) -> None:
+        """Sets what becomes of a project's jobs over its quota, "refuse" or "hold"; None: what the site says.
+
+        Jobs that are held already stay so. Raises InvalidInput for another word.
+        """
+        if what is not None and what not in list(OverQuota):
+            raise InvalidInput.of("over_quota", what, "is no rule", f"name one of: {', '.join(OverQuota)}")
+        self._store.set_over_quota(project, None if what is None else OverQuota(what))
+
+    def over_quota(self, project: str) -> OverQuota:
+        """What becomes of a project's jobs over its quota."""
+        return self._store.over_quota(project) or self.settings.limits.over_quota
+
+    def quotas(self, project: str | None = None) -> list[Quota]:
+        """The quotas of a project, each kind of it, with what is in use; or those that are set, of all projects."""
+        return self._store.quotas(project)
+
+    def held_count(self, project: str) -> int:
+        """How many jobs of a project are held: accepted, and not counted until there is room."""
+        return self._store.held_count(project)
+
+    def set_budget(
+        self,
+        project: str,
+        amount: Decimal | int | str,
+        *,
+        warn_percent: int = 80,
+        rule: BudgetRule | str = BudgetRule.REFUSE,
+        stop: bool = False,
+    ) -> None:
+        """Sets what a project's jobs may cost in a month (UTC), at the most, in the site's currency. It holds at once.
+
+        warn_percent: of the amount, at which a warning is given, 0 for none; rule: "refuse" compares each new job with
+        what is left, "reserve" also sets the worst that live jobs may yet cost aside; stop: at the limit what runs is
+        stopped with its data pushed, and what waits is held. Raises InvalidInput for what cannot be.
+        """
+        problems = []
+        try:
+            amount = Decimal(amount)
+        except InvalidOperation:
+            amount = Decimal(-1)
+        if not (amount.is_finite() and 0 <= amount <= MOST_AMOUNT and amount == amount.quantize(Decimal("0.000001"))):
+            remedy = f"give a number from 0 to {MOST_AMOUNT}, of six places at most"
+            problems.append(Problem("amount", str(amount), "cannot be a budget", remedy))
+        if not 0 <= warn_percent <= MOST_WARN_PERCENT:
+            remedy = f"give 1 to {MOST_WARN_PERCENT} percent, or 0 for no warning"
+            problems.append(Problem("warn_percent", str(warn_percent), "is no share of a budget", remedy))
+        if rule not in list(BudgetRule):
+            problems.append(Problem("rule", rule, "is no rule", f"name one of: {', '.join(BudgetRule)}"))
+        if problems:
+            raise InvalidInput(problems)
+        budget = Budget(project=project, amount=amount, warn_percent=warn_percent, rule=BudgetRule(rule), stop=stop)
+        # A job is billed until its container has ended: told to stop at its timeout, killed after its grace.
+        beyond_s = self.settings.timing.stop_grace_seconds + STOP_MARGIN_SECONDS
+        self._store.set_budget(budget, beyond_ms=int(beyond_s * 1000))
+
+    def remove_budget(self, project: str) -> None:
+        """Takes a project's budget away. What it held is let in."""
+        self._store.remove_budget(project)
+
+    def budget(self, project: str) -> BudgetView | None:
+        """A project's budget and how it stands this month; None if it has none."""
+        return next((view for view in self.budgets() if view.budget.project == project), None)
+
+    def budgets(self) -> Sequence[BudgetView]:
+        """Every budget and how it stands this month, by project."""
+        return self._store.budgets()
+
+    def set_timeout_limit(self, project: str, seconds: int | None) -> None:
+        """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's.
+
+        Raises InvalidInput for a number that is none.
+        """
+        if seconds is not None and not 0 <= seconds <= MAX_TIMEOUT_S:
+            remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} seconds"
+            raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
+        self._store.set_timeout_limit(project, seconds)
+
+    def set_priority_limit(self, project: str, highest: int | None) -> None:
+        """Sets the highest priority that a project's jobs may have, 0 to 100; None: the site's.
+
+        Holds from the next submission on. Raises InvalidInput for a number that is none.
+        """
+        if highest is not None and not 0 <= highest <= HIGHEST_PRIORITY:
+            remedy = f"give a number from 0 to {HIGHEST_PRIORITY}"
+            raise InvalidInput.of("max_priority", highest, "cannot be a highest priority", remedy)
+        self._store.set_priority_limit(project, highest)
