@@ -68,8 +68,9 @@ class Client(Operations, Bills):
         """Queues a job; if a host has room, it starts at once.
 
         job_id: a UUID of the caller's choice, which makes submitting safe to repeat; that of a job that was billed and
-        deleted is refused. Raises InvalidInput and QuotaExceeded; then nothing was queued. Raises StoreUnavailable, with the id in its text, if the store did not
-        answer: the job may be queued then. Submit it again with the same id, and there will be one.
+        deleted is refused. Raises InvalidInput and QuotaExceeded; then nothing was queued. Raises StoreUnavailable,
+        with the id in its text, if the store did not answer: the job may be queued then. Submit it again with the same
+        id, and there will be one.
         """
         try:
             job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
