@@ -202,9 +202,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(policy=st.integers(0, 2), steps=STEPS)
-def test_the_ledger_is_what_happened(
-    redis: RedisServer, policy: int, steps: list[tuple[str, int, int, bool]]
-) -> None:
+def test_the_ledger_is_what_happened(redis: RedisServer, policy: int, steps: list[tuple[str, int, int, bool]]) -> None:
     world = World(redis.url, f"b{uuid.uuid4().hex[:12]}")
     try:
         world.step("policy_changes", policy, 0, twice=False)
