@@ -128,12 +128,15 @@ class Keys:
 
 
 def lua_functions() -> str:
-    """The same patterns as Lua functions: k_job(id), k_host_units(host, flavor), ..."""
-    lines = []
+    """The same patterns as a table of Lua functions: K.job(id), K.host_units(host, flavor), ...
+
+    One table, since Lua allows 200 local names in a function, and the scripts share many.
+    """
+    lines = ["local K = {}"]
     for name, key in LEGEND.items():
         pieces = ["ROOT"]
         for literal, part, _, _ in Formatter().parse(key.pattern):
             pieces += [f"'{literal}'"] if literal else []
             pieces += [part] if part is not None else []
-        lines.append(f"local function k_{name}({', '.join(key.parts)}) return {'..'.join(pieces)} end")
+        lines.append(f"function K.{name}({', '.join(key.parts)}) return {'..'.join(pieces)} end")
     return "\n".join(lines)

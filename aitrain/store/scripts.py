@@ -1,6 +1,6 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
-The prelude gives every script the keys of keys.py (k_job(id), ...), the tables of states.py (STATES, MOVES), its
+The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), its
 argument ARG (one JSON object), the time NOW and the functions of lua/shared, one file per duty. It is the same text for
 every site and every call, so that Redis keeps one script per verb.
 """

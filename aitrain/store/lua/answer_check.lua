@@ -1,6 +1,6 @@
 -- Answers a check, if somebody still waits for it: an answer that nobody reads must not stay.
 -- ARG: token, answer (JSON).
 -- Returns {taken}.
-local waits = redis.call('EXISTS', k_check(ARG.token)) == 1
-if waits then redis.call('HSET', k_check(ARG.token), 'answer', ARG.answer) end
+local waits = redis.call('EXISTS', K.check(ARG.token)) == 1
+if waits then redis.call('HSET', K.check(ARG.token), 'answer', ARG.answer) end
 return reply({taken = waits})

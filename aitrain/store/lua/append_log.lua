@@ -9,11 +9,11 @@ if cursor ~= ARG.cursor or kept < 0 then return reply({cursor = cursor, full = k
 for _, line in ipairs(ARG.lines) do
   kept = kept + #line
   if kept > ARG.max_bytes then
-    redis.call('RPUSH', k_log(ARG.id, job.attempt), ARG.last)
+    redis.call('RPUSH', K.log(ARG.id, job.attempt), ARG.last)
     kept = -1
     break
   end
-  redis.call('RPUSH', k_log(ARG.id, job.attempt), line)
+  redis.call('RPUSH', K.log(ARG.id, job.attempt), line)
 end
-redis.call('HSET', k_job(ARG.id), 'log_cursor', ARG.next_cursor, 'log_bytes', int(kept))
+redis.call('HSET', K.job(ARG.id), 'log_cursor', ARG.next_cursor, 'log_bytes', int(kept))
 return reply({cursor = ARG.next_cursor, full = kept < 0})

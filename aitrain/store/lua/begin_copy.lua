@@ -4,10 +4,10 @@
 local job, copy = read_job(ARG.id), read_copy(ARG.id)
 local begun = job ~= nil and copy ~= nil and job.copying ~= nil and copy.id == ARG.copy and job.state == 'RUNNING'
   and job.fence == ARG.fence and copy.fence == ARG.fence and job.host == ARG.host
-  and redis.call('HGET', k_host(ARG.host), 'instance') == ARG.instance
+  and redis.call('HGET', K.host(ARG.host), 'instance') == ARG.instance
   and (copy.holder == ARG.holder or not lease_is_live(copy))
 if not begun then return reply({begun = false}) end
-redis.call('HSET', k_copy(ARG.id), 'state', 'WORKING', 'holder', ARG.holder, 'lease_ms', int(NOW + ARG.ttl_ms))
-redis.call('HDEL', k_copy(ARG.id), 'resends')
-redis.call('HSET', k_job(ARG.id), 'copy_due_ms', int(NOW + ARG.ttl_ms))
+redis.call('HSET', K.copy(ARG.id), 'state', 'WORKING', 'holder', ARG.holder, 'lease_ms', int(NOW + ARG.ttl_ms))
+redis.call('HDEL', K.copy(ARG.id), 'resends')
+redis.call('HSET', K.job(ARG.id), 'copy_due_ms', int(NOW + ARG.ttl_ms))
 return reply({begun = true, job = job, copy = read_copy(ARG.id)})

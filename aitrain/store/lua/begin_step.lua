@@ -5,11 +5,11 @@
 local job = read_job(ARG.id)
 if not job then return reply({begun = false, state = cjson.null}) end
 local begun = job.fence == ARG.fence and job.state == ARG.state and job.host == ARG.host
-  and redis.call('HGET', k_host(ARG.host), 'instance') == ARG.instance
+  and redis.call('HGET', K.host(ARG.host), 'instance') == ARG.instance
   and (job.lease_holder == ARG.holder or not lease_is_live(job))
 if begun then
-  redis.call('HSET', k_job(ARG.id), 'lease_holder', ARG.holder, 'lease_ms', int(NOW + ARG.ttl_ms),
+  redis.call('HSET', K.job(ARG.id), 'lease_holder', ARG.holder, 'lease_ms', int(NOW + ARG.ttl_ms),
     'due_ms', int(NOW + ARG.ttl_ms))
-  redis.call('HDEL', k_job(ARG.id), 'resends')
+  redis.call('HDEL', K.job(ARG.id), 'resends')
 end
 return reply({begun = begun, state = job.state, job = begun and job or nil, age_ms = NOW - job.state_ms})

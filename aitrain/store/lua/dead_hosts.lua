@@ -3,7 +3,7 @@
 -- ARG: none.
 -- Returns {lost, removed} (names).
 local lost = {}
-for _, host in ipairs(redis.call('ZRANGEBYSCORE', k_hosts(), '-inf', int(NOW))) do
+for _, host in ipairs(redis.call('ZRANGEBYSCORE', K.hosts(), '-inf', int(NOW))) do
   if is_lost(host, 0) then lost[#lost + 1] = host end
 end
-return reply({lost = lost, removed = redis.call('HKEYS', k_removed())})
+return reply({lost = lost, removed = redis.call('HKEYS', K.removed())})

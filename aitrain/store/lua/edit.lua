@@ -6,7 +6,7 @@
 local job = read_job(ARG.id)
 if not job then return told(false, nil, 'unknown') end
 if ARG.fence and ARG.fence ~= job.fence then return told(false, job, 'late') end
-local key = k_job(ARG.id)
+local key = K.job(ARG.id)
 local labels = cjson.decode(job.labels or '{}')
 if ARG.labels then
   for name, value in pairs(ARG.labels) do labels[name] = value end

@@ -9,7 +9,7 @@ local noted = job.fence == ARG.fence and job.kept_until_ms
 local until_ms = tonumber(noted or (ARG.keep_ms > 0 and job.state_ms + ARG.keep_ms or 0))
 local expired = until_ms > 0 and until_ms <= NOW
 if expired and noted and not ARG.look then
-  redis.call('HSETNX', k_job(ARG.id), 'expired_ms', int(NOW))
-  redis.call('HSET', k_job(ARG.id), 'note', 'its results were kept for their time, and are removed from host ' .. job.host)
+  redis.call('HSETNX', K.job(ARG.id), 'expired_ms', int(NOW))
+  redis.call('HSET', K.job(ARG.id), 'note', 'its results were kept for their time, and are removed from host ' .. job.host)
 end
 return reply({known = true, until_ms = until_ms, left_ms = until_ms > 0 and until_ms - NOW or nil, expired = expired})

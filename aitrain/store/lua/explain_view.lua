@@ -16,16 +16,16 @@ local room = remember(room_of)
 -- The hosts that have a flavor, and why those that are large enough do not take the job. Ends at the first that could.
 local function count_hosts()
   local counted = {offering = 0, largest = 0, able = 0, away = 0, cordoned = 0, unfit = 0, aside = 0, usable = 0}
-  local leases = redis.call('ZRANGE', k_hosts(), 0, -1, 'WITHSCORES')
+  local leases = redis.call('ZRANGE', K.hosts(), 0, -1, 'WITHSCORES')
   for i = 1, #leases, 2 do
-    local host, size = leases[i], redis.call('HLEN', k_host_units(leases[i], flavor))
+    local host, size = leases[i], redis.call('HLEN', K.host_units(leases[i], flavor))
     counted.offering = counted.offering + (size > 0 and 1 or 0)
     counted.largest = math.max(counted.largest, size)
     if size >= units then
       local why = 'usable'
       if tonumber(leases[i + 1]) <= NOW then
         why = 'away'
-      elseif not redis.call('ZSCORE', k_free(flavor), host) then
+      elseif not redis.call('ZSCORE', K.free(flavor), host) then
         why = 'cordoned'
       elseif not room(host) then
         why = 'unfit'
@@ -40,7 +40,7 @@ local function count_hosts()
 end
 
 local function kept_hosts(of)
-  local kept, flat = {}, redis.call('HGETALL', k_kept(of))
+  local kept, flat = {}, redis.call('HGETALL', K.kept(of))
   for i = 1, #flat, 2 do kept[flat[i]] = flat[i + 1] end
   return kept
 end
@@ -53,7 +53,7 @@ local function most_full(open)
   return 0
 end
 
-local function count(line, from, to) return redis.call('ZCOUNT', k_line(flavor, int(line.units), line.project), from, to) end
+local function count(line, from, to) return redis.call('ZCOUNT', K.line(flavor, int(line.units), line.project), from, to) end
 
 local level = 100 - tonumber(job.priority)
 local level_from, score = level * PRIORITY_SPAN, level * PRIORITY_SPAN + since_ms
@@ -132,7 +132,7 @@ for number, other in ipairs(found) do
 end
 local ahead, fitting, rows = {}, 0, {}
 for number = 1, (place or 1) - 1 do
-  ahead[number] = {found[number].units, tonumber(redis.call('HGET', k_job(found[number].id), 'timeout_s'))}
+  ahead[number] = {found[number].units, tonumber(redis.call('HGET', K.job(found[number].id), 'timeout_s'))}
   if found[number].units <= units then fitting = fitting + 1 end
 end
 if place then rows = profiles(flavor, open, {}, units) end

@@ -3,12 +3,12 @@
 -- ARG: nothing.
 -- Returns {flavor = [offered, free]}.
 local units = {}
-local alive = redis.call('ZRANGEBYSCORE', k_hosts(), '(' .. int(NOW), '+inf')
-for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
+local alive = redis.call('ZRANGEBYSCORE', K.hosts(), '(' .. int(NOW), '+inf')
+for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
   local offered, free = 0, 0
   for _, host in ipairs(alive) do
-    offered = offered + redis.call('SCARD', k_host_offers(host, flavor))
-    free = free + tonumber(redis.call('ZSCORE', k_free(flavor), host) or '0')
+    offered = offered + redis.call('SCARD', K.host_offers(host, flavor))
+    free = free + tonumber(redis.call('ZSCORE', K.free(flavor), host) or '0')
   end
   units[flavor] = {offered, free}
 end

@@ -3,5 +3,5 @@
 -- Returns {done}.
 local job = read_job(ARG.id)
 local done = job ~= nil and job.fence == ARG.fence and job.state == 'RUNNING' and job.lease_holder == ARG.holder
-if done then redis.call('HDEL', k_job(ARG.id), 'lease_holder', 'lease_ms', 'due_ms') end
+if done then redis.call('HDEL', K.job(ARG.id), 'lease_holder', 'lease_ms', 'due_ms') end
 return reply({done = done})

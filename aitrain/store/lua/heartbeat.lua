@@ -8,15 +8,15 @@
 -- resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
 -- recopy: the same of an order to copy its data.
 local host = ARG.host
-if redis.call('HGET', k_host(host), 'instance') ~= ARG.instance then
+if redis.call('HGET', K.host(host), 'instance') ~= ARG.instance then
   return reply({known = false, place = false, jobs = {}})
 end
-local was_away = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0') <= NOW
+local was_away = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') <= NOW
 host_is_here(host, ARG)
-redis.call('HSET', k_host(host), 'fit', ARG.fit and '1' or '0')
+redis.call('HSET', K.host(host), 'fit', ARG.fit and '1' or '0')
 
 for _, seen in ipairs(ARG.seen) do
-  local held = redis.call('HMGET', k_job(seen.id), 'fence', 'state', 'host', unpack(RAN_FIELDS))
+  local held = redis.call('HMGET', K.job(seen.id), 'fence', 'state', 'host', unpack(RAN_FIELDS))
   if held[1] == seen.fence and STATES[held[2]].runs and held[3] == host then
     local job = {}
     for i, name in ipairs(RAN_FIELDS) do job[name] = held[3 + i] or nil end
@@ -27,22 +27,22 @@ end
 -- Growing pauses: a worker that is away for days must not find a message for every ten seconds of them.
 local function send_again(id, counted, due)
   local sent = redis.call('HINCRBY', counted, 'resends', 1)
-  redis.call('HSET', k_job(id), due, int(NOW + ARG.resend_ms * 2 ^ math.min(sent - 1, 6)))
+  redis.call('HSET', K.job(id), due, int(NOW + ARG.resend_ms * 2 ^ math.min(sent - 1, 6)))
 end
 
-if tonumber(redis.call('ZSCORE', k_drains(), host) or NOW + 1) <= NOW then evict_due(host) end
+if tonumber(redis.call('ZSCORE', K.drains(), host) or NOW + 1) <= NOW then evict_due(host) end
 
 local jobs = {}
-for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
+for _, id in ipairs(redis.call('SMEMBERS', K.host_jobs(host))) do
   local job = read_job(id)
   if job then -- one job that is spoilt must not cost the others their heartbeat
     if job.state == 'RUNNING' and job.deadline_ms and tonumber(job.deadline_ms) <= NOW then time_out(id, job) end
     local resend = job.due_ms ~= nil and STATES[job.state].step and tonumber(job.due_ms) <= NOW
-    if resend then send_again(id, k_job(id), 'due_ms') end
+    if resend then send_again(id, K.job(id), 'due_ms') end
     local recopy = nil
     if job.state == 'RUNNING' and job.copy_due_ms and tonumber(job.copy_due_ms) <= NOW then
-      send_again(id, k_copy(id), 'copy_due_ms')
-      recopy = redis.call('HGET', k_copy(id), 'id')
+      send_again(id, K.copy(id), 'copy_due_ms')
+      recopy = redis.call('HGET', K.copy(id), 'id')
     end
     jobs[#jobs + 1] = host_row(id, job, resend, recopy)
   end

@@ -5,23 +5,23 @@
 -- drain_ms, aside: absent if nothing was said.
 local rows = {}
 for _, host in ipairs(ARG.hosts) do
-  local held = redis.call('HMGET', k_host(host), 'max_jobs', 'fit', 'seen_ms', 'cordon_ms', 'cordon_by', 'cordon_reason', 'drain_ms')
+  local held = redis.call('HMGET', K.host(host), 'max_jobs', 'fit', 'seen_ms', 'cordon_ms', 'cordon_by', 'cordon_reason', 'drain_ms')
   if held[1] then
     local row = {
       host = host, max_jobs = tonumber(held[1]), fit = held[2] ~= '0', seen_ms_ago = NOW - held[3], lost = is_lost(host, 0),
-      alive = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0') > NOW, drain_ms = tonumber(held[7]),
+      alive = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') > NOW, drain_ms = tonumber(held[7]),
       cordon = held[4] and {ms = tonumber(held[4]), by = held[5], reason = held[6]} or nil, flavors = {}, jobs = {},
     }
-    for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-      local flat, units = redis.call('HGETALL', k_host_units(host, flavor)), {}
+    for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
+      local flat, units = redis.call('HGETALL', K.host_units(host, flavor)), {}
       for i = 1, #flat, 2 do
-        local entry = redis.call('HGET', k_host_aside(host), unit_name(flavor, flat[i]))
+        local entry = redis.call('HGET', K.host_aside(host), unit_name(flavor, flat[i]))
         units[#units + 1] = {id = flat[i], stands = flat[i + 1], aside = entry and cjson.decode(entry) or nil}
       end
       if #units > 0 then row.flavors[flavor] = units end
     end
-    for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
-      local job = redis.call('HMGET', k_job(id), 'state', 'flavor', 'units')
+    for _, id in ipairs(redis.call('SMEMBERS', K.host_jobs(host))) do
+      local job = redis.call('HMGET', K.job(id), 'state', 'flavor', 'units')
       if job[1] then row.jobs[#row.jobs + 1] = {id = id, state = job[1], flavor = job[2], units = tonumber(job[3])} end
     end
     rows[#rows + 1] = row

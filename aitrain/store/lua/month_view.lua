@@ -4,8 +4,8 @@
 local month = ARG.month ~= '' and ARG.month or (month_of(NOW))
 return reply({
   now_ms = NOW, month = month,
-  lines = redis.call('HLEN', k_ledger(ARG.project, month)),
-  jobs = redis.call('HLEN', k_ledger_jobs(ARG.project, month)),
-  spent = redis.call('HGET', k_spent(month), ARG.project) or '0',
-  pruned = redis.call('HGET', k_pruned(ARG.project), month) or nil,
+  lines = redis.call('HLEN', K.ledger(ARG.project, month)),
+  jobs = redis.call('HLEN', K.ledger_jobs(ARG.project, month)),
+  spent = redis.call('HGET', K.spent(month), ARG.project) or '0',
+  pruned = redis.call('HGET', K.pruned(ARG.project), month) or nil,
 })

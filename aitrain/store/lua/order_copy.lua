@@ -10,8 +10,8 @@ end
 if copy and copy.id == ARG.op then return answer(true) end -- whatever has become of it since
 if job.state ~= 'RUNNING' then return told(false, job, 'not_running') end
 if job.copying then return answer(false, 'busy') end
-redis.call('DEL', k_copy(ARG.id))
-redis.call('HSET', k_copy(ARG.id), 'id', ARG.op, 'fence', job.fence, 'direction', ARG.direction, 'mount_path', ARG.mount_path,
+redis.call('DEL', K.copy(ARG.id))
+redis.call('HSET', K.copy(ARG.id), 'id', ARG.op, 'fence', job.fence, 'direction', ARG.direction, 'mount_path', ARG.mount_path,
   'dry_run', ARG.dry_run, 'state', 'ASKED', 'by', ARG.by, 'asked_ms', int(NOW))
-redis.call('HSET', k_job(ARG.id), 'copying', ARG.direction, 'copy_due_ms', int(NOW + ARG.grace_ms))
+redis.call('HSET', K.job(ARG.id), 'copying', ARG.direction, 'copy_due_ms', int(NOW + ARG.grace_ms))
 return answer(true)

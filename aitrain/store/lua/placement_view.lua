@@ -8,12 +8,12 @@ local MOST_HOSTS, MOST_ON_KEPT = 256, 64
 
 -- The kept hosts of a flavor that still serve: {host = vacancy}, and how many.
 local function keeps_of(flavor)
-  local kept, flat, count = {}, redis.call('HGETALL', k_kept(flavor)), 0
+  local kept, flat, count = {}, redis.call('HGETALL', K.kept(flavor)), 0
   for i = 1, #flat, 2 do
     local host, id = flat[i], flat[i + 1]
-    local room = redis.call('ZSCORE', k_free(flavor), host) and room_of(host)
+    local room = redis.call('ZSCORE', K.free(flavor), host) and room_of(host)
     local row = room and vacancy(flavor, host, room, id, true)
-    if row and row[4] >= tonumber(redis.call('HGET', k_job(id), 'units')) then
+    if row and row[4] >= tonumber(redis.call('HGET', K.job(id), 'units')) then
       kept[host], count = row, count + 1
     else
       drop_keep(id, flavor, host)
@@ -60,11 +60,11 @@ local function look(flavor)
   end
   for _, row in pairs(kept) do
     local id = row[5]
-    local held = redis.call('HMGET', k_job(id), 'units', 'project')
-    local score = redis.call('ZSCORE', k_line(flavor, held[1], held[2]), id)
+    local held = redis.call('HMGET', K.job(id), 'units', 'project')
+    local score = redis.call('ZSCORE', K.line(flavor, held[1], held[2]), id)
     consider({{id = id, units = tonumber(held[1]), project = held[2], score = tonumber(score)}}, 1)
   end
-  local keeps, profiled = math.max(1, math.floor(redis.call('ZCARD', k_free(flavor)) / 10)) - kept_count, false
+  local keeps, profiled = math.max(1, math.floor(redis.call('ZCARD', K.free(flavor)) / 10)) - kept_count, false
   if most > 0 and keeps > 0 then
     local starving = ranked(all, most + 1, math.huge, keeps + kept_count, ARG.patience_ms)
     local largest = 0
@@ -87,7 +87,7 @@ local function look(flavor)
 
   local rows, use, avoided = {}, {}, {}
   for _, job in ipairs(jobs) do
-    local held = redis.call('HMGET', k_job(job.id), 'fence', 'kind', 'priority', 'timeout_s', 'avoid', 'kept_host')
+    local held = redis.call('HMGET', K.job(job.id), 'fence', 'kind', 'priority', 'timeout_s', 'avoid', 'kept_host')
     rows[#rows + 1] = {
       job.id, held[1], held[2], job.units, job.project, tonumber(held[3]), NOW - job.score % PRIORITY_SPAN,
       tonumber(held[4]), held[5] or '', held[6] or '',
@@ -111,7 +111,7 @@ end
 
 promote_due()
 local view = {}
-for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-  if redis.call('EXISTS', k_lines(flavor)) == 1 then view[flavor] = look(flavor) end
+for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
+  if redis.call('EXISTS', K.lines(flavor)) == 1 then view[flavor] = look(flavor) end
 end
 return reply(view)

@@ -4,8 +4,8 @@
 local job = read_job(ARG.id)
 local done = job ~= nil and job.fence == ARG.fence and job.lease_holder == ARG.holder
 if done then
-  redis.call('HDEL', k_job(ARG.id), 'lease_holder', 'lease_ms', 'resends')
-  redis.call('HINCRBY', k_job(ARG.id), 'push_tries', 1)
-  redis.call('HSET', k_job(ARG.id), 'due_ms', int(NOW + ARG.pause_ms), 'note', ARG.message)
+  redis.call('HDEL', K.job(ARG.id), 'lease_holder', 'lease_ms', 'resends')
+  redis.call('HINCRBY', K.job(ARG.id), 'push_tries', 1)
+  redis.call('HSET', K.job(ARG.id), 'due_ms', int(NOW + ARG.pause_ms), 'note', ARG.message)
 end
 return reply({done = done})

@@ -1,11 +1,11 @@
 -- Keeps a data store of a project, in the place of one of the same alias.
 -- ARG: project, alias, row (what is kept, but for added_ms).
 -- Returns {row} as it stands, as JSON. A repeat of the same revision changes nothing.
-local held = redis.call('HGET', k_data_stores(ARG.project), ARG.alias)
+local held = redis.call('HGET', K.data_stores(ARG.project), ARG.alias)
 if not held or cjson.decode(held).revision ~= ARG.row.revision then
   ARG.row.added_ms = NOW
   held = cjson.encode(ARG.row)
-  redis.call('HSET', k_data_stores(ARG.project), ARG.alias, held)
-  redis.call('SADD', k_data_store_projects(), ARG.project)
+  redis.call('HSET', K.data_stores(ARG.project), ARG.alias, held)
+  redis.call('SADD', K.data_store_projects(), ARG.project)
 end
 return reply({row = held})

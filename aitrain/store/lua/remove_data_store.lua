@@ -13,18 +13,18 @@ end
 local jobs = {}
 if not ARG.force then
   for state, row in pairs(STATES) do
-    for _, id in ipairs(row.ended and {} or redis.call('ZRANGE', k_state(state), 0, -1)) do
-      if #jobs < ARG.most and redis.call('HGET', k_job(id), 'project') == ARG.project
-        and names_it(redis.call('HGET', k_job(id), 'spec')) then
+    for _, id in ipairs(row.ended and {} or redis.call('ZRANGE', K.state(state), 0, -1)) do
+      if #jobs < ARG.most and redis.call('HGET', K.job(id), 'project') == ARG.project
+        and names_it(redis.call('HGET', K.job(id), 'spec')) then
         jobs[#jobs + 1] = id
       end
     end
   end
 end
 if #jobs == 0 then
-  redis.call('HDEL', k_data_stores(ARG.project), ARG.alias)
-  if redis.call('EXISTS', k_data_stores(ARG.project)) == 0 then
-    redis.call('SREM', k_data_store_projects(), ARG.project)
+  redis.call('HDEL', K.data_stores(ARG.project), ARG.alias)
+  if redis.call('EXISTS', K.data_stores(ARG.project)) == 0 then
+    redis.call('SREM', K.data_store_projects(), ARG.project)
   end
 end
 return reply({jobs = jobs})

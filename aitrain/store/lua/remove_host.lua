@@ -5,13 +5,13 @@
 -- jobs may still end well: it is not lost yet).
 -- A removed host that starts again joins as a new one.
 local host = ARG.host
-if redis.call('EXISTS', k_host(host)) == 0 then
-  local done = redis.call('HGET', k_removed(), host) == ARG.op
+if redis.call('EXISTS', K.host(host)) == 0 then
+  local done = redis.call('HGET', K.removed(), host) == ARG.op
   return reply({done = done, why = not done and 'unknown_host' or nil, jobs = {}})
 end
-local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
+local lease = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0')
 if lease > NOW then return reply({done = false, why = 'alive', jobs = {}}) end
-local ids, given_up = redis.call('SMEMBERS', k_host_jobs(host)), {}
+local ids, given_up = redis.call('SMEMBERS', K.host_jobs(host)), {}
 if #ids > 0 and ARG.force and not is_lost(host, 0) then return reply({done = false, why = 'not_lost', jobs = ids}) end
 for _, id in ipairs(ids) do
   local job = read_job(id)
@@ -22,12 +22,12 @@ end
 for _, job in ipairs(given_up) do
   move(job.id, job, 'ERROR', {code = 'JOB_SYNC_FAILED', cause = 'HOST_LOST', message = ARG.message, keep_ms = ARG.keep_ms})
 end
-for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-  redis.call('DEL', k_host_units(host, flavor), k_host_offers(host, flavor))
-  redis.call('ZREM', k_free(flavor), host)
+for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
+  redis.call('DEL', K.host_units(host, flavor), K.host_offers(host, flavor))
+  redis.call('ZREM', K.free(flavor), host)
 end
-redis.call('DEL', k_host(host), k_host_aside(host), k_host_jobs(host))
-redis.call('ZREM', k_hosts(), host)
-redis.call('ZREM', k_drains(), host)
-redis.call('HSET', k_removed(), host, ARG.op)
+redis.call('DEL', K.host(host), K.host_aside(host), K.host_jobs(host))
+redis.call('ZREM', K.hosts(), host)
+redis.call('ZREM', K.drains(), host)
+redis.call('HSET', K.removed(), host, ARG.op)
 return reply({done = true, jobs = ids})

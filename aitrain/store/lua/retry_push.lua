@@ -9,9 +9,9 @@ if job.push_op == ARG.op then return told(true, job) end -- whatever has become 
 if not STATES[job.state].ended then return told(false, job, 'alive') end
 if job.state ~= 'ERROR' or job.code ~= 'JOB_SYNC_FAILED' then return told(false, job, 'nothing') end
 if job.expired_ms then return told(false, job, 'expired') end
-local lease = tonumber(redis.call('ZSCORE', k_hosts(), job.host) or '0')
+local lease = tonumber(redis.call('ZSCORE', K.hosts(), job.host) or '0')
 if lease <= NOW then return told(false, job, 'away') end
-if job.instance and job.instance ~= redis.call('HGET', k_host(job.host), 'instance') then return told(false, job, 'replaced') end
+if job.instance and job.instance ~= redis.call('HGET', K.host(job.host), 'instance') then return told(false, job, 'replaced') end
 
 -- What is said of its end is what was said when it first came here.
 local said = job.message or ''
@@ -22,8 +22,8 @@ for _, text in ipairs(history(ARG.id)) do
     break
   end
 end
-redis.call('HDEL', k_job(ARG.id), 'push_tries')
-redis.call('HSET', k_job(ARG.id), 'push_op', ARG.op, 'push_asked', '1')
+redis.call('HDEL', K.job(ARG.id), 'push_tries')
+redis.call('HSET', K.job(ARG.id), 'push_op', ARG.op, 'push_asked', '1')
 move(ARG.id, job, 'FINALIZING', {op = ARG.op, message = ARG.message, grace_ms = ARG.grace_ms})
-redis.call('HSET', k_job(ARG.id), 'message', said)
+redis.call('HSET', K.job(ARG.id), 'message', said)
 return told(true, job)

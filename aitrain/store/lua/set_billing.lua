@@ -2,10 +2,10 @@
 -- ARG: policy, prices ({flavor = hourly price of a unit, as text}).
 -- Returns the flavors of which the price is news. A new price counts for minutes that begin UNDER_WAY_MS from now or later:
 -- none of them is in the ledger already.
-redis.call('SET', k_policy(), ARG.policy)
+redis.call('SET', K.policy(), ARG.policy)
 local changed = {}
 for flavor, price in pairs(ARG.prices) do
-  local key = k_prices(flavor)
+  local key = K.prices(flavor)
   local last = redis.call('ZRANGE', key, -1, -1)[1]
   if not last or last:match(' (.+)$') ~= price then
     local from_ms = int(NOW + UNDER_WAY_MS)

@@ -2,9 +2,9 @@
 -- ARG: project, kind ('gpu', 'cpu', 'jobs', 'cache'), limit (-1 for none).
 -- Returns {}.
 if ARG.limit < 0 then
-  redis.call('HDEL', k_quota_limit(), quota_field(ARG.project, ARG.kind))
+  redis.call('HDEL', K.quota_limit(), quota_field(ARG.project, ARG.kind))
 else
-  redis.call('HSET', k_quota_limit(), quota_field(ARG.project, ARG.kind), int(ARG.limit))
+  redis.call('HSET', K.quota_limit(), quota_field(ARG.project, ARG.kind), int(ARG.limit))
 end
 let_in_all(ARG.project)
 return reply({})

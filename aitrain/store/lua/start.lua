@@ -8,7 +8,7 @@ if not STATES[job.state].ended then return told(false, job, 'alive') end
 local over = over_budget(job, 0) or (not holds_over_quota(job.project) and over_quota(job))
 if over then return reply(over) end
 if is_to_hold(job) then job.held = 'quota' end
-redis.call('HSET', k_job(ARG.id), 'start_op', ARG.op)
+redis.call('HSET', K.job(ARG.id), 'start_op', ARG.op)
 move(ARG.id, job, 'QUEUED', {
   op = ARG.op, message = ARG.message, token = ARG.token, again = 'restart', attempt_message = job.message or '',
 })

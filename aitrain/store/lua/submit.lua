@@ -8,16 +8,16 @@
 local id, job = ARG.id, ARG.job
 local function answer()
   local written = read_job(id)
-  local best = redis.call('ZREVRANGE', k_free(job.flavor), 0, 0, 'WITHSCORES')
+  local best = redis.call('ZREVRANGE', K.free(job.flavor), 0, 0, 'WITHSCORES')
   return reply({
     created = true, free = written.held and 0 or tonumber(best[2] or '0'), job = written, history = history(id),
   })
 end
-if redis.call('HEXISTS', k_job(id), 'deleted_ms') == 1 then return reply({deleted = true}) end
-if redis.call('EXISTS', k_job(id)) == 1 then return answer() end
+if redis.call('HEXISTS', K.job(id), 'deleted_ms') == 1 then return reply({deleted = true}) end
+if redis.call('EXISTS', K.job(id)) == 1 then return answer() end
 -- What is left of a deleted job lapses, its lines stay: a job of the same id would write over them.
-for _, month in ipairs(redis.call('SMEMBERS', k_ledger_months(job.project))) do
-  if redis.call('HEXISTS', k_ledger_jobs(job.project, month), id) == 1 then return reply({deleted = true}) end
+for _, month in ipairs(redis.call('SMEMBERS', K.ledger_months(job.project))) do
+  if redis.call('HEXISTS', K.ledger_jobs(job.project, month), id) == 1 then return reply({deleted = true}) end
 end
 
 local over = over_budget(job, 0) or (not holds_over_quota(job.project) and over_quota(job))
@@ -31,9 +31,9 @@ for name, value in pairs(job) do
   flat[#flat + 1] = name
   flat[#flat + 1] = value
 end
-redis.call('HSET', k_job(id), unpack(flat))
-redis.call('ZADD', k_jobs(), int(NOW), id)
-redis.call('ZADD', k_project_jobs(job.project), int(NOW), id)
+redis.call('HSET', K.job(id), unpack(flat))
+redis.call('ZADD', K.jobs(), int(NOW), id)
+redis.call('ZADD', K.project_jobs(job.project), int(NOW), id)
 job.id = id
 reindex(id, job, nil, 'QUEUED')
 tell(id, job, 'QUEUED', {op = ARG.op})

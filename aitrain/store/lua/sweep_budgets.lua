@@ -7,9 +7,9 @@ local month = month_of(NOW)
 
 local function warn(project, budget, spent)
   if budget.warn == 0 or spent * 100 < budget.limit * budget.warn then return end
-  if redis.call('HGET', k_budget_warned(), project) == month then return end
-  redis.call('HSET', k_budget_warned(), project, month)
-  redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'budget', 'warned', 'project', project, 'month', month,
+  if redis.call('HGET', K.budget_warned(), project) == month then return end
+  redis.call('HSET', K.budget_warned(), project, month)
+  redis.call('XADD', K.events(), 'MAXLEN', '~', 10000, '*', 'budget', 'warned', 'project', project, 'month', month,
     'limit', int(budget.limit), 'spent', int(spent))
   warned[#warned + 1] = {project = project, month = month, limit = int(budget.limit), spent = int(spent)}
 end
@@ -21,17 +21,17 @@ local function enforce(id, job)
     held[#held + 1] = id
   elseif MOVES[job.state].INTERRUPTING then
     -- It does not run again by itself.
-    redis.call('HSET', k_job(id), 'stop_asked', '1')
+    redis.call('HSET', K.job(id), 'stop_asked', '1')
     move(id, job, 'INTERRUPTING', {cause = 'BUDGET_REACHED', message = ARG.message})
     stopped[#stopped + 1] = id
   end
 end
 
-for _, project in ipairs(redis.call('HKEYS', k_budgets())) do
+for _, project in ipairs(redis.call('HKEYS', K.budgets())) do
   local budget = read_budget(project)
   warn(project, budget, spent_now(project))
   if at_its_limit(budget, project) then
-    for _, id in ipairs(redis.call('SMEMBERS', k_live(project))) do
+    for _, id in ipairs(redis.call('SMEMBERS', K.live(project))) do
       if #stopped + #held >= ARG.limit then break end
       enforce(id, read_job(id))
     end

@@ -2,7 +2,7 @@
 -- ARG: limit.
 -- Returns the ids of those marked.
 local marked = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', k_deadlines(), '-inf', int(NOW), 'LIMIT', 0, ARG.limit)) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', int(NOW), 'LIMIT', 0, ARG.limit)) do
   time_out(id, read_job(id))
   marked[#marked + 1] = id
 end

@@ -2,7 +2,7 @@
 -- ARG: limit (of hosts).
 -- Returns the ids of those evicted.
 local evicted = {}
-for _, host in ipairs(redis.call('ZRANGEBYSCORE', k_drains(), '-inf', int(NOW), 'LIMIT', 0, ARG.limit)) do
+for _, host in ipairs(redis.call('ZRANGEBYSCORE', K.drains(), '-inf', int(NOW), 'LIMIT', 0, ARG.limit)) do
   for _, id in ipairs(evict_due(host)) do evicted[#evicted + 1] = id end
 end
 return reply(evicted)

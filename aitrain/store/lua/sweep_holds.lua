@@ -2,7 +2,7 @@
 -- ARG: nothing.
 -- Returns how many it let in.
 local count = 0
-for _, field in ipairs(redis.call('SMEMBERS', k_held_kinds())) do
+for _, field in ipairs(redis.call('SMEMBERS', K.held_kinds())) do
   local project, kind = field:match('^(.*)/([^/]*)$')
   count = count + let_in(project, kind)
 end

@@ -1,5 +1,5 @@
 -- Tells what a host's cache holds.
 -- ARG: host, held ({project = bytes}).
 -- Returns {}.
-for project, bytes in pairs(ARG.held) do redis.call('HSET', k_cached(project), ARG.host, int(bytes)) end
+for project, bytes in pairs(ARG.held) do redis.call('HSET', K.cached(project), ARG.host, int(bytes)) end
 return reply({})

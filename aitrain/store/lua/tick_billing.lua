@@ -3,9 +3,9 @@
 -- Returns {looked, minutes (written), until_ms}. A second beat, or a call that is sent again, changes nothing more.
 -- A clock that is set back in the middle of a pass does not make it endless.
 local until_ms = ARG.until_ms > 0 and math.min(ARG.until_ms, NOW) or NOW
-local ids, minutes = redis.call('ZRANGEBYSCORE', k_billing(), '-inf', int(until_ms), 'LIMIT', 0, ARG.limit), 0
+local ids, minutes = redis.call('ZRANGEBYSCORE', K.billing(), '-inf', int(until_ms), 'LIMIT', 0, ARG.limit), 0
 for _, id in ipairs(ids) do
-  local values, job = redis.call('HMGET', k_job(id), unpack(BILLED_FIELDS)), {id = id}
+  local values, job = redis.call('HMGET', K.job(id), unpack(BILLED_FIELDS)), {id = id}
   for i, name in ipairs(BILLED_FIELDS) do job[name] = values[i] or nil end
   local before = tonumber(job.billed_minutes or '0')
   bill_again(id, bill(id, job))

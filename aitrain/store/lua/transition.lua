@@ -7,7 +7,7 @@
 local job = read_job(ARG.id)
 if not job then
   -- A deletion that was asked for came with the move itself, and the call is sent again after a broken connection.
-  local last = redis.call('HMGET', k_job(ARG.id), 'last_op', 'state', 'fence')
+  local last = redis.call('HMGET', K.job(ARG.id), 'last_op', 'state', 'fence')
   local again = last[1] == ARG.op
   return reply({moved = again, state = again and last[2] or cjson.null, fence = again and last[3] or cjson.null, waiting = 0})
 end

@@ -398,4 +398,4 @@ def test_every_script_says_what_it_takes_and_returns() -> None:
             assert "ARG:" in head, file.name
             assert "Returns" in head, file.name
         assert not re.search(r"['\"]\w+:", text), f"{file.name} builds a key by hand"
-        assert set(re.findall(r"\bk_(\w+)\(", text)) <= set(LEGEND), file.name
+        assert set(re.findall(r"\bK\.(\w+)\(", text)) <= set(LEGEND), file.name

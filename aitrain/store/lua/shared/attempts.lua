@@ -10,25 +10,25 @@ local ATTEMPT_FIELDS = {
 
 -- again: why it runs again, the name of the counter that this raises; 'restart' begins all anew.
 local function next_attempt(id, job, o)
-  redis.call('RPUSH', k_attempts(id), cjson.encode({
+  redis.call('RPUSH', K.attempts(id), cjson.encode({
     attempt = tonumber(job.attempt), cause = job.end_cause, host = job.host, exit_code = tonumber(job.exit_code),
     started_ms = tonumber(job.started_ms), finished_ms = tonumber(job.finished_ms), message = o.attempt_message or o.message,
     minutes = tonumber(job.billed_minutes), starting = job.starting == '1',
     policy = job.policy, begun_ms = tonumber(job.begun_ms), ran_ms = tonumber(job.ran_ms),
   }))
   -- Where the platform failed it once, it would fail it again: others come first.
-  if o.again == 'platform_tries' then redis.call('HSET', k_job(id), 'avoid', job.host or '') end
-  redis.call('HDEL', k_job(id), unpack(ATTEMPT_FIELDS))
+  if o.again == 'platform_tries' then redis.call('HSET', K.job(id), 'avoid', job.host or '') end
+  redis.call('HDEL', K.job(id), unpack(ATTEMPT_FIELDS))
   for _, name in ipairs(ATTEMPT_FIELDS) do job[name] = nil end
   job.attempt = int(job.attempt + 1)
   job.fence = job.attempt .. '.' .. o.token
-  redis.call('HSET', k_job(id), 'attempt', job.attempt, 'fence', job.fence)
+  redis.call('HSET', K.job(id), 'attempt', job.attempt, 'fence', job.fence)
   if o.again == 'restart' then
-    redis.call('HDEL', k_job(id), 'platform_tries', 'own_tries', 'evictions', 'avoid')
+    redis.call('HDEL', K.job(id), 'platform_tries', 'own_tries', 'evictions', 'avoid')
   else
-    redis.call('HINCRBY', k_job(id), o.again, 1)
+    redis.call('HINCRBY', K.job(id), o.again, 1)
   end
-  if o.pause_ms and o.pause_ms > 0 then redis.call('HSET', k_job(id), 'not_before_ms', int(NOW + o.pause_ms)) end
+  if o.pause_ms and o.pause_ms > 0 then redis.call('HSET', K.job(id), 'not_before_ms', int(NOW + o.pause_ms)) end
 end
 
 -- A move as the history keeps it: [at_ms, state, attempt, code, message], the last two as far as they say more than the
@@ -42,7 +42,7 @@ end
 
 local function tell(id, job, state, o)
   local code = o.code or STATES[state].code
-  redis.call('RPUSH', k_history(id), told_move(state, tonumber(job.attempt), code, o.message or ''))
-  redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
+  redis.call('RPUSH', K.history(id), told_move(state, tonumber(job.attempt), code, o.message or ''))
+  redis.call('XADD', K.events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
     'attempt', job.attempt, 'code', code)
 end

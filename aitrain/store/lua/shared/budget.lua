@@ -1,11 +1,11 @@
--- Budgets: what a project's jobs may cost in a month, at the most. All figures are as in k_spent: minutes x units x hourly
+-- Budgets: what a project's jobs may cost in a month, at the most. All figures are as in K.spent: minutes x units x hourly
 -- price, in millionths. Domain/budget.py says the same as pure functions.
 
 -- nil if the project has none. rule: 'refuse' compares each new job with what is left; 'reserve' also sets the worst that a
 -- live job may yet cost aside. stop: at the limit jobs are stopped and held. beyond_ms: how long a job may run beyond its
 -- timeout until it is stopped.
 local function read_budget(project)
-  local text = redis.call('HGET', k_budgets(), project)
+  local text = redis.call('HGET', K.budgets(), project)
   if not text then return nil end
   local limit, warn, rule, stop, beyond_ms = unpack(cjson.decode(text))
   return {limit = limit, warn = warn, rule = rule, stop = stop == 1, beyond_ms = beyond_ms}
@@ -13,7 +13,7 @@ end
 
 local function spent_now(project)
   local month = month_of(NOW)
-  return tonumber(redis.call('HGET', k_spent(month), project) or '0')
+  return tonumber(redis.call('HGET', K.spent(month), project) or '0')
 end
 
 -- By the latest price that is known, also if it counts from a moment ahead only.
@@ -39,7 +39,7 @@ local function over_budget(job, billed)
   if not asked then return {refused = 'timeout', project = job.project} end
   local spent, aside = spent_now(job.project), 0
   if budget.rule == 'reserve' then
-    aside = tonumber(redis.call('HGET', k_set_aside(), job.project) or '0') - tonumber(job.set_aside or '0')
+    aside = tonumber(redis.call('HGET', K.set_aside(), job.project) or '0') - tonumber(job.set_aside or '0')
   end
   if spent + aside + asked <= budget.limit then return nil end
   -- As text: cjson writes 14 digits of a number.
@@ -68,12 +68,12 @@ local function keep_aside(id, job)
   end
   local before = tonumber(job.set_aside or '0')
   if should == before then return end
-  redis.call('HINCRBY', k_set_aside(), job.project, int(should - before))
+  redis.call('HINCRBY', K.set_aside(), job.project, int(should - before))
   if should > 0 then
     job.set_aside = int(should)
-    redis.call('HSET', k_job(id), 'set_aside', job.set_aside)
+    redis.call('HSET', K.job(id), 'set_aside', job.set_aside)
   else
     job.set_aside = nil
-    redis.call('HDEL', k_job(id), 'set_aside')
+    redis.call('HDEL', K.job(id), 'set_aside')
   end
 end

@@ -4,17 +4,17 @@
 local UNSIGNED_SECONDS = 30 * 86400
 
 -- Whether the site makes receipts: its control workers say so as long as they have a key.
-local function makes_receipts() return redis.call('EXISTS', k_signing()) == 1 end
+local function makes_receipts() return redis.call('EXISTS', K.signing()) == 1 end
 
 -- listing: {part = 'inputs' or 'outputs', text}: what a copy of the attempt's volumes found.
 local function keep_listing(id, job, listing)
-  if makes_receipts() then redis.call('HSET', k_manifest(id, job.attempt), listing.part, listing.text) end
+  if makes_receipts() then redis.call('HSET', K.manifest(id, job.attempt), listing.part, listing.text) end
 end
 
 -- When the attempt entered the states from which it may be billed. What has ended once keeps that in its history only.
 local function recall_clock(id, job)
   local names = {INITIALIZING = 'placed_ms', PENDING = 'pending_ms'}
-  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
+  for _, text in ipairs(redis.call('LRANGE', K.history(id), 0, -1)) do
     local at_ms, state, attempt = unpack(cjson.decode(text))
     local name = names[state]
     if name and attempt == tonumber(job.attempt) then job[name] = job[name] or at_ms end
@@ -29,9 +29,9 @@ local function attempt_lines(id, job)
   while first < billed do
     local stretch = stretch_at(job, first, billed - first)
     local field = id .. '/' .. job.attempt .. '/' .. int(first)
-    local line = redis.call('HGET', k_ledger(job.project, stretch.month), field)
+    local line = redis.call('HGET', K.ledger(job.project, stretch.month), field)
     if not line then
-      if redis.call('HEXISTS', k_pruned(job.project), stretch.month) == 0 then break end
+      if redis.call('HEXISTS', K.pruned(job.project), stretch.month) == 0 then break end
       line = line_text(job, stretch)
     end
     lines[#lines + 1] = cjson.encode({field, line})
@@ -43,7 +43,7 @@ end
 -- The moves of the attempt that ends with this one, as JSON [move, ...].
 local function attempt_moves(id, job, to, o)
   local moves = {}
-  for _, text in ipairs(redis.call('LRANGE', k_history(id), 0, -1)) do
+  for _, text in ipairs(redis.call('LRANGE', K.history(id), 0, -1)) do
     if cjson.decode(text)[3] == tonumber(job.attempt) then moves[#moves + 1] = text end
   end
   -- The history counts this one to the next attempt.
@@ -57,17 +57,17 @@ end
 local function note_end(id, job, to, o)
   local attempt = job.attempt
   if not makes_receipts() then
-    redis.call('DEL', k_manifest(id, attempt))
+    redis.call('DEL', K.manifest(id, attempt))
     return
   end
   local member = id .. '/' .. attempt
   -- Of an attempt whose results are pushed again nothing more is billed.
-  local lines = redis.call('HGET', k_ended(id, attempt), 'lines') or attempt_lines(id, job)
-  redis.call('HSET', k_ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to,
-    'code', o.code or STATES[to].code, 'job', cjson.encode(redis.call('HGETALL', k_job(id))),
+  local lines = redis.call('HGET', K.ended(id, attempt), 'lines') or attempt_lines(id, job)
+  redis.call('HSET', K.ended(id, attempt), 'version', int(NOW) .. '/' .. to, 'state', to,
+    'code', o.code or STATES[to].code, 'job', cjson.encode(redis.call('HGETALL', K.job(id))),
     'moves', attempt_moves(id, job, to, o), 'lines', lines)
-  redis.call('EXPIRE', k_ended(id, attempt), UNSIGNED_SECONDS)
-  redis.call('EXPIRE', k_manifest(id, attempt), UNSIGNED_SECONDS)
-  redis.call('ZADD', k_unsigned(), int(NOW), member)
-  redis.call('EXPIRE', k_unsigned(), UNSIGNED_SECONDS)
+  redis.call('EXPIRE', K.ended(id, attempt), UNSIGNED_SECONDS)
+  redis.call('EXPIRE', K.manifest(id, attempt), UNSIGNED_SECONDS)
+  redis.call('ZADD', K.unsigned(), int(NOW), member)
+  redis.call('EXPIRE', K.unsigned(), UNSIGNED_SECONDS)
 end

@@ -8,17 +8,17 @@ local HELD_KINDS = {'gpu', 'cpu'}
 -- why: 'quota' or 'budget'. since_ms: its arrival.
 local function hold(id, job, why, since_ms)
   job.held = why
-  redis.call('HSET', k_job(id), 'held', why)
-  redis.call('ZADD', k_held(job.project, job.kind), int((100 - job.priority) * PRIORITY_SPAN + since_ms), id)
-  redis.call('SADD', k_held_kinds(), quota_field(job.project, job.kind))
+  redis.call('HSET', K.job(id), 'held', why)
+  redis.call('ZADD', K.held(job.project, job.kind), int((100 - job.priority) * PRIORITY_SPAN + since_ms), id)
+  redis.call('SADD', K.held_kinds(), quota_field(job.project, job.kind))
 end
 
 local function end_hold(id, job)
-  redis.call('HDEL', k_job(id), 'held')
+  redis.call('HDEL', K.job(id), 'held')
   job.held = nil
-  redis.call('ZREM', k_held(job.project, job.kind), id)
-  if redis.call('EXISTS', k_held(job.project, job.kind)) == 0 then
-    redis.call('SREM', k_held_kinds(), quota_field(job.project, job.kind))
+  redis.call('ZREM', K.held(job.project, job.kind), id)
+  if redis.call('EXISTS', K.held(job.project, job.kind)) == 0 then
+    redis.call('SREM', K.held_kinds(), quota_field(job.project, job.kind))
   end
 end
 
@@ -26,7 +26,7 @@ end
 -- holds it lets in afterwards, for it may be the first.
 local function is_to_hold(job)
   return holds_over_quota(job.project)
-    and (over_quota(job) ~= nil or redis.call('EXISTS', k_held(job.project, job.kind)) == 1)
+    and (over_quota(job) ~= nil or redis.call('EXISTS', K.held(job.project, job.kind)) == 1)
 end
 
 -- What keeps a held job out now, if anything does.
@@ -36,16 +36,16 @@ local function in_the_way(job) return over_quota(job) or over_budget(job, 0) end
 local function let_in(project, kind)
   local count = 0
   while count < MOST_LET_IN do
-    local id = redis.call('ZRANGE', k_held(project, kind), 0, 0)[1]
+    local id = redis.call('ZRANGE', K.held(project, kind), 0, 0)[1]
     local job = id and read_job(id)
     if not job or in_the_way(job) then break end
     end_hold(id, job)
     count_quota(job, 1)
-    redis.call('SADD', k_live(project), id)
+    redis.call('SADD', K.live(project), id)
     keep_aside(id, job)
     -- It has waited since it came, or has to wait until its retry's time.
     local from_ms = tonumber(job.not_before_ms or job.state_ms)
-    if from_ms > NOW then redis.call('ZADD', k_retries(), int(from_ms), id) else line_up(id, job, from_ms) end
+    if from_ms > NOW then redis.call('ZADD', K.retries(), int(from_ms), id) else line_up(id, job, from_ms) end
     count = count + 1
   end
   if count > 0 then ask_for_pass() end
@@ -56,7 +56,7 @@ end
 local function hold_waiting(id, job, why, since_ms)
   leave_line(id, job)
   count_quota(job, -1)
-  redis.call('SREM', k_live(job.project), id)
+  redis.call('SREM', K.live(job.project), id)
   hold(id, job, why, since_ms)
   keep_aside(id, job)
 end
@@ -69,6 +69,6 @@ end
 local function held_view(id, job)
   return {
     state = job.state, held = job.held, since_ms = tonumber(job.state_ms), over = in_the_way(job) or cjson.null,
-    position = redis.call('ZRANK', k_held(job.project, job.kind), id) + 1,
+    position = redis.call('ZRANK', K.held(job.project, job.kind), id) + 1,
   }
 end

@@ -2,14 +2,14 @@
 
 -- A host has said something. lost_ms: how long after its last word it has stopped its containers, by its own settings.
 local function host_is_here(host, o)
-  redis.call('ZADD', k_hosts(), int(NOW + o.ttl_ms), host)
-  redis.call('HSET', k_host(host), 'seen_ms', int(NOW), 'lost_ms', int(o.lost_ms))
+  redis.call('ZADD', K.hosts(), int(NOW + o.ttl_ms), host)
+  redis.call('HSET', K.host(host), 'seen_ms', int(NOW), 'lost_ms', int(o.lost_ms))
 end
 
 -- Whether a host is lost: silent for as long as it said itself, and for least_ms.
 local function is_lost(host, least_ms)
   if not host then return false end
-  local held = redis.call('HMGET', k_host(host), 'seen_ms', 'lost_ms')
+  local held = redis.call('HMGET', K.host(host), 'seen_ms', 'lost_ms')
   if not held[1] then return false end
   return NOW - held[1] >= math.max(tonumber(held[2]), least_ms)
 end

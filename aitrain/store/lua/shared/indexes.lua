@@ -4,18 +4,18 @@
 -- or is to be in QUEUED.
 local function reindex(id, job, from, to, pause_ms)
   local old, new = STATES[from] or {}, STATES[to]
-  if from then redis.call('ZREM', k_state(from), id) end
-  redis.call('ZADD', k_state(to), int(NOW), id)
+  if from then redis.call('ZREM', K.state(from), id) end
+  redis.call('ZADD', K.state(to), int(NOW), id)
   local counted = (old.counted or false) and not (from == 'QUEUED' and job.held)
   local counts = new.counted and not (to == 'QUEUED' and job.held)
   if counted ~= counts then count_quota(job, counts and 1 or -1) end
   local lived, lives = counted or old.runs, counts or new.runs
-  if lives and not lived then redis.call('SADD', k_live(job.project), id) end
-  if lived and not lives then redis.call('SREM', k_live(job.project), id) end
+  if lives and not lived then redis.call('SADD', K.live(job.project), id) end
+  if lived and not lives then redis.call('SREM', K.live(job.project), id) end
   if old.holds_units and not new.holds_units then release(job) end
-  if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
+  if not old.on_host and new.on_host then redis.call('SADD', K.host_jobs(job.host), id) end
   if old.on_host and not new.on_host then
-    redis.call('SREM', k_host_jobs(job.host), id)
+    redis.call('SREM', K.host_jobs(job.host), id)
     note_room(job.host)
   end
   if from == 'QUEUED' and job.held then
@@ -27,8 +27,8 @@ local function reindex(id, job, from, to, pause_ms)
   if to == 'QUEUED' then
     if job.held then hold(id, job, job.held, NOW) else wait_in_line(id, job, pause_ms) end
   end
-  if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
-  if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end
+  if from == 'RUNNING' then redis.call('ZREM', K.deadlines(), id) end
+  if old.runs and not new.runs then redis.call('ZREM', K.billing(), id) end
   if to == 'RUNNING' then set_deadline(id, job, NOW) end
 end
 
@@ -36,14 +36,14 @@ end
 -- and keeps a submission that is sent again from bringing the job back.
 local GONE_SECONDS = 86400
 local function erase(id, job)
-  redis.call('ZREM', k_state(job.state), id)
-  redis.call('ZREM', k_jobs(), id)
-  redis.call('ZREM', k_project_jobs(job.project), id)
-  redis.call('DEL', k_settled(id), k_history(id), k_attempts(id), k_copy(id))
-  for attempt = 1, tonumber(job.attempt) do redis.call('DEL', k_log(id, attempt)) end
-  local op = redis.call('HGET', k_job(id), 'last_op')
-  redis.call('DEL', k_job(id))
-  redis.call('HSET', k_job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)
-  redis.call('EXPIRE', k_job(id), GONE_SECONDS)
-  redis.call('XADD', k_events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', 'deleted')
+  redis.call('ZREM', K.state(job.state), id)
+  redis.call('ZREM', K.jobs(), id)
+  redis.call('ZREM', K.project_jobs(job.project), id)
+  redis.call('DEL', K.settled(id), K.history(id), K.attempts(id), K.copy(id))
+  for attempt = 1, tonumber(job.attempt) do redis.call('DEL', K.log(id, attempt)) end
+  local op = redis.call('HGET', K.job(id), 'last_op')
+  redis.call('DEL', K.job(id))
+  redis.call('HSET', K.job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)
+  redis.call('EXPIRE', K.job(id), GONE_SECONDS)
+  redis.call('XADD', K.events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', 'deleted')
 end

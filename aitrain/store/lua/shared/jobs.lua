@@ -2,7 +2,7 @@
 
 -- nil if there is no such job, or if it was deleted.
 local function read_job(id)
-  local flat = redis.call('HGETALL', k_job(id))
+  local flat = redis.call('HGETALL', K.job(id))
   if #flat == 0 then return nil end
   local job = {}
   for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end

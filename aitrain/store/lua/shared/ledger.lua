@@ -27,7 +27,7 @@ local function begin_earlier(id, job, more_ms)
   local late_ms = math.min(begun_ms + tonumber(job.ran_ms) - NOW, more_ms, begun_ms - started_ms)
   if late_ms <= 0 then return end
   job.begun_ms = int(begun_ms - late_ms)
-  redis.call('HSET', k_job(id), 'begun_ms', job.begun_ms)
+  redis.call('HSET', K.job(id), 'begun_ms', job.begun_ms)
 end
 
 -- What note_ran needs to know of a job.
@@ -42,15 +42,15 @@ local function note_ran(id, job, ran_ms)
   ran_ms = math.min(ran_ms, NOW - since_ms)
   if ran_ms <= before_ms then return end
   job.ran_ms = int(ran_ms)
-  redis.call('HSET', k_job(id), 'ran_ms', job.ran_ms)
+  redis.call('HSET', K.job(id), 'ran_ms', job.ran_ms)
   if job.begun_ms then begin_earlier(id, job, ran_ms - before_ms) end
 end
 
 -- What of a job must outlive it: its lines are grouped by that.
 local function describe(id, job, month)
-  local held = redis.call('HMGET', k_job(id), 'spec', 'labels')
+  local held = redis.call('HMGET', K.job(id), 'spec', 'labels')
   local spec = cjson.decode(held[1])
-  redis.call('HSET', k_ledger_jobs(job.project, month), id, cjson.encode({
+  redis.call('HSET', K.ledger_jobs(job.project, month), id, cjson.encode({
     name = spec.name, user = spec.user, labels = cjson.decode(held[2] or '{}'),
   }))
 end
@@ -80,7 +80,7 @@ end
 
 -- Writes minutes first to first + count - 1: as part of the attempt's last line, or as a new one.
 local function write_line(id, job, stretch)
-  local key, held = k_ledger(job.project, stretch.month), nil
+  local key, held = K.ledger(job.project, stretch.month), nil
   local function field(first) return id .. '/' .. job.attempt .. '/' .. first end
   if job.line then held = redis.call('HGET', key, field(job.line)) end
   if held then
@@ -93,17 +93,17 @@ local function write_line(id, job, stretch)
   end
   job.line = int(stretch.first)
   redis.call('HSET', key, field(job.line), line_text(job, stretch))
-  redis.call('SADD', k_ledger_months(job.project), stretch.month)
-  redis.call('SADD', k_ledger_projects(), job.project)
+  redis.call('SADD', K.ledger_months(job.project), stretch.month)
+  redis.call('SADD', K.ledger_projects(), job.project)
   describe(id, job, stretch.month)
 end
 
--- What stands in k_spent: minutes x units x price, in millionths. Prices have six places at most. Lua's numbers are exact to
+-- What stands in K.spent: minutes x units x price, in millionths. Prices have six places at most. Lua's numbers are exact to
 -- 2^53 only, so wholes and millionths are added one after the other.
 local function spend(job, stretch)
   local millionths = math.floor(tonumber(stretch.price) * 1e6 + 0.5)
   local unit_minutes, wholes = stretch.count * tonumber(job.units), math.floor(millionths / 1e6)
-  local key = k_spent(stretch.month)
+  local key = K.spent(stretch.month)
   if wholes > 0 then redis.call('HINCRBY', key, job.project, int(unit_minutes * wholes) .. '000000') end
   redis.call('HINCRBY', key, job.project, int(unit_minutes * (millionths - wholes * 1e6)))
 end
@@ -123,7 +123,7 @@ local function bill(id, job)
   end
   if written > tonumber(job.billed_minutes or '0') then
     job.billed_minutes = int(written)
-    redis.call('HSET', k_job(id), 'billed_minutes', job.billed_minutes, 'line', job.line)
+    redis.call('HSET', K.job(id), 'billed_minutes', job.billed_minutes, 'line', job.line)
     if job.set_aside then keep_aside(id, job) end
   end
   return started_ms + owed * MINUTE_MS
@@ -133,13 +133,13 @@ end
 local SOONEST_MS = 1000
 
 local function bill_again(id, next_minute_ms)
-  redis.call('ZADD', k_billing(), int(math.max(next_minute_ms, NOW + SOONEST_MS)), id)
+  redis.call('ZADD', K.billing(), int(math.max(next_minute_ms, NOW + SOONEST_MS)), id)
 end
 
 -- The job enters RUNNING. age_ms: how long ago its container began, by its host's clock, believed as in note_ran.
 local function begin_run(id, job, age_ms)
   age_ms = math.min(age_ms, NOW - tonumber(job.placed_ms or NOW))
   job.begun_ms = int(NOW - math.max(0, age_ms, tonumber(job.ran_ms or '0')))
-  redis.call('HSET', k_job(id), 'running_ms', int(NOW), 'begun_ms', job.begun_ms)
+  redis.call('HSET', K.job(id), 'running_ms', int(NOW), 'begun_ms', job.begun_ms)
   bill_again(id, bill(id, job))
 end

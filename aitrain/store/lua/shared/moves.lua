@@ -12,8 +12,8 @@ local function move(id, job, to, o)
   for name, value in pairs(o.fields or {}) do
     flat[#flat + 1], flat[#flat + 2], job[name] = name, value, value
   end
-  if #flat > 0 then redis.call('HSET', k_job(id), unpack(flat)) end
-  if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
+  if #flat > 0 then redis.call('HSET', K.job(id), unpack(flat)) end
+  if o.cause and redis.call('HSETNX', K.job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   -- Of a run whose bill is final, nothing more is believed.
   if o.ran_ms and (STATES[from].runs or not job.begun_ms) then note_ran(id, job, o.ran_ms) end
   -- Whatever ends a run makes its bill final.
@@ -27,18 +27,18 @@ local function move(id, job, to, o)
     if not STATES[from].ended then note_end(id, job, to, o) end
     next_attempt(id, job, o)
   end
-  if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
+  if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', K.job(id), 'pending_ms', job.pending_ms) end
   if to == 'RUNNING' then begin_run(id, job, o.age_ms or 0) end
-  redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
-  if from == 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'evicting') end
+  redis.call('HDEL', K.job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
+  if from == 'INTERRUPTING' then redis.call('HDEL', K.job(id), 'evicting') end
   if o.keep_ms then
-    redis.call('HSET', k_job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
+    redis.call('HSET', K.job(id), 'kept_until_ms', o.keep_ms > 0 and int(NOW + o.keep_ms) or '0')
   end
   -- A start that is told to stop keeps its lease until it has: meanwhile its container may still come to life. A copy may
   -- hang for minutes, and nothing comes of it.
-  if to ~= 'INTERRUPTING' or from == 'INITIALIZING' then redis.call('HDEL', k_job(id), 'lease_holder', 'lease_ms') end
-  if STATES[to].step then redis.call('HSET', k_job(id), 'due_ms', int(NOW + (o.grace_ms or 10000))) end
-  redis.call('HSET', k_job(id), 'state', to, 'state_ms', int(NOW), 'code', o.code or STATES[to].code,
+  if to ~= 'INTERRUPTING' or from == 'INITIALIZING' then redis.call('HDEL', K.job(id), 'lease_holder', 'lease_ms') end
+  if STATES[to].step then redis.call('HSET', K.job(id), 'due_ms', int(NOW + (o.grace_ms or 10000))) end
+  redis.call('HSET', K.job(id), 'state', to, 'state_ms', int(NOW), 'code', o.code or STATES[to].code,
     'message', o.message or '', 'last_op', o.op or '')
   tell(id, job, to, o)
   job.state = to

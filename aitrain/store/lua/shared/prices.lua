@@ -6,7 +6,7 @@ local PRICES = {}
 local function read_prices(flavor)
   if not PRICES[flavor] then
     local found = {}
-    for _, member in ipairs(redis.call('ZRANGE', k_prices(flavor), 0, -1)) do
+    for _, member in ipairs(redis.call('ZRANGE', K.prices(flavor), 0, -1)) do
       local from_ms, price = member:match('^(%d+) (.+)$')
       found[#found + 1] = {from_ms = tonumber(from_ms), price = price}
     end

@@ -3,7 +3,7 @@
 -- The lines of a flavor, each with its first job, and what their projects use.
 local function lines_of(flavor)
   local lines, projects, known = {}, {}, {}
-  local flat = redis.call('HGETALL', k_lines(flavor))
+  local flat = redis.call('HGETALL', K.lines(flavor))
   for i = 1, #flat, 2 do
     local units, project = flat[i]:match('^(%d+)/(.+)$')
     local first, last, id = flat[i + 1]:match('^(%d+) (%d+) (.+)$')
@@ -87,7 +87,7 @@ local function to_heap(all, least, most, patience_ms)
     if fits and not (found.one_level and is_early(found, patience_ms)) then
       local line = {
         units = found.units, id = found.id, score = found.score, level = found.level,
-        key = k_line(all.flavor, int(found.units), found.project), min = '-inf', offset = 1, batch = 1,
+        key = K.line(all.flavor, int(found.units), found.project), min = '-inf', offset = 1, batch = 1,
       }
       skip_early(line, patience_ms)
       local project = known[found.project]

@@ -10,7 +10,7 @@ local EMPTY = {message = '', labels = '{}', warning_signal = '', out_of_memory =
 
 -- What stands in the key `settled`: "name bytes\nvalue" one after the other, since JSON in JSON is a quarter longer.
 local function settled(id)
-  local text, values, at = redis.call('GET', k_settled(id)) or '', {}, 1
+  local text, values, at = redis.call('GET', K.settled(id)) or '', {}, 1
   while at <= #text do
     local _, ends, name, bytes = string.find(text, '^([%w_]+) (%d+)\n', at)
     values[name] = string.sub(text, ends + 1, ends + bytes)
@@ -20,9 +20,9 @@ local function settled(id)
 end
 
 local function settle(id, state)
-  local flat, short, long = redis.call('HGETALL', k_job(id)), {}, {}
+  local flat, short, long = redis.call('HGETALL', K.job(id)), {}, {}
   local function keep(name, value) long[#long + 1] = name .. ' ' .. #value .. '\n' .. value end
-  keep('history', '[' .. table.concat(redis.call('LRANGE', k_history(id), 0, -1), ',') .. ']')
+  keep('history', '[' .. table.concat(redis.call('LRANGE', K.history(id), 0, -1), ',') .. ']')
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
     if #value > LONGEST then
@@ -34,15 +34,15 @@ local function settle(id, state)
     end
   end
   -- A hash that was once large stays so: it is made anew.
-  redis.call('DEL', k_job(id), k_history(id))
-  redis.call('HSET', k_job(id), unpack(short))
-  redis.call('SET', k_settled(id), table.concat(long))
+  redis.call('DEL', K.job(id), K.history(id))
+  redis.call('HSET', K.job(id), unpack(short))
+  redis.call('SET', K.settled(id), table.concat(long))
 end
 
 -- The moves of a job, as JSON texts.
 local function history(id)
   local held = settled(id).history
-  if not held then return redis.call('LRANGE', k_history(id), 0, -1) end
+  if not held then return redis.call('LRANGE', K.history(id), 0, -1) end
   local moves = cjson.decode(held)
   for i, entry in ipairs(moves) do moves[i] = cjson.encode(entry) end
   return moves
@@ -50,10 +50,10 @@ end
 
 local function unsettle(id)
   -- One by one: a job that was started again for months has more of them than one call takes.
-  for _, move in ipairs(history(id)) do redis.call('RPUSH', k_history(id), move) end
+  for _, move in ipairs(history(id)) do redis.call('RPUSH', K.history(id), move) end
   local long = settled(id)
   long.history = nil
   -- What was written since stands.
-  for name, value in pairs(long) do redis.call('HSETNX', k_job(id), name, value) end
-  redis.call('DEL', k_settled(id))
+  for name, value in pairs(long) do redis.call('HSETNX', K.job(id), name, value) end
+  redis.call('DEL', K.settled(id))
 end

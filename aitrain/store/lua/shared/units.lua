@@ -1,5 +1,5 @@
--- The units of hosts. What stands of a unit in k_host_units: '' (free), the id of the job that holds it, or ASIDE (no job
--- holds it, and none gets it). A unit is aside while it has an entry in k_host_aside; one that is held then becomes it when
+-- The units of hosts. What stands of a unit in K.host_units: '' (free), the id of the job that holds it, or ASIDE (no job
+-- holds it, and none gets it). A unit is aside while it has an entry in K.host_aside; one that is held then becomes it when
 -- its job gives it back.
 
 local ASIDE = '!'
@@ -8,30 +8,30 @@ local function unit_name(flavor, unit) return flavor .. '/' .. unit end
 
 -- What stands of a unit that no job holds.
 local function unheld(host, flavor, unit)
-  return redis.call('HEXISTS', k_host_aside(host), unit_name(flavor, unit)) == 1 and ASIDE or ''
+  return redis.call('HEXISTS', K.host_aside(host), unit_name(flavor, unit)) == 1 and ASIDE or ''
 end
 
 -- Whether a unit that a job holds is there for another one after it.
 local function comes_back(host, flavor, unit)
-  return unheld(host, flavor, unit) == '' and redis.call('SISMEMBER', k_host_offers(host, flavor), unit) == 1
+  return unheld(host, flavor, unit) == '' and redis.call('SISMEMBER', K.host_offers(host, flavor), unit) == 1
 end
 
 local function free_units(host, flavor, change)
   -- A host that offers the flavor no more, or is cordoned, is not in the index, and must not come back by a release.
-  redis.call('ZADD', k_free(flavor), 'XX', 'INCR', change, host)
+  redis.call('ZADD', K.free(flavor), 'XX', 'INCR', change, host)
 end
 
 local function reserve(job, host, units)
-  for _, unit in ipairs(units) do redis.call('HSET', k_host_units(host, job.flavor), unit, job.id) end
+  for _, unit in ipairs(units) do redis.call('HSET', K.host_units(host, job.flavor), unit, job.id) end
   free_units(host, job.flavor, -#units)
   change_use(job, #units)
 end
 
 local function release(job)
-  local key, freed, units = k_host_units(job.host, job.flavor), 0, cjson.decode(job.unit_ids or '[]')
+  local key, freed, units = K.host_units(job.host, job.flavor), 0, cjson.decode(job.unit_ids or '[]')
   for _, unit in ipairs(units) do
     if redis.call('HGET', key, unit) == job.id then
-      if redis.call('SISMEMBER', k_host_offers(job.host, job.flavor), unit) == 1 then
+      if redis.call('SISMEMBER', K.host_offers(job.host, job.flavor), unit) == 1 then
         local stands = unheld(job.host, job.flavor, unit)
         redis.call('HSET', key, unit, stands)
         if stands == '' then freed = freed + 1 end
@@ -47,9 +47,9 @@ end
 -- Makes what stands of a host's units, and its places in the index of free ones, follow from the facts: what it offers,
 -- what is aside, what is held, whether it is cordoned. Returns how many units of each flavor jobs may have now.
 local function recount(host)
-  local cordoned, open = redis.call('HEXISTS', k_host(host), 'cordon_ms') == 1, {}
-  for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-    local key, offers, free = k_host_units(host, flavor), k_host_offers(host, flavor), 0
+  local cordoned, open = redis.call('HEXISTS', K.host(host), 'cordon_ms') == 1, {}
+  for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
+    local key, offers, free = K.host_units(host, flavor), K.host_offers(host, flavor), 0
     local flat = redis.call('HGETALL', key)
     for i = 1, #flat, 2 do
       local unit, stands = flat[i], flat[i + 1]
@@ -64,9 +64,9 @@ local function recount(host)
       end
     end
     if cordoned or redis.call('EXISTS', offers) == 0 then
-      redis.call('ZREM', k_free(flavor), host)
+      redis.call('ZREM', K.free(flavor), host)
     else
-      redis.call('ZADD', k_free(flavor), free, host)
+      redis.call('ZADD', K.free(flavor), free, host)
       open[flavor] = free
     end
   end
@@ -76,8 +76,8 @@ end
 -- How many units of each flavor jobs may have now on a host, as it stands.
 local function open_units(host)
   local open = {}
-  for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-    open[flavor] = tonumber(redis.call('ZSCORE', k_free(flavor), host))
+  for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
+    open[flavor] = tonumber(redis.call('ZSCORE', K.free(flavor), host))
   end
   return open
 end
@@ -85,15 +85,15 @@ end
 -- Why a unit is aside; {} if it is not. Fields: agent, agent_ms (its agent finds it unfit: why, since when); operator,
 -- operator_by, operator_ms (somebody cordoned it: why, who, when), drain_ms (as of a host).
 local function read_aside(host, name)
-  local text = redis.call('HGET', k_host_aside(host), name)
+  local text = redis.call('HGET', K.host_aside(host), name)
   return text and cjson.decode(text) or {}
 end
 
 local function write_aside(host, name, entry)
   if next(entry) == nil then
-    redis.call('HDEL', k_host_aside(host), name)
+    redis.call('HDEL', K.host_aside(host), name)
   else
-    redis.call('HSET', k_host_aside(host), name, cjson.encode(entry))
+    redis.call('HSET', K.host_aside(host), name, cjson.encode(entry))
   end
 end
 
@@ -101,10 +101,10 @@ end
 -- Returns nil and why not: 'unknown_unit', or 'ambiguous_unit' if several flavors have one of this id.
 local function find_unit(host, asked)
   local names = {}
-  for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
-    for _, unit in ipairs(redis.call('HKEYS', k_host_units(host, flavor))) do names[unit_name(flavor, unit)] = unit end
+  for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
+    for _, unit in ipairs(redis.call('HKEYS', K.host_units(host, flavor))) do names[unit_name(flavor, unit)] = unit end
   end
-  for _, name in ipairs(redis.call('HKEYS', k_host_aside(host))) do names[name] = name:match('^[^/]*/(.*)$') end
+  for _, name in ipairs(redis.call('HKEYS', K.host_aside(host))) do names[name] = name:match('^[^/]*/(.*)$') end
   if names[asked] then return asked end
   local found = {}
   for name, unit in pairs(names) do
@@ -121,7 +121,7 @@ local function set_faults(host, faults, beside)
   for flavor, units in pairs(faults) do
     for unit, reason in pairs(units) do found[unit_name(flavor, unit)] = reason end
   end
-  for _, name in ipairs(redis.call('HKEYS', k_host_aside(host))) do
+  for _, name in ipairs(redis.call('HKEYS', K.host_aside(host))) do
     local entry = read_aside(host, name)
     if entry.agent and not found[name] and not beside then
       entry.agent, entry.agent_ms = nil, nil

@@ -15,7 +15,7 @@ local AT_ONCE = 500
 local function read_use(flavor, projects)
   local use = {}
   for start = 1, #projects, AT_ONCE do
-    local texts = redis.call('HMGET', k_use(flavor), unpack(projects, start, math.min(#projects, start + AT_ONCE - 1)))
+    local texts = redis.call('HMGET', K.use(flavor), unpack(projects, start, math.min(#projects, start + AT_ONCE - 1)))
     for number, text in ipairs(texts) do
       local average, held = to_use(text)
       use[projects[start + number - 1]] = average + held
@@ -26,6 +26,6 @@ end
 
 -- A project holds so many units more from now on.
 local function change_use(job, change)
-  local average, held = to_use(redis.call('HGET', k_use(job.flavor), job.project))
-  redis.call('HSET', k_use(job.flavor), job.project, string.format('%.6f %.0f %.0f', average, NOW, held + change))
+  local average, held = to_use(redis.call('HGET', K.use(job.flavor), job.project))
+  redis.call('HSET', K.use(job.flavor), job.project, string.format('%.6f %.0f %.0f', average, NOW, held + change))
 end

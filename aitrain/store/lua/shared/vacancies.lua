@@ -2,11 +2,11 @@
 
 -- How many jobs a host may still take on; nil if it may take none at all: it is away, or cannot start containers.
 local function room_of(host)
-  local lease = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0')
+  local lease = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0')
   if lease <= NOW then return nil end
-  local held = redis.call('HMGET', k_host(host), 'max_jobs', 'fit')
+  local held = redis.call('HMGET', K.host(host), 'max_jobs', 'fit')
   if held[2] == '0' then return nil end
-  return tonumber(held[1]) - redis.call('SCARD', k_host_jobs(host))
+  return tonumber(held[1]) - redis.call('SCARD', K.host_jobs(host))
 end
 
 -- A function of one thing, asked once for each.
@@ -22,7 +22,7 @@ end
 -- are; and the most on a host that may take a job now, of those and of the kept ones. room: room_of, remembered.
 local function free_hosts(flavor, kept, room)
   local open, total, most, most_kept = {}, 0, 0, 0
-  local flat = redis.call('ZRANGEBYSCORE', k_free(flavor), 1, '+inf', 'WITHSCORES')
+  local flat = redis.call('ZRANGEBYSCORE', K.free(flavor), 1, '+inf', 'WITHSCORES')
   for i = 1, #flat, 2 do
     local host, free = flat[i], tonumber(flat[i + 1])
     if kept[host] then
@@ -39,7 +39,7 @@ end
 
 -- In how many ms a job gives its units back at the latest; -1: nobody knows.
 local function release_ms(id)
-  local held = redis.call('HMGET', k_job(id), 'state', 'deadline_ms', 'timeout_s')
+  local held = redis.call('HMGET', K.job(id), 'state', 'deadline_ms', 'timeout_s')
   if held[1] == 'RUNNING' then return held[2] and math.max(0, held[2] - NOW) or -1 end
   if held[1] == 'INITIALIZING' or held[1] == 'PENDING' then -- its timeout counts from when it runs
     return tonumber(held[3]) > 0 and held[3] * 1000 or -1
@@ -49,10 +49,10 @@ end
 
 -- [host, [free units], room, capacity, job it is kept for, [[units, ms]] or null]; see placement.Vacancy.
 local function vacancy(flavor, host, room, kept_for, profiled)
-  local flat = redis.call('HGETALL', k_host_units(host, flavor))
+  local flat = redis.call('HGETALL', K.host_units(host, flavor))
   local free, capacity, releases, holders = {}, 0, {}, {}
-  local all_come_back = not profiled or (redis.call('EXISTS', k_host_aside(host)) == 0
-    and redis.call('SCARD', k_host_offers(host, flavor)) == #flat / 2)
+  local all_come_back = not profiled or (redis.call('EXISTS', K.host_aside(host)) == 0
+    and redis.call('SCARD', K.host_offers(host, flavor)) == #flat / 2)
   for i = 1, #flat, 2 do
     local unit, stands = flat[i], flat[i + 1]
     if stands == '' then
@@ -79,7 +79,7 @@ local MOST_DEADLINES, MOST_FREE, MOST_LARGE = 256, 32, 32
 local function profiles(flavor, open, kept, units)
   local found, known, largest = {}, {}, 0
   local function add(host)
-    if known[host] or kept[host] or not redis.call('ZSCORE', k_free(flavor), host) then return false end
+    if known[host] or kept[host] or not redis.call('ZSCORE', K.free(flavor), host) then return false end
     known[host] = true
     local room = room_of(host)
     if not room then return false end
@@ -88,13 +88,13 @@ local function profiles(flavor, open, kept, units)
     return true
   end
   for i = #open, math.max(1, #open - MOST_FREE + 1), -1 do add(open[i].host) end
-  for _, id in ipairs(redis.call('ZRANGE', k_deadlines(), 0, MOST_DEADLINES - 1)) do
-    local held = redis.call('HMGET', k_job(id), 'flavor', 'host')
+  for _, id in ipairs(redis.call('ZRANGE', K.deadlines(), 0, MOST_DEADLINES - 1)) do
+    local held = redis.call('HMGET', K.job(id), 'flavor', 'host')
     if held[1] == flavor then add(held[2]) end
   end
   local added = 0
-  for _, host in ipairs(units > largest and redis.call('ZRANGE', k_free(flavor), 0, -1) or {}) do
-    if redis.call('HLEN', k_host_units(host, flavor)) >= units and add(host) then added = added + 1 end
+  for _, host in ipairs(units > largest and redis.call('ZRANGE', K.free(flavor), 0, -1) or {}) do
+    if redis.call('HLEN', K.host_units(host, flavor)) >= units and add(host) then added = added + 1 end
     if added == MOST_LARGE then break end
   end
   return found, largest

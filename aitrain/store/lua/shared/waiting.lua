@@ -7,24 +7,24 @@ local MOST_PROMOTED = 100
 
 -- Keeps the index of the lines, which spares placement a look into each of them.
 local function note_line(job)
-  local line, name = k_line(job.flavor, job.units, job.project), job.units .. '/' .. job.project
+  local line, name = K.line(job.flavor, job.units, job.project), job.units .. '/' .. job.project
   local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
   if first[1] then
     local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
-    redis.call('HSET', k_lines(job.flavor), name, int(first[2]) .. ' ' .. int(last[2]) .. ' ' .. first[1])
+    redis.call('HSET', K.lines(job.flavor), name, int(first[2]) .. ' ' .. int(last[2]) .. ' ' .. first[1])
   else
-    redis.call('HDEL', k_lines(job.flavor), name)
+    redis.call('HDEL', K.lines(job.flavor), name)
   end
 end
 
 local function line_up(id, job, from_ms)
-  redis.call('ZADD', k_line(job.flavor, job.units, job.project), int((100 - job.priority) * PRIORITY_SPAN + from_ms), id)
+  redis.call('ZADD', K.line(job.flavor, job.units, job.project), int((100 - job.priority) * PRIORITY_SPAN + from_ms), id)
   note_line(job)
 end
 
 local function wait_in_line(id, job, pause_ms)
   if pause_ms and pause_ms > 0 then
-    redis.call('ZADD', k_retries(), int(NOW + pause_ms), id)
+    redis.call('ZADD', K.retries(), int(NOW + pause_ms), id)
   else
     line_up(id, job, NOW)
   end
@@ -32,16 +32,16 @@ end
 
 -- Gives a host up that is kept for a job.
 local function drop_keep(id, flavor, host)
-  if redis.call('HGET', k_kept(flavor), host) == id then redis.call('HDEL', k_kept(flavor), host) end
-  redis.call('HDEL', k_job(id), 'kept_host')
+  if redis.call('HGET', K.kept(flavor), host) == id then redis.call('HDEL', K.kept(flavor), host) end
+  redis.call('HDEL', K.job(id), 'kept_host')
 end
 
 -- Returns whether a host was kept for it until now.
 local function leave_line(id, job)
-  if redis.call('ZREM', k_line(job.flavor, job.units, job.project), id) == 1 then
+  if redis.call('ZREM', K.line(job.flavor, job.units, job.project), id) == 1 then
     note_line(job)
   else
-    redis.call('ZREM', k_retries(), id)
+    redis.call('ZREM', K.retries(), id)
   end
   if not job.kept_host then return false end
   drop_keep(id, job.flavor, job.kept_host)
@@ -51,10 +51,10 @@ end
 
 -- Has retries line up whose pause is over. Returns how many.
 local function promote_due()
-  local due = redis.call('ZRANGEBYSCORE', k_retries(), '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, MOST_PROMOTED)
+  local due = redis.call('ZRANGEBYSCORE', K.retries(), '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, MOST_PROMOTED)
   for i = 1, #due, 2 do
-    local held = redis.call('HMGET', k_job(due[i]), 'flavor', 'units', 'project', 'priority')
-    redis.call('ZREM', k_retries(), due[i])
+    local held = redis.call('HMGET', K.job(due[i]), 'flavor', 'units', 'project', 'priority')
+    redis.call('ZREM', K.retries(), due[i])
     line_up(due[i], {flavor = held[1], units = held[2], project = held[3], priority = held[4]}, tonumber(due[i + 1]))
   end
   return #due / 2
@@ -62,5 +62,5 @@ end
 
 -- In how many lines jobs wait for what a move may have freed, and how many retries may have come to. 0: nothing waits.
 local function waiting_count(flavor)
-  return redis.call('HLEN', k_lines(flavor)) + redis.call('ZCOUNT', k_retries(), '-inf', int(NOW))
+  return redis.call('HLEN', K.lines(flavor)) + redis.call('ZCOUNT', K.retries(), '-inf', int(NOW))
 end
