@@ -16,8 +16,8 @@ demo: setup  ## Train a model in a real job, from submit_job to DONE (KEEP=1 wai
 	@$(ROOT) $(PYTHON) -m deploy.local.demo $(if $(KEEP),--keep)
 
 test: setup  ## Run every test, against real servers
-	@# Most of it waits for something, so two files run at once.
-	@$(ROOT) $(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@# Most of it waits for something, so two files run at once, in the order of tests/conftest.py.
+	@$(ROOT) $(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup  ## Lint, types, import rules, and the pages that are drawn from code
 	@.venv/bin/ruff check .

@@ -13,6 +13,19 @@ from workers.scratch.images import ensure_busybox
 from workers.scratch.moto import MotoServer
 from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Server
 
+# The files that take longest, longest first: one that began last would keep one process waiting for the other.
+SLOWEST = (
+    "test_cli.py", "test_drill.py", "test_store_machine.py", "test_crash.py", "test_data_orders.py",
+    "test_loss_connection.py", "test_data_stores.py", "test_datasync_large.py", "test_loss_engine.py", "test_life.py",
+    "test_loss_processes.py", "test_hosts.py", "test_gpus.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the slowest files begin first."""
+    rank = {name: number for number, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
