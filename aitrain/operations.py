@@ -15,6 +15,9 @@ from aitrain.store import Removed, Store
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
+# A drain that is further away is none; and the dates of people end somewhere.
+LONGEST_DRAIN_SECONDS = 366 * 86_400
+LONGEST_REASON = 500
 
 
 class Operations:
@@ -37,9 +40,9 @@ class Operations:
         """Gives a host, or one of its units (its id, or FLAVOR/ID), no more jobs. What runs there goes on.
 
         It holds until it is taken back, also over restarts of the host. Raises HostNotFound, and InvalidInput for a
-        unit that the host does not have.
+        unit that the host does not have, or a reason that is no line of text.
         """
-        self._store.cordon(name, unit, by=by, reason=reason)
+        self._store.cordon(name, unit, by=by, reason=_checked(reason))
 
     def uncordon_host(self, name: str, unit: str = "") -> None:
         """Takes a cordon or a drain back; jobs that wait are placed. Raises as cordon_host does.
@@ -59,12 +62,13 @@ class Operations:
 
         deadline: after so many seconds those that have not are evicted: stopped, their data pushed, and queued again as
         their next attempt; None: they may take as long as they do. Ordered again, it sets the deadline anew. Raises as
-        cordon_host does, and InvalidInput for a deadline below 0.
+        cordon_host does, and InvalidInput for a deadline below 0 or above a year.
         """
-        if deadline is not None and not deadline >= 0:
-            raise InvalidInput.of("deadline", deadline, "is not a number of seconds", "give 0 or more, or none")
+        if deadline is not None and not 0 <= deadline <= LONGEST_DRAIN_SECONDS:
+            remedy = f"give 0 to {LONGEST_DRAIN_SECONDS} (366 days), or none: then jobs may take as long as they do"
+            raise InvalidInput.of("deadline", deadline, "is no number of seconds that a drain may take", remedy)
         drain_ms = -1 if deadline is None else int(deadline * 1000)
-        self._store.cordon(name, unit, by=by, reason=reason, drain_ms=drain_ms)
+        self._store.cordon(name, unit, by=by, reason=_checked(reason), drain_ms=drain_ms)
 
     def wait_drained(self, name: str, unit: str = "", *, timeout: float | None = None) -> HostView:
         """Waits until a host has no jobs, or until nobody holds one of its units.
@@ -163,3 +167,12 @@ class Operations:
             )
             for view in views
         ]
+
+
+def _checked(reason: str) -> str:
+    """A reason is shown on others' terminals: it is one line of text."""
+    if len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise InvalidInput.of(
+            "reason", reason, "is no line of text", f"write up to {LONGEST_REASON} characters in one line"
+        )
+    return reason

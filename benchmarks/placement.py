@@ -107,6 +107,8 @@ def measure(settings: Settings, hosts: int, queued: int) -> None:
         assert store.transition(jobs[0].job_id, jobs[0].fence, State.FINALIZING).moved
         fragments.append(_timed(fleet.dispatcher.place_waiting))
     spread("pass when one unit comes free", fragments, "ms")
+    waiting = store.newest(project=None, state=State.QUEUED, limit=ROUNDS)
+    spread("explain, of a job far back", [_timed(lambda job=job: store.explain(job.id)) for job in waiting], "ms")
     store.close()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from aitrain.cli import processes
 from aitrain.cli.following import NOT_DONE, out, user
@@ -55,7 +55,7 @@ def list_hosts(as_json: AsJson = False) -> None:
     if as_json:
         out.print_json(json.dumps([_shown(view) for view in views]))
         return
-    table = Table("host", "state", "units", "free", "held", "aside", "jobs", "heard", "queued")
+    table = Table(_whole("host"), "state", "units", "free", "held", "aside", "jobs", "heard", "queued")
     for view in views:
         counts = [(flavor.flavor, flavor.free, flavor.held, flavor.aside) for flavor in view.flavors]
         columns = zip(*(counts or [("none", 0, 0, 0)]), strict=True)
@@ -84,14 +84,14 @@ def show(name: Name, as_json: AsJson = False) -> None:
         f"heard {_ago(view)} ago; room for {view.room} more of {view.max_jobs} jobs; "
         f"messages in its queues: {_messages(view)}", soft_wrap=True,
     )  # fmt: skip
-    units = Table("flavor", "unit", "job", "aside because")
+    units = Table("flavor", _whole("unit"), _whole("job"), "aside because")
     for flavor in view.flavors:
         for unit in flavor.units:
             deadline = f", its job is evicted at {_at(unit.drain_ms)}" if unit.drain_ms else ""
             units.add_row(flavor.flavor, escape(unit.id), unit.job_id, escape(unit.why_aside + deadline))
     out.print(units)
     if view.jobs:
-        jobs = Table("job", "state", "units")
+        jobs = Table(_whole("job"), "state", "units")
         for job in view.jobs:
             jobs.add_row(job.id, job.state, f"{job.units} x {job.flavor}")
         out.print(jobs)
@@ -164,13 +164,18 @@ def list_queues(as_json: AsJson = False) -> None:
     if as_json:
         out.print_json(json.dumps([view.model_dump(mode="json") for view in views]))
         return
-    table = Table("queue", "messages", "of", "read by", "dropped", "alarm")
+    table = Table(_whole("queue"), "messages", _whole("of"), _whole("read by"), "dropped", "alarm")
     for view in views:
         table.add_row(
             view.name, str(view.messages), _owner(view), ", ".join(view.workers or ()), str(view.dropped),
             f"[red]{view.alarm}[/red]" if view.alarm else "",
         )  # fmt: skip
     out.print(table)
+
+
+def _whole(header: str) -> Column:
+    """Of names that people copy into the next command: on a narrow terminal they go over lines and are not cut."""
+    return Column(header, overflow="fold")
 
 
 def _shown(view: HostView) -> dict[str, object]:

@@ -138,7 +138,7 @@ class HostTiming:
 
 @dataclass(frozen=True)
 class Heard:
-    """The answer to a heartbeat: the host's jobs, and whether it is to run a placement pass for a retry that is due."""
+    """The answer to a heartbeat: the host's jobs, and whether it is to run a placement pass."""
 
     jobs: Sequence[HostJob]
     place: bool

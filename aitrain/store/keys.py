@@ -49,7 +49,9 @@ LEGEND: dict[str, Key] = {
     "retries": Key("due:retry", "zset: QUEUED jobs whose retry waits for its time, by that time; they are in no line"),
     "kept": Key("kept:{flavor}", "hash: host -> the job that it is kept for, which waits"),
     "use": Key("use:{flavor}", "hash: project -> 'average at_ms held': units that it holds, and held of late"),
-    "placing": Key("placing", "hash: holder and until_ms of the placement pass at work; asked: it is to look again"),
+    "placing": Key(
+        "placing", "hash: holder, until_ms of the pass at work (no holder: one is due); asked: it looks again"
+    ),
     "flavors": Key("flavors", "set: flavors that a host has ever offered"),
     "free": Key("free:{flavor}", "zset: hosts that may take jobs of a flavor, by number of free units"),
     "hosts": Key("hosts", "zset: every host, by the time at which its lease lapses"),

@@ -37,14 +37,14 @@ def test_a_fleet_is_sized_without_a_site(tmp_path: Path) -> None:
     fleet, jobs = tmp_path / "fleet.toml", tmp_path / "jobs.csv"
     # Given a fleet, a made-up list of jobs, and no site that could be reached
     fleet.write_text(FLEET)
-    jobs.write_text(simulate("--sample", "30", "--seed", "7", "--days", "0.2"))
+    jobs.write_text(simulate("--sample", "12", "--seed", "7", "--days", "0.2"))
 
     compared = json.loads(simulate(str(fleet), str(jobs), "--json", "--compare", "timing.placement_patience_seconds=0"))
 
     assert [run["policy"] for run in compared] == [{}, {"timing.placement_patience_seconds": "0"}]
-    assert all(sum(run["total"]["ended"].values()) == run["jobs"] == 30 for run in compared)
+    assert all(sum(run["total"]["ended"].values()) == run["jobs"] == 12 for run in compared)
     said = simulate(str(fleet), str(jobs), "--set", "timing.placement_patience_seconds=60")
-    assert "30 jobs; from the first submission to the last end" in said
+    assert "12 jobs; from the first submission to the last end" in said
     assert all(word in said for word in ("wait p99", "use", "cost, EUR", "longest queue", "vision"))
 
     # When something is wrong with the files, it says where

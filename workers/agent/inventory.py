@@ -10,14 +10,14 @@ from aitrain.domain.flavor import Kind
 from aitrain.settings import Settings
 from workers.gpus import Gpu, Look, look
 from workers.gpus.health import Faults
-from workers.gpus.offer import Offer, may_offer, offer
+from workers.gpus.offer import Offer, gpu_units, may_offer, offer
 
 
 def check_inventory(settings: Settings) -> None:
     """Checks what a host's settings promise.
 
-    Raises InvalidInput if the host has no name, offers nothing, or a flavor that the catalogue does not have, or if it
-    is to find GPUs and cannot.
+    Raises InvalidInput if the host has no name, offers nothing, a flavor that the catalogue does not have, or a GPU in
+    two flavors, or if it is to find GPUs and cannot.
     """
     host = settings.host
     if "name" not in host.model_fields_set:
@@ -28,12 +28,26 @@ def check_inventory(settings: Settings) -> None:
         if flavor not in settings.flavors:
             known = ", ".join(sorted(settings.flavors))
             raise InvalidInput.of("host.units", flavor, "is not a flavor of this site", f"use one of: {known}")
+    _check_ids(settings)
     if host.inventory == "nvml":
         _check_finding(settings)
     if not may_offer(settings):
         raise InvalidInput.of(
             "host.units", "", "is empty", "say what this host offers, as in AITRAIN_HOST__UNITS='{\"cpu\": 4}'"
         )
+
+
+def _check_ids(settings: Settings) -> None:
+    """Whether a GPU is offered as a unit of two flavors: two jobs would get it."""
+    flavor_of: dict[str, str] = {}
+    for flavor, ids in gpu_units(settings, settings.host.unit_ids).items():
+        for unit in ids:
+            if unit in flavor_of:
+                raise InvalidInput.of(
+                    "host.units", unit, f"is offered as {flavor_of[unit]} and as {flavor}: two jobs would get it",
+                    "give each flavor ids of its own, as `nvidia-smi -L` shows them; a number of units counts from 0",
+                )  # fmt: skip
+            flavor_of[unit] = flavor
 
 
 def _check_finding(settings: Settings) -> None:
@@ -79,6 +93,8 @@ class Inventory:
         self.stock = Stock(offer(self.settings, ()))
         self._known: dict[str, Gpu] = {}
         if not self.to_be_looked_at:
+            # What was found while somebody looked must not stand for ever.
+            self.stock = Stock(self.stock.offer, faults={})
             self.looked.set()
 
     @property

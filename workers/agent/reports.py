@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aitrain.broker import host_queue
-from aitrain.domain.states import EndCause, State, Step
+from aitrain.domain.states import CAUSES, EndCause, State, Step
 from aitrain.store import HostJob
 from workers.agent.errands import Errands
 from workers.agent.verdict import end_cause, message
@@ -46,6 +46,9 @@ class Reports:
             rebooted=(container.started_ms or 0) < booted_ms(),
             fenced=self._was_fenced(workspace, container),
         )
+        if job.evicting and CAUSES[cause].platform:
+            # It was to leave and was stopped, whoever did it: of a disk that is full the order could not be noted.
+            cause = EndCause.EVICTED
         fields: dict[str, str | int] = {
             "exit_code": code,
             "finished_ms": container.finished_ms or 0,

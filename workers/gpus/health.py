@@ -21,12 +21,28 @@ def faults(
     if looked.absent and settings.inventory == "declared":
         return {}
     found: Faults = {}
-    for flavor, ids in units.items():
-        for unit in ids:
-            reason = why_unfit(unit, looked, settings, in_use=(flavor, unit) in in_use)
-            if reason:
-                found.setdefault(flavor, {})[unit] = reason
+    keepers = _keepers(units, looked, in_use)
+    for name in ((flavor, unit) for flavor, ids in units.items() for unit in ids):
+        flavor, unit = name
+        reason = why_unfit(unit, looked, settings, in_use=name in in_use)
+        gpu = looked.find(unit)
+        if gpu is not None and (keeper := keepers[gpu.uuid]) != name:
+            reason = f"it is the same GPU as {'/'.join(keeper)}, and is offered twice"
+        if reason:
+            found.setdefault(flavor, {})[unit] = reason
     return found
+
+
+def _keepers(
+    units: Mapping[str, Sequence[str]], looked: Look, in_use: Collection[tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Of each GPU, by its uuid, the one unit that it is: it may be offered by number and by id, or in two flavors."""
+    keepers: dict[str, tuple[str, str]] = {}
+    for name in ((flavor, unit) for flavor, ids in units.items() for unit in ids):
+        gpu = looked.find(name[1])
+        if gpu is not None and (gpu.uuid not in keepers or name in in_use):
+            keepers[gpu.uuid] = name
+    return keepers
 
 
 def why_unfit(unit: str, looked: Look, settings: HostSettings, *, in_use: bool) -> str:

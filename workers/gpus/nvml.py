@@ -148,7 +148,9 @@ def _processes(handle: Any) -> tuple[GpuProcess, ...]:
 
 def _name(pid: int) -> str:
     try:
-        return PurePath(pynvml.nvmlSystemGetProcessName(pid)).name
+        name = PurePath(pynvml.nvmlSystemGetProcessName(pid)).name
+        # Whoever runs it chose the name, and operators read it on their terminals.
+        return "".join(letter if letter.isprintable() else "?" for letter in name)
     except (pynvml.NVMLError, UnicodeDecodeError):
         return ""
 

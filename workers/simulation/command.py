@@ -18,6 +18,7 @@ from aitrain.domain.spec import invalid_input
 from aitrain.settings import Settings, load_settings
 from workers.scratch.servers import RedisServer, ServerFailed
 from workers.simulation.figures import Figures, figures
+from workers.simulation.files import LONGEST_SECONDS
 from workers.simulation.fleet import Fleet, read_fleet
 from workers.simulation.joblist import ListedJob, read_jobs
 from workers.simulation.report import Progressing, policy_name, print_report
@@ -42,10 +43,10 @@ class Order(BaseModel):
     jobs: Path | None = None
     policy: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()
-    until_hours: float | None = Field(default=None, gt=0)
+    until_hours: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS / 3600, allow_inf_nan=False)
     as_json: bool = False
     sample: int | None = Field(default=None, ge=1, le=10_000_000)
-    days: float = Field(default=2.0, gt=0)
+    days: float = Field(default=2.0, gt=0, le=LONGEST_SECONDS / 86_400, allow_inf_nan=False)
     seed: int = 0
 
 
@@ -53,7 +54,7 @@ def main(text: str) -> int:
     """Does what an order (JSON, see Order) asks for; the exit status."""
     logging.basicConfig(level=logging.ERROR)
     try:
-        order = _order(text)
+        order = parse_order(text)
         if order.sample is not None:
             sys.stdout.write(sample(order.sample, order.seed, order.days))
             return DONE
@@ -65,7 +66,8 @@ def main(text: str) -> int:
         return INTERRUPTED
 
 
-def _order(text: str) -> Order:
+def parse_order(text: str) -> Order:
+    """An order from its JSON. Raises InvalidInput."""
     try:
         return Order.model_validate_json(text)
     except ValidationError as error:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.spec import invalid_input
 
 Model = TypeVar("Model", bound=BaseModel)
+# A year; what lasts longer is a slip of the pen, and infinity has no date.
+LONGEST_SECONDS = 366 * 86_400
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
 def read_text(what: str, path: Path) -> str:

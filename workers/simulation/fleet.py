@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import Kind, Slug
-from workers.simulation.files import checked, read_text
+from workers.simulation.files import Seconds, checked, read_text
 
 
 class What(StrEnum):
@@ -61,7 +61,7 @@ class Hosts(_Part):
 class Event(_Part):
     """Something that happens to a host, so many seconds after the beginning. within_s: of a drain."""
 
-    at_s: float = Field(ge=0)
+    at_s: Seconds
     host: str
     what: What
     within_s: float | None = Field(default=None, ge=0)

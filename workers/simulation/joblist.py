@@ -17,14 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import Slug
-from workers.simulation.files import checked, read_text
+from workers.simulation.files import LONGEST_SECONDS, Seconds, checked, read_text
 
 # One wrong column makes every line wrong: the first ones say it.
 MOST_PROBLEMS = 10
 
 
 class ListedJob(BaseModel):
-    """One job of the list. Times in seconds.
+    """One job of the list. Times in seconds, a year at most.
 
     submitted_s: after the beginning; flavor: None for the site's default GPU; run_s: how long its command takes, each
     time it is run; timeout_s: None for the site's default; copy_in_s, copy_out_s: of its data; start_s: pulling the
@@ -33,15 +33,15 @@ class ListedJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    submitted_s: float = Field(default=0, ge=0)
+    submitted_s: Seconds = 0
     project: Slug = "default"
     flavor: Slug | None = None
     units: int = Field(default=1, ge=1)
-    run_s: float = Field(gt=0)
+    run_s: float = Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)
     timeout_s: int | None = Field(default=None, ge=0)
-    copy_in_s: float = Field(default=0, ge=0)
-    start_s: float = Field(default=0, ge=0)
-    copy_out_s: float = Field(default=0, ge=0)
+    copy_in_s: Seconds = 0
+    start_s: Seconds = 0
+    copy_out_s: Seconds = 0
     exit_code: int = Field(default=0, ge=0, le=255)
     priority: int | None = None
 

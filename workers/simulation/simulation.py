@@ -64,9 +64,13 @@ class Simulation:
     def run(self) -> Replay:
         """Replays the list. Raises InvalidInput if a job of it is none that this site could have."""
         timeline = Timeline()
-        grace_ms = ms(self.settings.timing.message_grace_seconds)
+        timing = self.settings.timing
         store = Store(
-            self.redis_url, namespace=self.settings.namespace, grace_ms=grace_ms, clock_ms=lambda: timeline.now_ms
+            self.redis_url,
+            namespace=self.settings.namespace,
+            grace_ms=ms(timing.message_grace_seconds),
+            half_life_ms=ms(timing.fair_share_half_life_seconds),
+            clock_ms=lambda: timeline.now_ms,
         )
         try:
             return self._replay(Site(self.settings, store, timeline))
@@ -87,6 +91,8 @@ class Simulation:
             submit = partial(self._submit, site, number, listed, refused)
             timeline.at(BEGIN_MS + ms(listed.submitted_s), submit)
         self._pass_time(site)
+        if self.until_s is not None:
+            _bill_what_runs(list(hosts.values()))
         end_ms = timeline.now_ms
         marks = {name: [*times, end_ms] if len(times) % 2 else times for name, times in up.items()}
         return Replay(
@@ -182,3 +188,10 @@ class Simulation:
         ids = list(site.jobs)
         held = [job for first in range(0, len(ids), BATCH) for job in site.store.get_many(ids[first : first + BATCH])]
         return {(UUID(job.id).int & 0xFFFF_FFFF) - 1: job for job in held}
+
+
+def _bill_what_runs(hosts: Sequence[SimulatedHost]) -> None:
+    """The minutes so far of what was cut short: every host tells how long its jobs ran, then they are billed."""
+    for host in hosts:
+        host.beat()
+    hosts[0].bill_minutes()

@@ -91,13 +91,13 @@ class SimulatedWorker:
                 if moved.moved:
                     self.take(Step.START_CONTAINER, lease.job_id, lease.fence)
             case Step.START_CONTAINER:
-                self._start(lease, job.attempt)
+                self._start(lease, job)
             case Step.MONITOR:
                 store.hand_over(lease)
             case Step.SYNC_OUT:
                 self._end(lease, job)
 
-    def _start(self, lease: Lease, attempt: int) -> None:
+    def _start(self, lease: Lease, job: Job) -> None:
         store, listed = self._machine.store, self._site.jobs[lease.job_id]
         if listed.start_s and not store.renew_leases([lease], ms(self._machine.settings.timing.step_lease_seconds))[0]:
             self._give_up(lease)
@@ -105,7 +105,7 @@ class SimulatedWorker:
         if not store.set_fields(lease.job_id, lease.fence, {"starting": 1}):
             return
         command = Command(ms(listed.run_s), listed.exit_code)
-        container = self._engine.run(lease.job_id, attempt, lease.fence, command)
+        container = self._engine.run(lease.job_id, job.attempt, lease.fence, command)
         fields: dict[str, str | int] = {
             "started_ms": container.started_ms or 0, "image_id": container.image_id
         }  # fmt: skip
@@ -114,8 +114,9 @@ class SimulatedWorker:
         )
         if not moved.moved:
             return
-        if listed.timeout_s and listed.timeout_s < listed.run_s:
-            self._site.timeline.after(ms(listed.timeout_s), self._beat)
+        # The list's, or the site's where it names none.
+        if 0 < job.timeout_s < listed.run_s:
+            self._site.timeline.after(ms(job.timeout_s), self._beat)
         self.take(Step.MONITOR, lease.job_id, lease.fence)
 
     def _give_up(self, lease: Lease) -> None:

@@ -56,16 +56,36 @@ local function count(line, from, to) return redis.call('ZCOUNT', k_line(flavor, 
 local level = 100 - tonumber(job.priority)
 local level_from, score = level * PRIORITY_SPAN, level * PRIORITY_SPAN + since_ms
 
+-- Of a project's jobs of this priority in line before a score: how many there are, and their units.
+local function before(lines, at)
+  local number, given = 0, 0
+  for _, line in ipairs(lines) do
+    local here = count(line, int(level_from), '(' .. int(at))
+    number, given = number + here, given + line.units * here
+  end
+  return number, given
+end
+
 -- Up to which score another project's jobs of this priority have their turn first: until they are given `spare` units, by
 -- which its project then uses as much; arrival decides between equals. They have it in order of arrival, whichever line
--- they stand in, so that time is searched for. Exact but for jobs of one ms.
+-- they stand in, so that time is searched for, by halves and by proportion in turn. Exact but for jobs of one ms.
 local function turn_ends(lines, spare)
-  local low, high = score, level_from + NOW + 1
+  local low, low_number, low_given = score, 0, 0
   for _, line in ipairs(lines) do low = math.min(low, line.level == level and line.score - 1 or level_from) end
-  while high - low > 1 do
-    local middle, given = math.floor((low + high) / 2), 0
-    for _, line in ipairs(lines) do given = given + line.units * count(line, int(level_from), '(' .. int(middle)) end
-    if given < spare or (given == spare and middle < score) then low = middle else high = middle end
+  local high, by_half = level_from + NOW + 1, false
+  local high_number, high_given = before(lines, high)
+  while high - low > 1 and high_number > low_number do
+    -- Of a single job in between, all that is before it is known.
+    if high_number - low_number == 1 and low_given < spare then return high - 1 end
+    local part = by_half and 0.5 or (spare - low_given) / (high_given - low_given)
+    local middle = math.max(low + 1, math.min(high - 1, math.floor(low + (high - low) * part)))
+    local number, given = before(lines, middle)
+    if given < spare or (given == spare and middle < score) then
+      low, low_number, low_given = middle, number, given
+    else
+      high, high_number, high_given = middle, number, given
+    end
+    by_half = not by_half
   end
   return low
 end
@@ -104,20 +124,24 @@ end
 
 local all, kept = lines_of(flavor), kept_hosts(flavor)
 local open, _, most, most_kept = free_hosts(flavor, kept, room)
-local ahead, reached, fitting = {}, false, 0
-for _, other in ipairs(ranked(all, 1, math.huge, ARG.most_ahead, 0)) do
-  if other.id == id then
-    reached = true
-    break
-  end
-  ahead[#ahead + 1] = {other.units, tonumber(redis.call('HGET', k_job(other.id), 'timeout_s'))}
-  if other.units <= units then fitting = fitting + 1 end
+local found, place = ranked(all, 1, math.huge, ARG.most_ahead, 0), nil
+for number, other in ipairs(found) do
+  if other.id == id then place = number end
 end
-local number = #ahead
-if not reached then number, fitting = count_ahead(all) end
-
-local rows = profiles(flavor, open, {}, units)
+local ahead, fitting, rows = {}, 0, {}
+for number = 1, (place or 1) - 1 do
+  ahead[number] = {found[number].units, tonumber(redis.call('HGET', k_job(found[number].id), 'timeout_s'))}
+  if found[number].units <= units then fitting = fitting + 1 end
+end
+if place then rows = profiles(flavor, open, {}, units) end
 if job.kept_host then rows[#rows + 1] = vacancy(flavor, job.kept_host, 0, id, true) end
+local position = place
+if not place then
+  local number
+  number, fitting = count_ahead(all)
+  position = number + 1
+end
+
 local others = {}
 for _, other in ipairs(ARG.flavors) do
   local _, _, free = free_hosts(other, kept_hosts(other), room)
@@ -125,7 +149,7 @@ for _, other in ipairs(ARG.flavors) do
 end
 return reply({
   state = job.state, flavor = flavor, units = units, now_ms = NOW, since_ms = since_ms, kept_host = job.kept_host or '',
-  not_before_ms = tonumber(job.not_before_ms or '0'), hosts = count_hosts(), position = number + 1,
+  not_before_ms = tonumber(job.not_before_ms or '0'), hosts = count_hosts(), position = position,
   free = {open = most, full = most_full(open), kept = most_kept}, ahead_fitting = fitting,
-  ahead = reached and ahead or cjson.null, profiles = rows, others = others,
+  ahead = place and ahead or cjson.null, profiles = rows, others = others,
 })

@@ -3,13 +3,15 @@
 -- ARG: host, instance, fit (it can start containers), ttl_ms, lost_ms, resend_ms, seen ([{id, fence, ran_ms}]).
 -- Returns {known, place, jobs = [host_row]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
--- place: a retry's pause is over, or a placement pass died that others relied on: run one (said to one host only; beat's sweep is there for the rest).
+-- place: a retry's pause is over, or a pass was asked for or died at its work (said to one host only; beat's sweep is
+-- there for the rest), or this host's lease had lapsed and jobs wait for what it has: run one.
 -- resend: the job's step went silent, send its message again (said once per resend_ms, then less and less often).
 -- recopy: the same of an order to copy its data.
 local host = ARG.host
 if redis.call('HGET', k_host(host), 'instance') ~= ARG.instance then
   return reply({known = false, place = false, jobs = {}})
 end
+local was_away = tonumber(redis.call('ZSCORE', k_hosts(), host) or '0') <= NOW
 host_is_here(host, ARG)
 redis.call('HSET', k_host(host), 'fit', ARG.fit and '1' or '0')
 
@@ -45,4 +47,5 @@ for _, id in ipairs(redis.call('SMEMBERS', k_host_jobs(host))) do
 end
 
 local due, overdue = promote_due() > 0, pass_is_overdue()
-return reply({known = true, place = due or overdue, jobs = jobs})
+local is_back = was_away and waiting_for(open_units(host)) > 0
+return reply({known = true, place = due or overdue or is_back, jobs = jobs})

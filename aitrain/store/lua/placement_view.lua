@@ -23,7 +23,8 @@ local function keeps_of(flavor)
 end
 
 -- For each number of units that is asked for, the fullest hosts that fit, as many as all jobs together could need, beside
--- those that some job avoids.
+-- those that some job avoids; at least one, however many others there are: a job that fits nowhere in this look, although
+-- it does in truth, would keep those behind it from their turn.
 local function fullest(open, room, jobs, avoided, add)
   local sizes, seen, count = {}, {}, 0
   for _, job in ipairs(jobs) do
@@ -33,7 +34,7 @@ local function fullest(open, room, jobs, avoided, add)
   for _, units in ipairs(sizes) do
     local places = 0
     for _, one in ipairs(open) do
-      if places >= #jobs or count >= MOST_HOSTS then break end
+      if places >= #jobs or (places > 0 and count >= MOST_HOSTS) then break end
       if one.free >= units and (room(one.host) or 0) > 0 then
         if not avoided[one.host] then places = places + math.floor(one.free / units) end
         if add(one.host) then count = count + 1 end

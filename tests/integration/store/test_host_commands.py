@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from aitrain.broker import Broker
 from aitrain.cli.app import app
-from aitrain.domain.errors import AitrainError
+from aitrain.domain.errors import AitrainError, InvalidInput
 from aitrain.settings import load_settings
 from aitrain.store import HostTiming, Store
-from tests.integration.store.test_hosts import joined, queued, running
+from tests.integration.store.test_hosts import TIMING, joined, queued, running
 from workers.dead_queues import drop_messages
 from workers.machine import Machine
 from workers.scratch.servers import RedisServer
@@ -94,7 +94,7 @@ def test_queues_of_dead_hosts_are_emptied_and_those_of_others_kept(
         "control": (0, "control workers", 0), "unrouted": (1, "nobody", 0), "cpu.cpu.ready": (2, "host", 0),
         "cpu.cpu.away": (2, "host", 0), "cpu.cpu.lost": (2, "host", 0), "cpu.cpu.gone": (2, "removed host", 0),
     }  # fmt: skip
-    assert "that is a defect" in aitrain("queue", "list")
+    assert "defect" in aitrain("queue", "list")
     assert drop_messages(machine) == {"cpu.cpu.lost": 2, "cpu.cpu.gone": 2}
     assert drop_messages(machine) == {}
     after = queues()
@@ -102,3 +102,39 @@ def test_queues_of_dead_hosts_are_emptied_and_those_of_others_kept(
     assert (after["cpu.cpu.lost"], after["cpu.cpu.away"]) == ((0, "host", 2), (2, "host", 0))
     assert "2 dropped" in aitrain("host", "list")
     assert store._redis.keys(f"{namespace}:_kombu*gone") == [], "the broker knows it no more"
+
+
+@pytest.mark.parametrize("deadline", ["inf", "nan", "-1", "1e12", "1e300"])
+def test_a_deadline_without_a_date_is_refused_and_spoils_no_listing(
+    aitrain: Command, store: Store, deadline: str
+) -> None:
+    joined(store)
+    with pytest.raises(InvalidInput, match="deadline"):
+        aitrain("host", "drain", "h1", "--deadline", deadline)
+    assert "READY" in aitrain("host", "list")
+
+
+@pytest.mark.parametrize("reason", ["a\x1b[31mb", "two\nlines", "not \udcff text", "long " * 101])
+def test_a_reason_is_one_line_of_text(aitrain: Command, store: Store, reason: str) -> None:
+    joined(store)
+    for order in ("cordon", "drain"):
+        with pytest.raises(InvalidInput, match="reason"):
+            aitrain("host", order, "h1", "--reason", reason)
+    assert "READY" in aitrain("host", "list")
+
+
+def test_a_narrow_terminal_cuts_no_name_that_is_to_be_copied(
+    aitrain: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a long host name and units with the ids that a driver gives
+    name, unit = "gpu-server-rack-17-node-03", "GPU-8f6d1c1e-1d1f-4a7e-9d5c-0a1b2c3d4e5f"
+    store.join_host(name, instance=name, units={"cpu": [unit]}, max_jobs=9, timing=TIMING)
+    job = running(store, queued(store))
+    monkeypatch.setenv("COLUMNS", "80")
+    # then no name is cut, though it may go over lines
+    listings = [aitrain("host", "list"), aitrain("host", "show", name), aitrain("queue", "list")]
+    for listing in listings:
+        assert "…" not in listing
+    cells = [line.split("│") for line in listings[1].splitlines() if line.startswith("│")]
+    assert unit in "".join(cell[2].strip() for cell in cells if len(cell) == 6)
+    assert job.id in "".join(cell[3].strip() for cell in cells if len(cell) == 6)

@@ -283,3 +283,21 @@ def test_only_a_host_that_is_dead_and_empty_is_removed(store: Store) -> None:
     assert not joined(store), "it joins anew"
     assert stands(store) == {"0": "", "1": ""}
     assert store.dead_hosts().removed == []
+
+
+@pytest.mark.parametrize("order", ["stop", "delete", "edit"])
+def test_a_job_whose_host_is_lost_at_its_timeout_obeys_an_order_that_comes_meanwhile(store: Store, order: str) -> None:
+    # Given a job with auto-restart in TIMEOUT, of which the sweep for lost hosts has read that it is to run again
+    joined(store)
+    job = running(store, queued(store, auto_restart=True))
+    assert store.transition(job.id, job.fence, State.TIMEOUT, cause=EndCause.TIMED_OUT).moved
+    # when somebody does not want that any more
+    if order == "stop":
+        store.stop(job.id, "stop")
+    elif order == "delete":
+        store.delete(job.id, force=True, message="gone")
+    else:
+        store.edit(job.id, auto_restart=False)
+    # then the sweep is late, and looks again
+    late = store.transition(job.id, job.fence, State.QUEUED, only_from=[State.TIMEOUT], again=Again.RESTART)
+    assert (late.moved, store.get(job.id).state) == (False, State.TIMEOUT)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from collections import Counter
@@ -52,6 +53,8 @@ MAIN_ROAD = {
     State.FINALIZING: State.DONE,
 }
 pick = st.integers(0, 10**6)
+# HISTORIES=n runs n times as many.
+EXAMPLES = 30 * int(os.environ.get("HISTORIES", "1"))
 
 
 # Verbs whose call, sent again after a broken connection, answers as it did.
@@ -538,12 +541,13 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules):
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_random_histories(redis: RedisServer) -> None:
     StoreMachine.url = redis.url
     run_state_machine_as_test(
         StoreMachine,
         settings=settings(
-            max_examples=80,
+            max_examples=EXAMPLES,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

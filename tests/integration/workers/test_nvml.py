@@ -88,6 +88,11 @@ def test_what_is_wrong_with_a_gpu(driver: FakeDriver, look: Callable[[], Look], 
     assert not well.faults
 
 
+def test_a_program_cannot_write_on_an_operators_terminal(driver: FakeDriver, look: Callable[[], Look]) -> None:
+    driver.has(FakeGpu("GPU-a", processes=((7, "\x1b[2Jgone", 512),)))
+    assert look().gpus[0].processes == (GpuProcess(7, "?[2Jgone", 512),)
+
+
 def test_slices_of_a_gpu(driver: FakeDriver, look: Callable[[], Look]) -> None:
     driver.has(
         FakeGpu("GPU-a", mig=True, ecc=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 import uuid
@@ -196,6 +197,22 @@ def test_evicted_while_it_runs(bench: Bench, found: Found, cause: EndCause) -> N
     job = bench.machine.store.get(bench.job_id)
     assert job.end_cause is cause
     assert ("host h1 is drained by ann" in job.message) == (cause is EndCause.EVICTED)
+
+
+def test_a_full_disk_does_not_make_an_eviction_a_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a host that is drained because its disk is full, so that nothing can be noted there
+    def full(workspace: Workspace, cause: EndCause) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Workspace, "mark_ordered", full)
+    bench.job_in(S.RUNNING)
+    bench.container(F.RUNNING)
+    bench.machine.store.cordon("h1", by="ann", drain_ms=0)
+    # then what the agent stops is evicted, and uses up none of the retries for faults
+    eventually(lambda: bench.look()[0] is S.FINALIZING, what="its end")
+    job = bench.machine.store.get(bench.job_id)
+    assert job.end_cause is EndCause.EVICTED
+    assert "host h1 is drained by ann" in job.message
 
 
 def test_one_that_ended_while_the_order_to_evict_it_was_carried_out_keeps_its_end(bench: Bench) -> None:

@@ -22,7 +22,7 @@ def job(spec: dict[str, Any] | None = None, **fields: Any) -> Job:
         "id": "j", "spec": JobSpec.of(image="x", **(spec or {})), "state": State.FINALIZING, "attempt": 1,
         "fence": "1.a", "flavor": "cpu", "kind": Kind.CPU, "units": 1, "hourly_price": Decimal(1), "timeout_s": 9,
         "auto_restart": False, "created_ms": 0, "state_ms": 0, "code": InfoCode.JOB_FINALIZING,
-        "platform_retries": 2, **fields,
+        "platform_retries": 2, "priority": 50, **fields,
     }  # fmt: skip
     return Job(**values)
 

@@ -27,6 +27,8 @@ GPU = Gpu("0", "GPU-a", "NVIDIA H100 PCIe", 81_559, 0)
         ({"name": "h1"}, {}, "host.units"),
         ({"name": "h1", "units": {"tpu": 1}}, {}, "host.units"),
         ({"name": "h1", "units": {"h100": 1}, "inventory": "nvml"}, {}, "host.units"),
+        ({"name": "h1", "units": {"h100": 1, "v100s": 2, "cpu": 4}}, {}, "host.units"),
+        ({"name": "h1", "units": {"h100": ["GPU-a"], "v100s": ["GPU-b", "GPU-a"]}}, {}, "host.units"),
         ({"name": "h1", "inventory": "nvml"}, {"gpu_look_seconds": 0}, "timing.gpu_look_seconds"),
         ({"name": "h1", "inventory": "nvml"}, {}, "host.inventory"),
     ],
@@ -79,3 +81,11 @@ def test_a_unit_is_in_use_once_its_job_may_run() -> None:
 
     jobs = [job("GPU-a"), job("GPU-b", starting=True), job("GPU-c", started=True)]
     assert in_use(jobs) == {("h100", "GPU-b"), ("h100", "GPU-c")}
+
+
+def test_a_host_that_does_not_look_any_more_takes_back_what_it_found() -> None:
+    declared = HostSettings(name="h1", units={"h100": 1})
+    looks = Inventory(Settings(host=declared))
+    assert (looks.to_be_looked_at, looks.stock.faults) == (True, None)
+    blind = Inventory(Settings(host=declared, timing=Timing(gpu_look_seconds=0)))
+    assert (blind.to_be_looked_at, blind.stock.faults) == (False, {})

@@ -9,7 +9,7 @@ import pytest
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN
 from aitrain.settings import Settings
-from workers.simulation.command import with_policy
+from workers.simulation.command import parse_order, with_policy
 from workers.simulation.fleet import read_fleet
 from workers.simulation.joblist import read_jobs
 from workers.simulation.measures import common_ms, percentile
@@ -106,3 +106,14 @@ def test_figures_of_small_sets() -> None:
     assert [percentile([1, 2, 3, 4], share) for share in (0.5, 0.9, 1.0)] == [2, 4, 4]
     assert percentile([], 0.5) == 0
     assert common_ms((10, 30), [(0, 12), (20, 25), (29, 40)]) == 2 + 5 + 1
+
+
+@pytest.mark.parametrize("time", ["inf", "nan", "1e300", "-1"])
+def test_a_time_without_a_date_is_no_time(tmp_path: Path, time: str) -> None:
+    for column in ("run_s", "submitted_s", "copy_in_s", "start_s", "copy_out_s"):
+        columns = ("run_s", "60") if column != "run_s" else ("units", "1")
+        assert f"jobs line 2: {column}" in jobs_error(tmp_path, f"{column},{columns[0]}\n{time},{columns[1]}\n")
+    event = f'[[events]]\nat_s = {time}\nhost = "gpu-001"\nwhat = "lost"\n'
+    assert "at_s" in fleet_error(tmp_path, FLEET + event)
+    with pytest.raises(InvalidInput, match="until_hours"):
+        parse_order(f'{{"until_hours": {time.replace("inf", "Infinity").replace("nan", "NaN")}}}')

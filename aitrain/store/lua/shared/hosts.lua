@@ -18,7 +18,8 @@ end
 local function host_row(id, job, resend, recopy)
   return {
     job_id = id, fence = job.fence, kind = job.kind, flavor = job.flavor, state = job.state,
-    started = job.started_ms ~= nil, starting = job.starting == '1', evicting = job.evicting == '1', lease_live = lease_is_live(job), resend = resend and true or false,
+    started = job.started_ms ~= nil, starting = job.starting == '1', evicting = job.evicting == '1',
+    lease_live = lease_is_live(job), resend = resend and true or false,
     left_ms = job.deadline_ms and job.state == 'RUNNING' and job.deadline_ms - NOW or cjson.null,
     timeout_s = tonumber(job.timeout_s), asked_s = tonumber(job.asked_s or '0'), warning_s = tonumber(job.warning_s or '0'),
     warning_signal = job.warning_signal or '', recopy = recopy or '',

@@ -9,9 +9,15 @@ local function reindex(id, job, from, to, pause_ms)
   if old.counted and not new.counted then redis.call('HINCRBY', k_quota_used(), quota_field(job), -job.units) end
   if old.holds_units and not new.holds_units then release(job) end
   if not old.on_host and new.on_host then redis.call('SADD', k_host_jobs(job.host), id) end
-  if old.on_host and not new.on_host then redis.call('SREM', k_host_jobs(job.host), id) end
+  if old.on_host and not new.on_host then
+    redis.call('SREM', k_host_jobs(job.host), id)
+    note_room(job.host)
+  end
   if to == 'QUEUED' then wait_in_line(id, job, pause_ms) end
-  if from == 'QUEUED' then leave_line(id, job) end
+  if from == 'QUEUED' then
+    local gives_up = leave_line(id, job) and not new.on_host
+    if gives_up and waiting_count(job.flavor) > 0 then ask_for_pass() end
+  end
   if from == 'RUNNING' then redis.call('ZREM', k_deadlines(), id) end
   if old.runs and not new.runs then redis.call('ZREM', k_billing(), id) end
   if to == 'RUNNING' then set_deadline(id, job, NOW) end

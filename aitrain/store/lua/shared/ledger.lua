@@ -5,8 +5,8 @@
 local MINUTE_MS = 60000
 -- What `bill` needs to know of a job.
 local BILLED_FIELDS = {
-  'project', 'flavor', 'units', 'hourly_price', 'host', 'policy', 'attempt', 'state', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms',
-  'billed_minutes', 'line',
+  'project', 'flavor', 'units', 'hourly_price', 'host', 'policy', 'attempt', 'state', 'placed_ms', 'pending_ms',
+  'begun_ms', 'ran_ms', 'billed_minutes', 'line',
 }
 
 -- A host tells for how long a container has run, by its own clock. It is believed as far as the store's clock allows: the

@@ -1,17 +1,18 @@
 -- The only place that changes a job's state.
 
 -- Moves a job. The caller has compared state and fence.
--- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), age_ms (see begin_run), grace_ms; to QUEUED: token (of the next
--- attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so long, 0 for
--- ever.
+-- o: code, message, op, cause, fields (to set), ran_ms (see note_ran), age_ms (see begin_run), grace_ms; to QUEUED: token
+-- (of the next attempt), again (see next_attempt), pause_ms; keep_ms: its results could not be pushed, and are kept for so
+-- long, 0 for ever.
 local function move(id, job, to, o)
   local from = job.state
   if not MOVES[from][to] then error('no move from ' .. from .. ' to ' .. to) end
   if STATES[from].ended then unsettle(id) end
+  local flat = {}
   for name, value in pairs(o.fields or {}) do
-    redis.call('HSET', k_job(id), name, value)
-    job[name] = value
+    flat[#flat + 1], flat[#flat + 2], job[name] = name, value, value
   end
+  if #flat > 0 then redis.call('HSET', k_job(id), unpack(flat)) end
   if o.cause and redis.call('HSETNX', k_job(id), 'end_cause', o.cause) == 1 then job.end_cause = o.cause end
   if o.ran_ms then note_ran(id, job, o.ran_ms) end
   -- Whatever ends a run makes its bill final.
@@ -21,7 +22,7 @@ local function move(id, job, to, o)
     close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})
   end
   if to == 'QUEUED' then next_attempt(id, job, o) end
-  if to == 'PENDING' then job.pending_ms = int(NOW); redis.call('HSET', k_job(id), 'pending_ms', job.pending_ms) end
+  if to == 'PENDING' then redis.call('HSET', k_job(id), 'pending_ms', int(NOW)) end
   if to == 'RUNNING' then begin_run(id, job, o.age_ms or 0) end
   redis.call('HDEL', k_job(id), 'due_ms', 'resends', 'note', 'kept_until_ms')
   if from == 'INTERRUPTING' then redis.call('HDEL', k_job(id), 'evicting') end

@@ -1,14 +1,5 @@
 -- What submissions and orders have in common.
 
--- How many jobs wait for the flavors of which units are free. open: as recount in units.lua returns it.
-local function waiting_for(open)
-  local waiting = 0
-  for flavor, free in pairs(open) do
-    if free > 0 then waiting = waiting + waiting_count(flavor) end
-  end
-  return waiting
-end
-
 -- Whether a project may hold so many more units of the job's kind: nil, or the limit and what is in use.
 local function over_quota(job, units)
   local limit = tonumber(redis.call('HGET', k_quota_limit(), quota_field(job)) or '-1')

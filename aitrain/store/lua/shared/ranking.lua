@@ -32,7 +32,10 @@ local function advance(line)
   line.level, line.at = math.floor(line.score / PRIORITY_SPAN), line.at + 2
 end
 
-local function is_early(job, patience_ms) return NOW - job.score % PRIORITY_SPAN < patience_ms end
+-- Without patience nobody is, not even who began to wait before the clock was set back.
+local function is_early(job, patience_ms)
+  return patience_ms > 0 and NOW - job.score % PRIORITY_SPAN < patience_ms
+end
 
 -- Goes on to a job that has waited for patience_ms, if the line does not stand at one.
 local function skip_early(line, patience_ms)

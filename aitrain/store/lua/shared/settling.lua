@@ -49,7 +49,8 @@ local function history(id)
 end
 
 local function unsettle(id)
-  redis.call('RPUSH', k_history(id), unpack(history(id)))
+  -- One by one: a job that was started again for months has more of them than one call takes.
+  for _, move in ipairs(history(id)) do redis.call('RPUSH', k_history(id), move) end
   local long = settled(id)
   long.history = nil
   -- What was written since stands.

@@ -73,6 +73,15 @@ local function recount(host)
   return open
 end
 
+-- How many units of each flavor jobs may have now on a host, as it stands.
+local function open_units(host)
+  local open = {}
+  for _, flavor in ipairs(redis.call('SMEMBERS', k_flavors())) do
+    open[flavor] = tonumber(redis.call('ZSCORE', k_free(flavor), host))
+  end
+  return open
+end
+
 -- Why a unit is aside; {} if it is not. Fields: agent, agent_ms (its agent finds it unfit: why, since when); operator,
 -- operator_by, operator_ms (somebody cordoned it: why, who, when), drain_ms (as of a host).
 local function read_aside(host, name)

@@ -36,13 +36,17 @@ local function drop_keep(id, flavor, host)
   redis.call('HDEL', k_job(id), 'kept_host')
 end
 
+-- Returns whether a host was kept for it until now.
 local function leave_line(id, job)
-  redis.call('ZREM', k_retries(), id)
-  if redis.call('ZREM', k_line(job.flavor, job.units, job.project), id) == 1 then note_line(job) end
-  if job.kept_host then
-    drop_keep(id, job.flavor, job.kept_host)
-    job.kept_host = nil
+  if redis.call('ZREM', k_line(job.flavor, job.units, job.project), id) == 1 then
+    note_line(job)
+  else
+    redis.call('ZREM', k_retries(), id)
   end
+  if not job.kept_host then return false end
+  drop_keep(id, job.flavor, job.kept_host)
+  job.kept_host = nil
+  return true
 end
 
 -- Has retries line up whose pause is over. Returns how many.

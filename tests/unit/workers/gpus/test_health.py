@@ -59,3 +59,16 @@ def test_a_driver_that_ails_or_is_not_there() -> None:
     assert faults(units, Look(trouble="NVML: mismatch"), (), HOST) == {"h100": {"GPU-a": "NVML: mismatch"}}
     assert faults(units, Look(absent=True), (), HOST) == {}, "declared GPUs are taken as they are"
     assert faults(units, Look(absent=True), (), HostSettings(inventory="nvml")) != {}
+
+
+@pytest.mark.parametrize(
+    ("in_use", "kept"), [((), "slices/0"), ({("slices", "0")}, "slices/0"), ({("h100", "GPU-a")}, "h100/GPU-a")]
+)
+def test_a_gpu_that_is_offered_twice_is_given_to_one_job(in_use: Any, kept: str) -> None:
+    # Given a GPU that stands in host.units by its number, and that the driver lists by its id
+    units = {"slices": ["0"], "h100": ["GPU-a", "GPU-b"]}
+    found = faults(units, Look((gpu(), gpu("GPU-b", "1"))), in_use, HOST)
+    unfit = [f"{flavor}/{unit}" for flavor, of in found.items() for unit in of]
+    assert len(unfit) == 1
+    assert unfit[0] not in (kept, "h100/GPU-b")
+    assert f"the same GPU as {kept}" in str(found)
