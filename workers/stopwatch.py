@@ -70,7 +70,8 @@ class Stopwatch:
 
     def _first_look(self, container: Container, at: Instant) -> int:
         # It may have started a little after that moment; a start that lies further ahead is told by a clock that leapt.
-        by_engine = min(at.own - (at.unix - (container.started_ms or at.unix)), at.own + PREPARATION_MS)
+        by_engine = at.own - (at.unix - (container.started_ms or at.unix))
+        by_engine = max(0, min(by_engine, at.own + PREPARATION_MS))
         by_kernel = self._process_began(container)
         if by_kernel is None or by_kernel - ROUNDING_MS <= by_engine <= by_kernel + PREPARATION_MS:
             return by_engine
@@ -81,7 +82,7 @@ class Stopwatch:
 
     def _noted(self, container: Container) -> int | None:
         boot, _, began = self._workspace(container).began.partition(" ")
-        return int(began) if boot == self._boot() else None
+        return int(began) if boot == self._boot() and began.isdigit() else None
 
     def _noted_before(self, container: Container) -> bool:
         """In an earlier life of this machine."""

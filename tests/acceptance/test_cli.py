@@ -69,6 +69,7 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
     assert job_id[:8] in aitrain("job", "list")
     bill = aitrain("bill", "show")
     assert "0.00 EUR" in bill
+    assert aitrain("bill", "audit").startswith("0 differences; ")
 
 
 def test_the_exit_status_is_the_jobs_own(aitrain: Shell) -> None:
