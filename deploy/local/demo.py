@@ -143,13 +143,14 @@ def _show_result(store: Any, test: tuple[np.ndarray[Any, Any], np.ndarray[Any, A
 
 
 def _show_bill(client: Client, job: Job) -> None:
-    rows = [row for row in client.ledger(job.project) if row.job_id == job.id]
+    lines = [line for line in client.ledger(job.project) if line.job_id == job.id]
     ran = ((job.finished_ms or 0) - (job.started_ms or 0)) / 1000
-    price = rows[0].terms.hourly_price if rows else 0
+    price = lines[0].terms.hourly_price if lines else 0
+    minutes = sum(line.minutes for line in lines)
     currency = client.settings.currency
-    exact, owed = amount(rows, Decimal("0.0001")), amount(rows, client.settings.minor_unit)
+    exact, owed = amount(lines, Decimal("0.0001")), amount(lines, client.settings.minor_unit)
     _say(
-        f"bill: it ran {ran:.1f} s, that is {len(rows)} commenced minute(s) x {job.units} {job.flavor} "
+        f"bill: it ran {ran:.1f} s, that is {minutes} commenced minute(s) x {job.units} {job.flavor} "
         f"x {price} {currency}/h / 60 = {exact} {currency}, on a bill {owed} {currency}"
     )
 

@@ -13,7 +13,6 @@ import os
 import re
 import uuid
 from collections import Counter
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -24,11 +23,10 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from redis import Redis
 
 from aitrain.domain.admission import Site, admit
-from aitrain.domain.billing import LedgerLine, Policy, month_of
+from aitrain.domain.billing import month_of
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import BudgetExceeded, InvalidInput, QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
-from aitrain.domain.owed import billed_runs, lines_owed
 from aitrain.domain.placement import Assignment
 from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
@@ -37,6 +35,7 @@ from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State
 from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Ordered, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
+from tests.integration.store.billing_rules import BillingRules
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
 from tests.integration.store.limit_rules import LimitRules
@@ -69,7 +68,7 @@ ANSWER_AGAIN = (
 )  # fmt: skip
 
 
-class StoreMachine(WaitingRules, DataRules, HostRules, LimitRules):
+class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -97,6 +96,7 @@ class StoreMachine(WaitingRules, DataRules, HostRules, LimitRules):
         self.store._run = recorded  # type: ignore[assignment]
 
     def teardown(self) -> None:
+        self.the_ledger_is_what_the_histories_owe()
         if names := self.redis.keys(f"{self.keys.root}*"):
             self.redis.delete(*names)
         self.redis.close()
@@ -355,19 +355,6 @@ class StoreMachine(WaitingRules, DataRules, HostRules, LimitRules):
         for job_id in marked:
             assert self.redis.hget(self.keys("job", job_id), "state") == State.TIMEOUT
 
-    @rule(batch=st.integers(1, 3), late_ms=st.integers(0, 90_000))
-    def tick(self, batch: int, late_ms: int) -> None:
-        """One pass. Ticks may be missed, late, doubled."""
-        self.now_ms += late_ms
-        ticked = self.store.tick_billing(batch)
-        while ticked.looked == batch:
-            ticked = self.store.tick_billing(batch, ticked.until_ms)
-        assert self.store.tick_billing(100, ticked.until_ms).looked == 0
-
-    @rule(policy=st.sampled_from(Policy), cents=st.integers(0, 3), flavor=st.sampled_from(FLAVORS))
-    def set_billing(self, policy: Policy, cents: int, flavor: str) -> None:
-        self.store.set_billing(policy, {flavor: Decimal(cents).scaleb(-2)})
-
     @rule(which=pick, lines=st.integers(1, 3))
     def log(self, which: int, lines: int) -> None:
         job_id, fields = self._job(which)
@@ -463,29 +450,6 @@ class StoreMachine(WaitingRules, DataRules, HostRules, LimitRules):
                 units = self.redis.hgetall(self.keys("host_units", host, flavor))
                 taken = {(host, flavor, unit) for unit, holder in units.items() if holder not in ("", "!")}
                 assert taken == {key for key in reserved if key[:2] == (host, flavor)}
-
-    @invariant()
-    def the_ledger_is_what_the_histories_owe(self) -> None:
-        """Of jobs that run, what is written so far. What deleted jobs were billed stays; sums are exact."""
-        prices = {flavor: self.store.prices(flavor) for flavor in FLAVORS}
-        held: dict[str, list[LedgerLine]] = {}
-        totals: Counter[str] = Counter()
-        for project in PROJECTS:
-            for line in self.store.ledger_lines(project):
-                held.setdefault(line.job_id, []).append(line)
-                totals[f"{line.month}/{project}"] += line.price_minutes  # type: ignore[assignment]
-        for job in self.store.get_many(self.redis.zrange(self.keys("jobs"), 0, -1)):
-            owed = [
-                line
-                for run in billed_runs(job)
-                for line in lines_owed(job, run, prices[job.flavor], run.minutes if run.over else run.written)
-            ]
-            assert sorted(held.get(job.id, []), key=lambda line: (line.attempt, line.first)) == owed
-        assert dict(totals) == {
-            f"{month}/{project}": spent
-            for month in {line.month for lines in held.values() for line in lines}
-            for project, spent in self.store.spent(month).items()
-        }
 
     @invariant()
     def projects_with_data_stores_are_known(self) -> None:
