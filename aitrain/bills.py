@@ -46,7 +46,7 @@ class Bills:
         by: one or more of project, flavor, user, job, name, host, day, policy, price and label:KEY. Reads every line of
         the month once, and keeps only the groups. Raises InvalidInput for a month or a grouping that is none.
         """
-        grouping, month, project = Grouping.of(by), self._month(month), _checked_project(project)
+        grouping, month, project = Grouping.of(by), self._month(month), checked_project(project)
         bill = self._bill(project, month, grouping)
         # A store that was put in another's place meanwhile may have shown lines twice, or not at all.
         return self._bill(project, month, grouping) if bill.counter_differs else bill
@@ -59,7 +59,7 @@ class Bills:
         Raises InvalidInput for a month that is none, or was pruned: that there are no lines would look as if nothing
         had been billed.
         """
-        month, project = self._month(month), _checked_project(project)
+        month, project = self._month(month), checked_project(project)
         if (pruned := self._store.month_view(project, month).pruned) is not None:
             remedy = f"look into the export that was made then, with sha256 {pruned.sha256}"
             raise InvalidInput.of("month", month, f"of {project} was pruned", remedy)
@@ -92,7 +92,7 @@ class Bills:
         billing.ledger_retention_days, and of which no minute can be billed any more. What was pruned before is answered
         again. Raises InvalidInput, and then nothing is removed.
         """
-        reader = Reader(Path(file), Head(_checked_project(project), month, self.settings.currency))
+        reader = Reader(Path(file), Head(checked_project(project), month, self.settings.currency))
         if (pruned := self._store.month_view(project, checked_month(month)).pruned) is not None:
             return self._same(reader, pruned)
         view = self._closed(project, month)
@@ -161,7 +161,7 @@ class Bills:
 
     def _closed(self, project: str, month: str) -> MonthView:
         """A month that is final and has lines. Raises InvalidInput for any other."""
-        view = self._store.month_view(_checked_project(project), checked_month(month))
+        view = self._store.month_view(checked_project(project), checked_month(month))
         if view.pruned is not None:
             raise InvalidInput.of("month", month, f"of {project} was pruned", "take the export that was made before")
         if self._store.month_is_open(project, month, view.now_ms):
@@ -205,7 +205,7 @@ def _same_line(one: LedgerLine, other: LedgerLine | None) -> bool:
     return other is not None and line_record(one) == line_record(other)
 
 
-def _checked_project(project: str) -> str:
+def checked_project(project: str) -> str:
     """The name as it is. Raises InvalidInput if no project can have it: its bill would be empty, and look right."""
     if not SLUG.fullmatch(project):
         raise InvalidInput.of("project", project, "is no name of a project", SLUG_REMEDY)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aitrain.audit import Audit
-from aitrain.bills import Bills
+from aitrain.bills import Bills, checked_project
 from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
@@ -22,6 +22,7 @@ from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable, WaitTimeout
 from aitrain.domain.job import Direction, HistoryEntry, Job
+from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
@@ -268,8 +269,13 @@ class Client(Operations, Bills, ProjectLimits):
         """Recomputes what jobs owe from their histories and compares it with the ledger: of all, or of one project or
         month ("2026-11").
 
-        tell: called with each difference; the answer says how many there are, and how much was looked at.
+        tell: called with each difference; the answer says how many there are, and how much was looked at. Raises
+        InvalidInput for a project or a month that is none: nothing would be looked at, and all would look right.
         """
+        if month is not None:
+            checked_month(month)
+        if project is not None:
+            checked_project(project)
         return Audit(self._store, project, month, tell).run()
 
     def receipt(self, job_id: str, attempt: int | None = None) -> dict[str, Any]:

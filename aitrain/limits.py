@@ -72,14 +72,14 @@ class ProjectLimits:
         what is left, "reserve" also sets the worst that live jobs may yet cost aside; stop: at the limit what runs is
         stopped with its data pushed, and what waits is held. Raises InvalidInput for what cannot be.
         """
-        problems = []
+        problems, given = [], str(amount)
         try:
             amount = Decimal(amount)
         except InvalidOperation:
-            amount = Decimal(-1)
+            amount = Decimal("NaN")
         if not (amount.is_finite() and 0 <= amount <= MOST_AMOUNT and amount == amount.quantize(Decimal("0.000001"))):
             remedy = f"give a number from 0 to {MOST_AMOUNT}, of six places at most"
-            problems.append(Problem("amount", str(amount), "cannot be a budget", remedy))
+            problems.append(Problem("amount", given, "cannot be a budget", remedy))
         if not 0 <= warn_percent <= MOST_WARN_PERCENT:
             remedy = f"give 1 to {MOST_WARN_PERCENT} percent, or 0 for no warning"
             problems.append(Problem("warn_percent", str(warn_percent), "is no share of a budget", remedy))
@@ -113,6 +113,16 @@ class ProjectLimits:
             remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} seconds"
             raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
         self._store.set_timeout_limit(project, seconds)
+
+    def timeout_limit(self, project: str) -> int:
+        """The longest timeout of a project's jobs in seconds, 0 for none: its own, or the site's."""
+        own = self._store.project_terms(project).max_timeout_s
+        return self.settings.limits.max_timeout_seconds if own is None else own
+
+    def priority_limit(self, project: str) -> int:
+        """The highest priority that a project's jobs may have: its own, or the site's."""
+        own = self._store.project_terms(project).max_priority
+        return self.settings.limits.max_priority if own is None else own
 
     def set_priority_limit(self, project: str, highest: int | None) -> None:
         """Sets the highest priority that a project's jobs may have, 0 to 100; None: the site's.

@@ -135,7 +135,7 @@ def usage(
         _write_csv([head, *found])
     else:
         out.print(f"{used.month}, as of {time_text(used.as_of_ms)}")
-        table = Table("project", "exact", used.currency)
+        table = Table(Column("project", overflow="fold"), f"{used.currency}, four digits", used.currency)
         for name, exact in projects.items():
             table.add_row(name, shown(exact), decimal_text(used.amount(name)))
         if project is None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from aitrain.cli.following import NOT_DONE, follow, out, tell_answer, user
 from aitrain.client import Client, submit_job
 from aitrain.domain.errors import InvalidInput
-from aitrain.domain.job import moment
+from aitrain.domain.job import Job, moment
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import OnHostLoss
 from aitrain.domain.states import State
@@ -75,25 +75,36 @@ def list_jobs(
     project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
     state: Annotated[State | None, typer.Option(help="In this state only.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON, each as `get` does.")] = False,
 ) -> None:
     """List the newest jobs."""
     with Client() as client:
-        table = Table("id", "name", "project", "state", "units", "host", "created", "info")
-        for job in client.list(project=project, state=state, limit=limit):
-            created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
-            units = f"{job.units} x {job.flavor}"
-            table.add_row(job.id, job.name, job.project, job.state, units, job.host, created, job.code)
-        out.print(table)
+        jobs = client.list(project=project, state=state, limit=limit)
+    if as_json:
+        out.print_json(json.dumps([_shown(job) for job in jobs]))
+        return
+    # Ids are copied into the next command: on a narrow terminal they go over lines and are not cut.
+    heads = ["id", "name", "project", "state", "units", "host", "created", "info"]
+    table = Table(*(Column(head, overflow="fold") for head in heads))
+    for job in jobs:
+        created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            job.id, job.name, job.project, job.state, f"{job.units} x {job.flavor}", job.host, created, job.code
+        )
+    out.print(table)
 
 
 @app.command()
 def get(job_id: str) -> None:
     """Show everything about a job, as JSON. Values of variables are left out: they may be secret."""
     with Client() as client:
-        job = client.get(job_id)
-        shown = job.model_dump(mode="json", exclude={"fence"})
-        shown["spec"]["env"] = dict.fromkeys(job.spec.env, "***")
-        out.print_json(json.dumps(shown))
+        out.print_json(json.dumps(_shown(client.get(job_id))))
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    shown = job.model_dump(mode="json", exclude={"fence"})
+    shown["spec"]["env"] = dict.fromkeys(job.spec.env, "***")
+    return shown
 
 
 @app.command()

@@ -6,7 +6,7 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from aitrain.cli.following import out
 from aitrain.client import Client
@@ -52,19 +52,14 @@ def set_(
             client.set_timeout_limit(project, max_timeout)
         if none or max_priority is not None:
             client.set_priority_limit(project, max_priority)
+        _tell(client, project)
 
 
 @app.command()
 def show(project: str, as_json: AsJson = False) -> None:
-    """Show a project's quota of each kind, what is in use, and how many jobs are held."""
+    """Show a project's quota of each kind, what is in use, how many jobs are held, and its jobs' other limits."""
     with Client() as client:
-        quotas, over, held = client.quotas(project), client.over_quota(project), client.held_count(project)
-    if as_json:
-        rows = [quota.model_dump(mode="json") for quota in quotas]
-        out.print_json(json.dumps({"project": project, "over_quota": over, "held_jobs": held, "quotas": rows}))
-        return
-    _print(quotas)
-    out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
+        _tell(client, project, as_json=as_json)
 
 
 @app.command("list")
@@ -78,8 +73,22 @@ def list_(as_json: AsJson = False) -> None:
     _print(quotas)
 
 
+def _tell(client: Client, project: str, *, as_json: bool = False) -> None:
+    quotas, over, held = client.quotas(project), client.over_quota(project), client.held_count(project)
+    timeout_s, priority = client.timeout_limit(project), client.priority_limit(project)
+    if as_json:
+        rows = [quota.model_dump(mode="json") for quota in quotas]
+        shown = {"project": project, "over_quota": over, "held_jobs": held, "quotas": rows}
+        out.print_json(json.dumps(shown | {"max_timeout_seconds": timeout_s, "max_priority": priority}))
+        return
+    _print(quotas)
+    out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
+    longest = f"{timeout_s} s" if timeout_s else "without limit"
+    out.print(f"longest timeout of a job: {longest}; highest priority: {priority}")
+
+
 def _print(quotas: list[Quota]) -> None:
-    table = Table("project", "kind", "limit", "in use")
+    table = Table(Column("project", overflow="fold"), "kind", "limit", "in use")
     for quota in quotas:
         unit = " B" if quota.kind is QuotaKind.CACHE else ""
         limit = "none" if quota.limit is None else f"{quota.limit:,}{unit}"

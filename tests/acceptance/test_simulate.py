@@ -22,9 +22,9 @@ what = "lost"
 """
 
 
-def simulate(*arguments: str, status: int = 0) -> str:
+def simulate(*arguments: str, status: int = 0, columns: int = 200) -> str:
     """What it printed."""
-    env = {**os.environ, "COLUMNS": "200", "AITRAIN_REDIS_URL": "redis://127.0.0.1:1/0"}
+    env = {**os.environ, "COLUMNS": str(columns), "AITRAIN_REDIS_URL": "redis://127.0.0.1:1/0"}
     done = subprocess.run(
         [CLI, "simulate", *arguments], env=env, capture_output=True, text=True, timeout=120, check=False
     )
@@ -43,9 +43,10 @@ def test_a_fleet_is_sized_without_a_site(tmp_path: Path) -> None:
 
     assert [run["policy"] for run in compared] == [{}, {"timing.placement_patience_seconds": "0"}]
     assert all(sum(run["total"]["ended"].values()) == run["jobs"] == 12 for run in compared)
-    said = simulate(str(fleet), str(jobs), "--set", "timing.placement_patience_seconds=60")
+    said = simulate(str(fleet), str(jobs), "--set", "timing.placement_patience_seconds=60", columns=80)
     assert "12 jobs; from the first submission to the last end" in said
-    assert all(word in said for word in ("wait p99", "use", "cost, EUR", "longest queue", "vision"))
+    assert all(word in said for word in ("wait p99", "use", "cost, EUR", "longest queue", "vision", "slowdown"))
+    assert "…" not in said, "nothing is cut off where the terminal is narrow"
 
     # When something is wrong with the files, it says where
     jobs.write_text("submitted_s,run_s\n0,soon\n")

@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from workers.simulation.figures import Figures, FlavorGroup, Group
@@ -82,7 +82,8 @@ def print_report(runs: Sequence[Figures], currency: str) -> None:
     if len(groups) > 1:
         groups.append(("all", [run.total for run in runs]))
     console.print(_flavors(groups, names, currency))
-    console.print(_projects(runs, names, currency))
+    for name, run in zip(names, runs, strict=True):
+        console.print(_projects(run, name if len(runs) > 1 else "", currency))
     for name, run in zip(names, runs, strict=True):
         for why, count in run.refused.items():
             console.print(Text(f"{name}: {count} refused: {why}"), soft_wrap=True)
@@ -109,17 +110,15 @@ def _flavors(groups: Sequence[tuple[str, Sequence[Group]]], names: Sequence[str]
     return table
 
 
-def _projects(runs: Sequence[Figures], names: Sequence[str], currency: str) -> Table:
-    """A line for each project and policy: there may be many."""
-    table = Table("project", "jobs", "wait p50", "wait p90", "wait max", "slowdown", "unit-hours", f"cost, {currency}")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for project in runs[0].projects:
-        for name, run in zip(names, runs, strict=True):
-            group = run.projects[project]
-            table.add_row(
-                f"{project} ({name})" if len(names) > 1 else project, str(group.jobs), duration(group.wait_s.p50),
-                duration(group.wait_s.p90), duration(group.wait_s.max), f"{group.mean_slowdown:.2f}",
-                f"{group.unit_hours:.1f}", group.cost,
-            )  # fmt: skip
+def _projects(run: Figures, title: str, currency: str) -> Table:
+    """A line for each project: there may be many. On a narrow terminal nothing is cut off but goes over lines."""
+    heads = ["jobs", "wait p50", "wait p90", "wait max", "slowdown", "unit-\nhours", f"cost, {currency}"]
+    table = Table(Column("project", overflow="fold"), title=title or None)
+    for head in heads:
+        table.add_column(head, justify="right", overflow="fold", min_width=max(map(len, head.split())))
+    for project, group in run.projects.items():
+        table.add_row(
+            project, str(group.jobs), duration(group.wait_s.p50), duration(group.wait_s.p90),
+            duration(group.wait_s.max), f"{group.mean_slowdown:.2f}", f"{group.unit_hours:.1f}", group.cost,
+        )  # fmt: skip
     return table
