@@ -72,11 +72,11 @@ def _shown(view: BudgetView) -> dict[str, object]:
 def _print(views: list[BudgetView], client: Client) -> None:
     # Nothing is cut off where the terminal is narrow, least of all an amount: what goes over lines is the rest.
     whole = (Column(head, no_wrap=True) for head in ("budget", "spent", "aside", "left", "rule"))
-    table = Table(Column("project", overflow="fold"), *whole, "at limit", "warning")
+    table = Table(Column("project", overflow="fold"), *whole, "at limit", "warn at")
     for view in views:
         budget, unit = view.budget, client.settings.minor_unit
         amounts = (_rounded(one, unit) for one in (budget.amount, view.spent, view.set_aside, view.left))
-        warning = f"at {budget.warn_percent} %" + (", given" if view.warned else "") if budget.warn_percent else "none"
+        warning = f"{budget.warn_percent} %" + (", given" if view.warned else "") if budget.warn_percent else "none"
         table.add_row(budget.project, *amounts, budget.rule, "stop" if budget.stop else "refuse new jobs", warning)
     months = ", ".join(sorted({view.month for view in views}))
     table.caption = f"{months}; aside: worst cases of live jobs; amounts in {client.settings.currency}"
