@@ -43,13 +43,15 @@ def _ready_before_the_first_message(**_: Any) -> None:
 
 @celeryd_after_setup.connect
 def _begin(instance: Any, **_: Any) -> None:
-    """A control worker tells the store what billing needs, before the first job runs if it can.
+    """A control worker tells the store what billing and receipts need, before the first job runs if it can.
 
     Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then.
     """
     if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
-        with suppress(AitrainError):  # each billing tick tells it again
+        with suppress(AitrainError):  # the sweeps tell it again
             tell_billing(machine)
+            if machine.signer is not None:
+                machine.store.signing()
     else:
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
