@@ -106,6 +106,45 @@ DEFECTS: dict[str, Defect] = {
             ),
         ),
     ),
+    "sum-astray": Defect(
+        "a project's counter is not the sum of its lines in the ledger",
+        Column.MINUTES,
+        (
+            Change(
+                LUA + "shared/ledger.lua",
+                "int(unit_minutes * (millionths - wholes * 1e6))",
+                "int(unit_minutes * (millionths - wholes * 1e6) + 1)",
+            ),
+        ),
+    ),
+    "evicted-for-good": Defect(
+        "a job that is moved off a host that is drained does not run again",
+        Column.END,
+        (
+            Change(
+                "aitrain/domain/retry.py",
+                "if cause is EndCause.EVICTED and job.spec.platform_retries != 0:",
+                "if cause is EndCause.EVICTED and job.spec.platform_retries == 0:",
+            ),
+        ),
+        faults="host-drained,unit-cordoned",
+    ),
+    "eviction-untold": Defect(
+        "an eviction looks like any other stop",
+        Column.END,
+        (Change(LUA + "shared/evictions.lua", "{code = 'JOB_EVICTED', message = why}", "{message = why}"),),
+        faults="host-drained,unit-cordoned",
+    ),
+    "eviction-first": Defect(
+        "an order to stop a job that is being evicted does not have the last word",
+        Column.END,
+        (
+            Change(LUA + "shared/evictions.lua", "  redis.call('HDEL', K.job(id), 'evicting')\n", ""),
+            Change(LUA + "shared/evictions.lua", "  redis.call('HSETNX', K.job(id), 'end_cause', 'STOPPED')\n", ""),
+        ),
+        jobs=60,
+        faults="host-drained",
+    ),
     "results-unpushed": Defect(
         "a job ends without its results being pushed",
         Column.RESULTS,
@@ -127,6 +166,12 @@ DEFECTS: dict[str, Defect] = {
                 "if unit ~= '0' and redis.call('HGET', key, unit) == job.id then",
             ),
         ),
+    ),
+    "unit-aside": Defect(
+        "what was cordoned is not given back to placement",
+        Column.GPUS,
+        (Change(LUA + "uncordon.lua", "waiting_for(recount(host))", "waiting_for(open_units(host))"),),
+        faults="unit-cordoned",
     ),
     "container-left": Defect(
         "a container is not removed when its job has ended",
