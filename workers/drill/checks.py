@@ -62,7 +62,7 @@ def looked_at(plan: Plan, seen: Observation) -> dict[Column, str]:
     return {
         Column.LOST: f"{len(plan.jobs)} jobs",
         Column.TWICE: f"{started} containers that ran",
-        Column.END: f"{len(seen.jobs)} jobs",
+        Column.END: f"{len(seen.jobs)} jobs, {sum(job.evictions for job in seen.jobs.values())} evictions",
         Column.MINUTES: f"{len(seen.ledger)} billed minutes; the audit: {seen.audited.jobs} jobs",
         Column.RESULTS: f"{len(seen.objects)} objects, {sum(map(len, seen.logs.values()))} log lines",
         Column.GPUS: f"{sum(1 for ran in seen.ran if ran.gpus)} containers with GPUs",

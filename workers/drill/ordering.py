@@ -13,7 +13,9 @@ from workers.drill.site import DrillSite
 
 # For the next container to start, or for the next unit that is held.
 MOMENT_SECONDS = 4.0
-DEADLINE_SECONDS = 1.0
+# Less than most jobs work, so that what is drained has some to evict.
+DEADLINE_SECONDS = 0.7
+CORDONED_SECONDS = 0.5
 AGAIN_SECONDS = 0.3
 # What Redis has known for so long outlives its kill.
 SYNCED_SECONDS = 2.0
@@ -23,7 +25,7 @@ BY, WHY = "the drill", "to see where its jobs go"
 
 
 def host_drained(site: DrillSite, fault: PlannedFault, wait: Callable[[float], bool]) -> None:
-    """Its jobs have a second; those that come to life in it are caught in all their states."""
+    """Its jobs have less than a second; those that come to life in it are caught in all their states."""
     await_event(site.hosts[fault.host].engine.url, "start", MOMENT_SECONDS)
     with site.client() as client:
         _ask(lambda: client.drain_host(fault.host, deadline=DEADLINE_SECONDS, by=BY, reason=WHY))
@@ -36,9 +38,9 @@ def unit_cordoned(site: DrillSite, fault: PlannedFault, wait: Callable[[float], 
     with site.client() as client:
         unit = await_held(client, fault.host, MOMENT_SECONDS)
         _ask(lambda: client.cordon_host(fault.host, unit, by=BY, reason=WHY))
-        wait(fault.lasts_s / 2)
+        wait(CORDONED_SECONDS)
         _ask(lambda: client.drain_host(fault.host, unit, deadline=0, by=BY, reason=WHY))
-        wait(fault.lasts_s / 2)
+        wait(fault.lasts_s - CORDONED_SECONDS)
         _give_back(client, fault.host, unit)
 
 
