@@ -127,22 +127,14 @@ DEFECTS: dict[str, Defect] = {
                 "if cause is EndCause.EVICTED and job.spec.platform_retries == 0:",
             ),
         ),
+        seed=4,
         faults="host-drained,unit-cordoned",
     ),
     "eviction-untold": Defect(
         "an eviction looks like any other stop",
         Column.END,
         (Change(LUA + "shared/evictions.lua", "{code = 'JOB_EVICTED', message = why}", "{message = why}"),),
-        faults="host-drained,unit-cordoned",
-    ),
-    "eviction-first": Defect(
-        "an order to stop a job that is being evicted does not have the last word",
-        Column.END,
-        (
-            Change(LUA + "shared/evictions.lua", "  redis.call('HDEL', K.job(id), 'evicting')\n", ""),
-            Change(LUA + "shared/evictions.lua", "  redis.call('HSETNX', K.job(id), 'end_cause', 'STOPPED')\n", ""),
-        ),
-        jobs=60,
+        seed=4,
         faults="host-drained",
     ),
     "results-unpushed": Defect(
@@ -168,10 +160,15 @@ DEFECTS: dict[str, Defect] = {
         ),
     ),
     "unit-aside": Defect(
-        "what was cordoned is not given back to placement",
+        "one unit of each host is set aside when its job ends, as if it were cordoned",
         Column.GPUS,
-        (Change(LUA + "uncordon.lua", "waiting_for(recount(host))", "waiting_for(open_units(host))"),),
-        faults="unit-cordoned",
+        (
+            Change(
+                LUA + "shared/units.lua",
+                "local stands = unheld(job.host, job.flavor, unit)",
+                "local stands = unit == '0' and ASIDE or unheld(job.host, job.flavor, unit)",
+            ),
+        ),
     ),
     "container-left": Defect(
         "a container is not removed when its job has ended",
