@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from redis.exceptions import RedisError
 
 from workers.drill.moments import await_event
+from workers.drill.ordering import host_drained, unit_cordoned
 from workers.drill.plan import PlannedFault
 from workers.drill.queues import Queues
 from workers.drill.site import NAMESPACE, DrillSite
@@ -231,4 +232,6 @@ BREAKING: dict[str, Breaking] = {
     "host-lost": host_cut,
     "host-silent": host_silent,
     "disk-full": disk_full,
+    "host-drained": host_drained,
+    "unit-cordoned": unit_cordoned,
 }

@@ -13,7 +13,14 @@ from workers.drill.minutes import minutes_of
 from workers.drill.observation import Observation
 from workers.drill.orders import log_of, output_prefix, results_of
 from workers.drill.plan import Plan, PlannedJob
-from workers.drill.reasons import code_is_the_engines, kept_on_host, lost_while_stopping, may_run_again
+from workers.drill.reasons import (
+    code_is_the_engines,
+    kept_on_host,
+    lost_while_stopping,
+    may_run_again,
+    stopped_too_late,
+    untold_evictions,
+)
 from workers.drill.witness import Ran
 
 
@@ -55,8 +62,8 @@ def looked_at(plan: Plan, seen: Observation) -> dict[Column, str]:
     return {
         Column.LOST: f"{len(plan.jobs)} jobs",
         Column.TWICE: f"{started} containers that ran",
-        Column.END: f"{len(seen.jobs)} jobs",
-        Column.MINUTES: f"{len(seen.ledger)} billed minutes",
+        Column.END: f"{len(seen.jobs)} jobs, {sum(job.evictions for job in seen.jobs.values())} evictions",
+        Column.MINUTES: f"{len(seen.ledger)} billed minutes; the audit: {seen.audited.jobs} jobs",
         Column.RESULTS: f"{len(seen.objects)} objects, {sum(map(len, seen.logs.values()))} log lines",
         Column.GPUS: f"{sum(1 for ran in seen.ran if ran.gpus)} containers with GPUs",
         Column.CONTAINERS: f"{len(seen.ran)} containers",
@@ -104,17 +111,20 @@ def _end(plan: Plan, seen: Observation) -> Found:
         job = seen.jobs.get(planned.job_id)
         if job is None or not job.ended:
             continue
-        end = FATES[planned.fate].end
+        fate = FATES[planned.fate]
+        end = fate.end
         # A job that was to be stopped may have been waiting for its next attempt when the order came.
-        waited = FATES[planned.fate].stop is Stop.READY and job.attempt > 1
+        waited = fate.stop is Stop.READY and job.attempt > 1
         codes = (*end.codes, None) if waited else end.codes
         right = (job.state, job.end_cause) == (end.state, end.cause) and (
             job.exit_code in codes or code_is_the_engines(job, seen)
         )
-        if not right and not lost_while_stopping(job, seen):
+        if not right and not lost_while_stopping(job, seen) and not (fate.stop and stopped_too_late(job, seen)):
             expected = f"{end.state}, {end.cause}, exit code {' or '.join(map(str, codes))} ({planned.fate})"
             told = f"{job.state}, {job.end_cause}, exit code {job.exit_code}, attempt {job.attempt}: {job.message}"
             yield planned.job_id, expected, told
+        for evicted in untold_evictions(job, seen):
+            yield planned.job_id, f"JOB_EVICTED in the history of attempt {evicted.attempt}", "no such move"
         for ran in by_job[planned.job_id]:
             known = ran.attempt == job.attempt and ran.exit_code is not None and job.exit_code is not None
             if known and ran.exit_code != job.exit_code:
@@ -133,6 +143,8 @@ def _minutes(plan: Plan, seen: Observation) -> Found:
                 yield planned.job_id, expected, told
     for job_id in rows.keys() - {planned.job_id for planned in plan.jobs}:
         yield job_id, "no bill for a job that was not submitted", f"{len(rows[job_id])} rows"
+    for one in seen.differences:
+        yield one.job_id or f"project {one.project}", f"{one.owed}, by the audit of {one.month}", str(one)
 
 
 def _results(plan: Plan, seen: Observation) -> Found:

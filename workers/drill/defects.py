@@ -106,6 +106,37 @@ DEFECTS: dict[str, Defect] = {
             ),
         ),
     ),
+    "sum-astray": Defect(
+        "a project's counter is not the sum of its lines in the ledger",
+        Column.MINUTES,
+        (
+            Change(
+                LUA + "shared/ledger.lua",
+                "int(unit_minutes * (millionths - wholes * 1e6))",
+                "int(unit_minutes * (millionths - wholes * 1e6) + 1)",
+            ),
+        ),
+    ),
+    "evicted-for-good": Defect(
+        "a job that is moved off a host that is drained does not run again",
+        Column.END,
+        (
+            Change(
+                "aitrain/domain/retry.py",
+                "if cause is EndCause.EVICTED and job.spec.platform_retries != 0:",
+                "if cause is EndCause.EVICTED and job.spec.platform_retries == 0:",
+            ),
+        ),
+        seed=4,
+        faults="host-drained,unit-cordoned",
+    ),
+    "eviction-untold": Defect(
+        "an eviction looks like any other stop",
+        Column.END,
+        (Change(LUA + "shared/evictions.lua", "{code = 'JOB_EVICTED', message = why}", "{message = why}"),),
+        seed=4,
+        faults="host-drained",
+    ),
     "results-unpushed": Defect(
         "a job ends without its results being pushed",
         Column.RESULTS,
@@ -125,6 +156,17 @@ DEFECTS: dict[str, Defect] = {
                 LUA + "shared/units.lua",
                 "if redis.call('HGET', key, unit) == job.id then",
                 "if unit ~= '0' and redis.call('HGET', key, unit) == job.id then",
+            ),
+        ),
+    ),
+    "unit-aside": Defect(
+        "one unit of each host is set aside when its job ends, as if it were cordoned",
+        Column.GPUS,
+        (
+            Change(
+                LUA + "shared/units.lua",
+                "local stands = unheld(job.host, job.flavor, unit)",
+                "local stands = unit == '0' and ASIDE or unheld(job.host, job.flavor, unit)",
             ),
         ),
     ),

@@ -20,7 +20,7 @@ from aitrain.store.keys import Keys
 from workers.drill.checks import check, looked_at
 from workers.drill.heartbeats import Heartbeats
 from workers.drill.injection import Injection
-from workers.drill.observation import Observation, left_containers, left_messages, left_workspaces, observe
+from workers.drill.observation import Observation, Told, left_containers, left_messages, left_workspaces, observe
 from workers.drill.order import Order, check_machine, read_order
 from workers.drill.plan import Plan, make_plan
 from workers.drill.planting import plant
@@ -114,9 +114,8 @@ class Drill:
             site.beat.stop()
             self._until_settled(site, witnesses)
             self._deliver_late(site, witnesses)
-            return observe(
-                site, self._plan, client, witnesses, producer.refused, injection.struck, heartbeats.silences()
-            )
+            told = Told(producer.refused, producer.stopped, injection.struck, heartbeats.silences())
+            return observe(site, self._plan, client, witnesses, told)
 
     def _until_all_ended(self, site: DrillSite, producer: Producer, injection: Injection, deadline: float) -> None:
         jobs = Ended(site)

@@ -146,7 +146,7 @@ FATES: dict[str, Fate] = {
         "writes many small files",
         4,
         "until mkdir -p /out/many; do sleep 0.2; done 2>/dev/null; "
-        'for i in $(seq 1 $FILES); do keep "many/$i" "$i"; done; result',
+        'for i in $(seq 1 $FILES); do until echo "$i" > "/out/many/$i"; do sleep 0.2; done 2>/dev/null; done; result',
         DONE,
     ),
     "absent": Fate(

@@ -1,9 +1,9 @@
 """The faults of a drill: what is broken, on what, for how long. Data only; injection.py breaks and mends.
 
-Each kind is in one of two lanes. OUTAGE: a part that others stand on is away for a while; one at a time, with a pause
+Each kind is in one of three lanes. OUTAGE: a part that others stand on is away for a while; one at a time, with a pause
 to recover. CRASH: a process of the site dies or misbehaves and is started again, or messages are lost or doubled; these
-come one at a time too, but beside the outages. So a job can survive any drill: no two hosts, and no two servers, are
-away at once.
+come one at a time too, but beside the outages. ORDER: an operator orders something, beside both. So a job can survive
+any drill: no two hosts, and no two servers, are away at once, and what an operator takes is given back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Lane(StrEnum):
 
     OUTAGE = "OUTAGE"
     CRASH = "CRASH"
+    ORDER = "ORDER"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,13 @@ FAULTS: dict[str, FaultKind] = {
     "host-lost": FaultKind("a host is cut off from Redis until it is given up", Lane.OUTAGE, LOST_SECONDS),
     "host-silent": FaultKind("the same, but its connections hang", Lane.OUTAGE, LOST_SECONDS),
     "disk-full": FaultKind("the disk of a host's volumes is full", Lane.OUTAGE, (2, 5)),
+    "host-drained": FaultKind(
+        "a host is drained as it starts a container, with a deadline that it cannot meet", Lane.ORDER, (2, 6)
+    ),
+    "unit-cordoned": FaultKind("a unit that a job holds is cordoned, then drained at once", Lane.ORDER, (2, 6)),
 }
+# By these, jobs are moved off a host.
+DRAINS = frozenset({"host-drained", "unit-cordoned"})
 
 
 @dataclass(frozen=True)

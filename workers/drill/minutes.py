@@ -2,7 +2,7 @@
 
 Of an attempt whose end the store was told, exactly the minutes that had begun between its container's start and end. Of
 one whose end nobody told (its host was cut off, its container vanished) at most those, and at least one if the store
-knew that it ran. Of one that never ran, none.
+knew that it ran. Of one that never ran, and of one that was stopped before the store knew, none.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ def minutes_of(job: Job, runs: Sequence[Ran], rows: Sequence[Billed]) -> Iterato
 def _bill(job: Job, name: str, ran: Ran, rows: list[Billed], *, finished: int | None) -> Iterator[tuple[str, str]]:
     # An engine may tell the end of a very short run before its start.
     elapsed_ms = max(0, ran.until_ms - ran.starts[-1])
-    most = max(1, -(-elapsed_ms // MINUTE_MS))
-    if finished is not None:
-        least = most
-    else:
-        least = int(any(move.state is JobState.RUNNING and move.attempt == ran.attempt for move in job.history))
+    reached = any(move.state is JobState.RUNNING and move.attempt == ran.attempt for move in job.history)
+    most = max(1, -(-elapsed_ms // MINUTE_MS)) if reached else 0
+    least = most if finished is not None else int(reached)
     count = len(rows)
     if [row.minute for row in rows] != list(range(count)) or not least <= count <= most:
         wanted = str(most) if least == most else f"{least} to {most}"

@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from aitrain import Client, Job
+from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import MINUTE_MS
 from aitrain.domain.errors import JobNotFound
 from aitrain.store.keys import Keys
@@ -25,6 +26,8 @@ from workers.drill.site import NAMESPACE, DrillSite
 from workers.drill.witness import Ran, Witness
 
 READS_AT_ONCE = 8
+# What stands of a unit that no job gets: it is cordoned, or its host finds it unfit.
+ASIDE = "!"
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,16 @@ class Left:
 class Observation:
     """Everything that the checks judge.
 
-    refused: why submissions were refused, by job; objects: by key; logs: of the newest attempt, by job; units_held:
-    "host flavor unit" -> the job that holds it; containers, workspaces, messages: what should be gone; struck: the
-    faults as they were; silences: of hosts, whatever the reason.
+    refused: why submissions were refused, by job; stopped: whether an order to stop did it, by job; objects: by key;
+    logs: of the newest attempt, by job; units_held: "host flavor unit" -> the job that holds it, "" if it is kept from
+    all; containers, workspaces, messages: what should be gone; struck: the faults as they were; silences: of hosts,
+    whatever the reason; audited, differences: what the audit of bills looked at, and found.
     """
 
     jobs: Mapping[str, Job]
     ran: Sequence[Ran] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    stopped: Mapping[str, bool] = field(default_factory=dict)
     ledger: Sequence[Billed] = ()
     objects: Mapping[str, Content] = field(default_factory=dict)
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -68,26 +73,32 @@ class Observation:
     messages: Mapping[str, int] = field(default_factory=dict)
     struck: Sequence[Struck] = ()
     silences: Sequence[Silence] = ()
+    audited: Audited = field(default_factory=Audited)
+    differences: Sequence[Difference] = ()
 
 
-def observe(
-    site: DrillSite,
-    plan: Plan,
-    client: Client,
-    witnesses: Sequence[Witness],
-    refused: Mapping[str, str],
-    struck: Sequence[Struck],
-    silences: Sequence[Silence],
-) -> Observation:
+@dataclass(frozen=True)
+class Told:
+    """What those who took part in a drill noted down; see Observation."""
+
+    refused: Mapping[str, str]
+    stopped: Mapping[str, bool]
+    struck: Sequence[Struck]
+    silences: Sequence[Silence]
+
+
+def observe(site: DrillSite, plan: Plan, client: Client, witnesses: Sequence[Witness], by: Told) -> Observation:
     """Looks at everything once. Whatever does not answer now raises its own error: the site is at rest and mended."""
     jobs = {job.job_id: found for job in plan.jobs if (found := _job(client, job.job_id)) is not None}
     told = {job.job_id for job in plan.jobs if FATES[job.fate].runs} & jobs.keys()
+    differences: list[Difference] = []
     redis: Any = Redis.from_url(site.redis.url, decode_responses=True)
     keys = Keys(NAMESPACE)
     return Observation(
         jobs=jobs,
         ran=[ran for witness in witnesses for ran in witness.ran()],
-        refused=refused,
+        refused=by.refused,
+        stopped=by.stopped,
         ledger=_ledger(redis, keys),
         objects=_objects(site.s3.client()),
         logs={job_id: [line.text for line in client.logs(job_id)] for job_id in told},
@@ -95,8 +106,10 @@ def observe(
         containers=left_containers(witnesses),
         workspaces=left_workspaces(site),
         messages=left_messages(site),
-        struck=struck,
-        silences=silences,
+        struck=by.struck,
+        silences=by.silences,
+        audited=client.audit(tell=differences.append),
+        differences=differences,
     )
 
 
@@ -162,11 +175,12 @@ def _units_held(redis: Any, keys: Keys, site: DrillSite) -> dict[str, str]:
     for host in site.hosts:
         for _, flavor in FLAVORS_ON_HOSTS:
             for unit, job_id in redis.hgetall(keys("host_units", host, flavor)).items():
-                if job_id not in ("", "!"):
-                    held[f"{host} {flavor} {unit}"] = job_id
+                if job_id:
+                    held[f"{host} {flavor} {unit}"] = "" if job_id == ASIDE else job_id
             free, units = redis.zscore(keys("free", flavor), host), redis.hlen(keys("host_units", host, flavor))
-            if free is not None and int(free) != units:
-                held[f"{host} {flavor}: the index of free units says {int(free)} of {units}"] = ""
+            if free is None or int(free) != units:
+                told = "does not have it" if free is None else f"says {int(free)} of {units}"
+                held[f"{host} {flavor}: the index of free units {told}"] = ""
     for field_, used in redis.hgetall(keys("quota_used")).items():
         if int(used):
             held[f"quota of {field_}: {used} in use"] = ""

@@ -19,7 +19,7 @@ FIRST_FAULT_SECONDS = 1.5
 # Faults go on this long after the last submission.
 TAIL_SECONDS = 4.0
 # Between the end of a fault and the next one of its lane, in seconds: what it broke recovers, or is hit again.
-PAUSES = {Lane.OUTAGE: (2.0, 6.0), Lane.CRASH: (0.5, 3.5)}
+PAUSES = {Lane.OUTAGE: (2.0, 6.0), Lane.CRASH: (0.5, 3.5), Lane.ORDER: (3.0, 7.0)}
 # A job for each this many that runs into its second minute: they take long, so small drills have none.
 JOBS_PER_LONG = 60
 

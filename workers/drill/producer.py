@@ -26,6 +26,8 @@ class Producer:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="submit")
         self.submitted: set[str] = set()
         self.refused: dict[str, str] = {}
+        # Whether the order to stop a job did it, by the job's id; if not, it was ending by itself.
+        self.stopped: dict[str, bool] = {}
 
     @property
     def over(self) -> bool:
@@ -69,10 +71,12 @@ class Producer:
         while open_ and not self._over.wait(AGAIN_SECONDS):
             for job in list(open_.values()):
                 try:
-                    if self._is_ready(job) and time.monotonic() >= due.setdefault(
-                        job.job_id, time.monotonic() + job.stop_after_s
+                    if self._is_ready(job) and (
+                        time.monotonic() >= due.setdefault(job.job_id, time.monotonic() + job.stop_after_s)
+                        # An order that meets an eviction has the last word.
+                        or self._client.get(job.job_id).evicting
                     ):
-                        self._client.stop(job.job_id, by="the drill")
+                        self.stopped[job.job_id] = self._client.stop(job.job_id, by="the drill").done
                         del open_[job.job_id]
                 except AitrainError:
                     continue  # asked again at the next look

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from aitrain import Job, JobState
 from aitrain.domain.job import AttemptEnd
-from aitrain.domain.states import EndCause
+from aitrain.domain.states import EndCause, InfoCode
 from workers.drill.fates import Fate
-from workers.drill.faults import Struck
+from workers.drill.faults import DRAINS, Struck
 from workers.drill.heartbeats import Silence
 from workers.drill.observation import Left, Observation
 from workers.drill.site import GRACE_SECONDS, LOST_AFTER_SECONDS
@@ -23,6 +23,7 @@ BROUGHT_BY = {
     EndCause.ENGINE_RESTARTED: frozenset({"engine-restarted", "engine-killed"}),
     EndCause.ENGINE_FAULT: frozenset({"engine-restarted", "engine-killed", "engine-frozen"}),
     EndCause.DATA_FAULT: frozenset({"s3-killed", "s3-frozen", "disk-full"}),
+    EndCause.EVICTED: DRAINS,
 }
 # How long a host has to be silent before its jobs may end so.
 SILENT_SECONDS = {EndCause.HOST_CUT_OFF: GRACE_SECONDS, EndCause.HOST_LOST: LOST_AFTER_SECONDS}
@@ -54,6 +55,29 @@ def lost_while_stopping(job: Job, seen: Observation) -> bool:
         and job.end_cause in (EndCause.STOPPED, EndCause.TIMED_OUT)
         and _host_was_silent(job, here, EndCause.HOST_LOST, seen.silences)
     )
+
+
+def stopped_too_late(job: Job, seen: Observation) -> bool:
+    """Whether a job that was to be stopped had left its host already, and only does not run again for that."""
+    here = AttemptEnd(attempt=job.attempt, host=job.host)
+    return (
+        job.state is JobState.INTERRUPTED
+        and (job.end_cause, job.code) == (EndCause.EVICTED, InfoCode.JOB_EVICTED)
+        and seen.stopped.get(job.id) is False
+        and _was_struck(job, here, EndCause.EVICTED, seen.struck)
+    )
+
+
+def untold_evictions(job: Job, seen: Observation) -> list[AttemptEnd]:
+    """Attempts that were evicted without their history saying so. A store that was killed may have forgotten it."""
+    told = {move.attempt for move in job.history if move.code is InfoCode.JOB_EVICTED}
+    return [
+        end
+        for end in job.earlier_attempts
+        if end.cause is EndCause.EVICTED
+        and end.attempt not in told
+        and not any(fault.kind == "redis-killed" for fault in seen.struck)
+    ]
 
 
 def code_is_the_engines(job: Job, seen: Observation) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aitrain import Job
+from aitrain.domain.audit import Difference
 from aitrain.domain.job import AttemptEnd, HistoryEntry
 from aitrain.domain.states import EndCause, InfoCode, State
 from workers.drill.checks import Column, check, looked_at
@@ -69,8 +70,10 @@ def objects_of(plan: PlannedJob, attempt: int = 1) -> dict[str, Content]:
 
 def a_good_drill() -> Observation:
     """Every job as its fate wants; the last one in two attempts."""
+    once = job_of(RESTARTED).history
     two_attempts = {
         "attempt": 2, "fence": "2.b",
+        "history": [*once[:-1], *(move.model_copy(update={"attempt": 2}) for move in once)],
         "started_ms": BEGAN_MS + 100_000, "finished_ms": BEGAN_MS + 100_000 + RAN_MS,
         "earlier_attempts": [
             AttemptEnd(
@@ -130,6 +133,28 @@ def earlier(**fields: Any) -> Observation:
     return with_job(RESTARTED, earlier_attempts=(EARLIER.model_copy(update=fields),))
 
 
+DRAINED = Struck("host-drained", "h1", BEGAN_MS, BEGAN_MS + 3000)
+
+
+def evicted(**fields: Any) -> Observation:
+    """The first attempt of the restarted job was moved off a host that was drained, and its history says so."""
+    history = GOOD.jobs[RESTARTED.job_id].history
+    leaves = HistoryEntry(at_ms=BEGAN_MS + 1, state=State.INTERRUPTING, attempt=1, code=InfoCode.JOB_EVICTED)
+    changed = EARLIER.model_copy(update={"cause": EndCause.EVICTED, **fields})
+    seen = with_job(RESTARTED, earlier_attempts=(changed,), history=(*history[:4], leaves, *history[4:]))
+    return replace(seen, struck=[DRAINED])
+
+
+def untold(seen: Observation) -> dict[str, Job]:
+    """The same jobs, with no word of an eviction in their histories."""
+    return {
+        job_id: job.model_copy(
+            update={"history": tuple(move for move in job.history if move.code is not InfoCode.JOB_EVICTED)}
+        )
+        for job_id, job in seen.jobs.items()
+    }
+
+
 SPOILED: list[tuple[str, Column, Spoil]] = [
     ("unknown to the store", Column.LOST, lambda: replace(GOOD, jobs=without(OK))),
     ("never ended", Column.LOST, lambda: with_job(OK, state=State.PENDING)),
@@ -187,6 +212,19 @@ SPOILED: list[tuple[str, Column, Spoil]] = [
         Column.RESULTS,
         lambda: replace(GOOD, logs={**GOOD.logs, CHATTY.job_id: [*log_of(CHATTY), "5"]}),
     ),
+    (
+        "what the audit of bills found",
+        Column.MINUTES,
+        lambda: replace(GOOD, differences=[Difference("drill", "2027-01", "", 0, 0, 0, "2", "1")]),
+    ),
+    ("again for a drain that nobody ordered", Column.TWICE, lambda: replace(evicted(), struck=[])),
+    ("an eviction that is not in the history", Column.END, lambda: replace(evicted(), jobs=untold(evicted()))),
+    (
+        "evicted for good",
+        Column.END,
+        lambda: replace(with_job(OK, state=State.INTERRUPTED, end_cause=EndCause.EVICTED), struck=[DRAINED]),
+    ),
+    ("a unit aside at rest", Column.GPUS, lambda: replace(GOOD, units_held={"h1 cpu 0": ""})),
     ("a unit held at rest", Column.GPUS, lambda: replace(GOOD, units_held={"h1 cpu 0": OK.job_id})),
     (
         "one GPU in two containers",
@@ -248,6 +286,58 @@ def test_and_at_least_its_first_minute() -> None:
 
 def test_what_an_earlier_attempt_left_is_right_as_it_left_it() -> None:
     assert check(PLAN, replace(GOOD, objects={**objects_of(RESTARTED), **GOOD.objects})) == []
+
+
+def test_a_drain_is_a_reason_for_another_attempt() -> None:
+    assert check(PLAN, evicted()) == []
+
+
+@pytest.mark.parametrize(
+    "struck",
+    [replace(DRAINED, host="h2"), replace(DRAINED, ended_ms=BEGAN_MS - 6000), replace(DRAINED, kind="host-cut")],
+)
+def test_but_not_that_of_another_host_or_time(struck: Struck) -> None:
+    assert {one.column for one in check(PLAN, replace(evicted(), struck=[struck]))} == {Column.TWICE}
+
+
+def test_a_store_that_was_killed_may_have_forgotten_the_eviction() -> None:
+    killed = Struck("redis-killed", "", BEGAN_MS, BEGAN_MS + 1000)
+    seen = replace(evicted(), jobs=untold(evicted()), struck=[DRAINED, killed])
+    assert check(PLAN, seen) == []
+
+
+def test_of_an_attempt_that_was_evicted_before_the_store_knew_that_it_ran_nothing_is_billed() -> None:
+    seen = evicted()
+    job = seen.jobs[RESTARTED.job_id]
+    never = tuple(move for move in job.history if (move.state, move.attempt) != (State.RUNNING, 1))
+    jobs = {**seen.jobs, job.id: job.model_copy(update={"history": never})}
+    ledger = [row for row in GOOD.ledger if (row.job_id, row.attempt) != (RESTARTED.job_id, 1)]
+    assert check(PLAN, replace(seen, jobs=jobs, ledger=ledger)) == []
+    assert {one.column for one in check(PLAN, replace(seen, jobs=jobs))} == {Column.MINUTES}
+
+
+def stopped_while_evicted(*, done: bool, cause: EndCause) -> Observation:
+    plan = planned(5, "stopped")
+    job = job_of(plan, end_cause=cause, code=InfoCode.JOB_EVICTED)
+    return Observation(
+        jobs={plan.job_id: job}, ran=[ran_of(plan)], ledger=bill(plan, 0, 1), struck=[DRAINED],
+        objects=objects_of(plan), logs={plan.job_id: log_of(plan)}, stopped={plan.job_id: done},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("done", "cause", "columns"),
+    [
+        (True, EndCause.STOPPED, set()),
+        (False, EndCause.EVICTED, set()),
+        (True, EndCause.EVICTED, {Column.END}),
+    ],
+)
+def test_a_stop_that_is_taken_during_an_eviction_has_the_last_word(
+    done: bool, cause: EndCause, columns: set[Column]
+) -> None:
+    plan = Plan(1, (planned(5, "stopped"),), ())
+    assert {one.column for one in check(plan, stopped_while_evicted(done=done, cause=cause))} == columns
 
 
 def stopped_on_a_lost_host(**fields: Any) -> Observation:

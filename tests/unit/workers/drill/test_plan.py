@@ -56,6 +56,12 @@ def test_faults_of_one_lane_do_not_meet() -> None:
             assert all(one.at_s + one.lasts_s < other.at_s for one, other in pairwise(ours))
 
 
+def test_what_operators_order_does_not_move_the_other_faults() -> None:
+    orders = {name for name, kind in FAULTS.items() if kind.lane is Lane.ORDER}
+    with_orders, without = (make_plan(7, 100, kinds).faults for kinds in (set(FAULTS), set(FAULTS) - orders))
+    assert [fault for fault in with_orders if fault.kind not in orders] == list(without)
+
+
 def test_only_the_kinds_that_were_asked_for_come() -> None:
     assert {fault.kind for fault in make_plan(7, 100, ("disk-full", "s3-frozen")).faults} == {"disk-full", "s3-frozen"}
 
