@@ -52,6 +52,12 @@ def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine, key: Path) -> 
         yield fleet
 
 
+def test_a_control_worker_with_a_key_notes_ends_from_its_start_on(make_fleet: Callable[..., Fleet], key: Path) -> None:
+    without_beat = make_fleet(receipts={"key_file": str(key)})
+    with without_beat.site.control():
+        eventually(without_beat.client._store.makes_receipts, what="its word, before any sweep")
+
+
 def receipt_of(fleet: Fleet, job: Job, attempt: int | None = None) -> dict[str, Any]:
     def found() -> dict[str, Any] | None:
         try:

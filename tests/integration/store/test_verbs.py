@@ -176,6 +176,15 @@ def test_only_a_waiting_job_of_this_fence_is_assigned(store: Store) -> None:
     assert store.assign(replace(right, fence=str(fence), units=("1",))) is None, "it does not wait any more"
 
 
+def test_a_unit_that_is_named_twice_does_not_count_for_two(store: Store) -> None:
+    job = queued(store, resources={"cpu": 2})
+    store.join_host("h1", instance="one", units={"cpu": ["0", "1"]}, max_jobs=9, timing=TIMING)
+    (right,) = place(store.placement_view()).assignments
+    assert store.assign(replace(right, units=("0", "0"))) is None
+    assert store.get(job.id).state is State.QUEUED
+    assert store.assign(right) is not None
+
+
 def test_a_worker_of_another_host_gets_no_lease(store: Store) -> None:
     job = placed(store)
     lease = Lease(job.id, job.fence, State.INITIALIZING, "a")
