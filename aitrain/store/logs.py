@@ -124,7 +124,7 @@ class Logs(Connection):
         registered no more. Works for attempts that are over, too; of a deleted job it returns [first].
         """
         arguments = {"id": job_id, "fence": fence, "first": first, "count": count, "size": size, "max_bytes": max_bytes}
-        return list(self._run("register_log_chunk", arguments)["cut"])
+        return [int(one) for one in list(self._run("register_log_chunk", arguments)["cut"])]
 
     def end_log(self, job_id: str, fence: str, *, total: int, complete: bool = True) -> None:
         """Says that the attempt's log is over, with so many lines. complete: False: its end could not be read."""
