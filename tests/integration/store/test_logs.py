@@ -113,8 +113,8 @@ def test_logs_are_due_after_their_time_and_with_their_job(store: Store) -> None:
     assert store.due_logs(9, 0) == []
     end(store, job)
     end(store, other)
-    store.delete(job.id)
-    store.delete(other.id)
+    store.delete(job.id, force=False, message="")
+    store.delete(other.id, force=False, message="")
     assert [(due.job_id, due.attempt, due.project) for due in store.due_logs(9, 0)] == [(job.id, 1, job.project)]
     assert register(store, job, 1, 1) == [1], "what comes late goes again"
     store.forget_log(store.due_logs(9, 0)[0])
@@ -153,13 +153,13 @@ class Site3:
         reader = LogReader(self.store, broker, job.id, None, wait_s=20 if answering else 0.1)
         return list(reader.lines(follow=False, tail=tail, since_ms=None))
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         return [one["Key"] for one in self.s3.list_objects_v2(Bucket=self.settings.namespace).get("Contents", [])]
 
 
 @pytest.fixture
 def site(redis: RedisServer, s3: S3Server, namespace: str) -> Iterator[Site3]:
-    yield Site3(redis.url, s3, namespace, s3.client())
+    return Site3(redis.url, s3, namespace, s3.client())
 
 
 def told(lines: Sequence[LogLine]) -> list[str]:
@@ -211,7 +211,7 @@ def test_a_deleted_jobs_log_goes_from_the_object_store(site: Site3) -> None:
     for one in (job, other):
         site.upload(one, 0, 10)
     end(site.store, job)
-    site.store.delete(job.id)
+    site.store.delete(job.id, force=False, message="")
     assert kept_logs.remove_due(site.machine) == 1
-    assert [other.id in key for key in site.keys()] == [True]
+    assert [other.id in key for key in site.objects()] == [True]
     assert kept_logs.remove_due(site.machine) == 0

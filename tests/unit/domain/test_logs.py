@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitrain.domain.logs import (
-    STREAMS, LogLine, LogPlace, chunk_key, format_lines, log_place, pack_chunk, parse_line, parse_lines, unpack_chunk,
+    STREAMS,
+    LogLine,
+    LogPlace,
+    chunk_key,
+    format_lines,
+    log_place,
+    pack_chunk,
+    parse_line,
+    parse_lines,
+    unpack_chunk,
 )  # fmt: skip
 
 TEXTS = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)))
@@ -35,5 +44,5 @@ def test_places() -> None:
     assert chunk_key("a", "p", "j", 2, 17) == "a/p/j/2/000000000017.log.gz"
     assert chunk_key("", "p", "j", 2, 17) == "p/j/2/000000000017.log.gz"
     for wrong in ("logs", "LOGS@s3", "logs@/x", "logs@s3/../x"):
-        with pytest.raises(ValueError, match="names|place"):
+        with pytest.raises(ValueError, match=r"names|place"):
             log_place(wrong)
