@@ -26,6 +26,7 @@ COPY_TASK = "copy_data"
 UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
 CHECK_DATA_STORE = "check_data_store"
+READ_LOG_CHUNK = "read_log_chunk"
 # Whoever only asks whether the broker answers wants to know soon.
 CHECK_SECONDS = 2.0
 
@@ -123,16 +124,14 @@ class Broker:
 
         Raises BrokerUnavailable.
         """
-        self._send(
-            self.app.signature(
-                task_name(CHECK_DATA_STORE),
-                args=(token,),
-                immutable=True,
-                queue=CONTROL_QUEUE,
-                argsrepr=f"check={token}",
-                kwargsrepr="{}",
-            )
-        )
+        self._send(self._request(CHECK_DATA_STORE, f"check={token}", token))
+
+    def send_chunk(self, token: str) -> None:
+        """Asks the control workers to read a part of a log. The message carries its token only.
+
+        Raises BrokerUnavailable.
+        """
+        self._send(self._request(READ_LOG_CHUNK, f"chunk={token}", token))
 
     def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
         """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
@@ -180,6 +179,16 @@ class Broker:
             immutable=True,
             queue=queue,
             argsrepr=f"job={job_id}",
+            kwargsrepr="{}",
+        )
+
+    def _request(self, request: str, shown: str, token: str) -> Signature:
+        return self.app.signature(
+            task_name(request),
+            args=(token,),
+            immutable=True,
+            queue=CONTROL_QUEUE,
+            argsrepr=shown,
             kwargsrepr="{}",
         )
 

@@ -19,12 +19,14 @@ from aitrain.domain.admission import Site
 from aitrain.domain.billing import Policy
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
+from aitrain.domain.logs import LogPlace, log_place
 from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
 
 DAY_SECONDS = 86_400
+MIB = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
 # Of a key of Fernet, before it is written in base64.
 KEY_BYTES = 32
@@ -70,9 +72,10 @@ class HostSettings(_Section):
     container_network: str = "bridge"
     # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
     disk_reserve_mib: int = Field(default=1024, ge=0)
-    # Rotation keeps a chatty job from filling the engine's disk.
-    container_log_max_mib: int = Field(default=16, ge=1)
-    container_log_files: int = Field(default=2, ge=2)
+    # Rotation keeps a chatty job from filling the engine's disk; in so much an agent that is away for a minute loses
+    # nothing of a job that writes 100 MiB in that minute.
+    container_log_max_mib: int = Field(default=64, ge=1)
+    container_log_files: int = Field(default=4, ge=2)
     # Pulls of images of tens of gigabytes over a slow link still fit.
     pull_timeout_seconds: float = Field(default=3600, gt=0)
     ca_file: Path | None = None
@@ -132,7 +135,8 @@ class Timing(_Section):
     message_grace_seconds: float = Field(default=10, gt=0)
     # The agent compares the store with the engine this often, in case an event was missed.
     reconcile_seconds: float = Field(default=5, gt=0)
-    log_poll_seconds: float = Field(default=1, gt=0)
+    # New lines of a log are sent to the job store this often at most: who follows it sees them within a second.
+    log_poll_seconds: float = Field(default=0.5, gt=0)
     # The agent looks at the GPUs this often; 0: never, and none is set aside.
     gpu_look_seconds: float = Field(default=5, ge=0)
     # A job that ended may leave its GPU's memory in use for a moment. The next waits for so long, then goes elsewhere.
@@ -215,8 +219,6 @@ class Limits(_Section):
     # Results that could not be pushed stay on their host for so long after the job ended, so that the push can be tried
     # again once somebody is back from leave; 0: for ever.
     results_retention_seconds: int = Field(default=30 * DAY_SECONDS, ge=0)
-    # Kept in the job store, in memory: enough for a long training log, not for a job that dumps its data.
-    log_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     # Of a job that names none; the middle leaves room on both sides.
     default_priority: int = Field(default=50, ge=0, le=HIGHEST_PRIORITY)
     # The highest that a job may have, unless its project has a limit of its own.
@@ -248,6 +250,38 @@ class Receipts(_Section):
     retention_seconds: int = Field(default=400 * DAY_SECONDS, ge=0)
 
 
+class LogSettings(_Section):
+    """How logs are kept. All sizes are of text, before compression.
+
+    container: "container@alias/prefix", where the closed parts of every log go; the project's data store of that alias
+    wins over the site's. None: only the newest ring_bytes of each attempt are kept, in the job store.
+    """
+
+    container: str | None = None
+    # A part that is closed is uploaded: small enough to be read at once, large enough that requests cost little.
+    segment_bytes: int = Field(default=512 * 1024, ge=1024)
+    # The newest lines of each attempt stand in the job store, in memory, compressed to about a tenth.
+    ring_bytes: int = Field(default=MIB, ge=1024)
+    # Of one attempt: months of a training log; what is past it is left out in the middle, and the log says so.
+    max_bytes: int = Field(default=256 * MIB, ge=2048)
+    # On a host's disk, of one attempt, while the object store is away.
+    spool_bytes: int = Field(default=256 * MIB, ge=2048)
+    # So long a log is kept after its attempt ended; 0: for as long as the job.
+    retention_seconds: int = Field(default=90 * DAY_SECONDS, ge=0)
+
+    @field_validator("container")
+    @classmethod
+    def _container(cls, text: str | None) -> str | None:
+        if text is not None:
+            log_place(text)
+        return text
+
+    @property
+    def place(self) -> LogPlace | None:
+        """Where logs are kept beside the job store; None: nowhere."""
+        return log_place(self.container) if self.container else None
+
+
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
@@ -273,6 +307,7 @@ class Settings(BaseSettings):
     timing: Timing = Timing()
     limits: Limits = Limits()
     receipts: Receipts = Receipts()
+    logs: LogSettings = LogSettings()
     billing: BillingSettings = BillingSettings()
 
     @field_validator("flavors")

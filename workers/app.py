@@ -133,7 +133,8 @@ app.conf.beat_schedule = {
     "drains": _every("evict_drained", machine.settings.timing.sweep_seconds),
     "budgets": _every("enforce_budgets", machine.settings.timing.sweep_seconds),
     "dead_queues": _every("drop_dead_messages", machine.settings.timing.sweep_seconds),
+    "logs": _every("remove_old_logs", machine.settings.timing.sweep_seconds),
     "receipts": _every("sign_receipts", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
-app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks")
+app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.kept_logs")

@@ -7,6 +7,7 @@ import time
 
 from workers.app import sweep
 from workers.dead_queues import drop_messages
+from workers.kept_logs import remove_due
 from workers.machine import Machine
 from workers.receipts import sign_ended
 from workers.recovery import recover
@@ -93,6 +94,14 @@ def sign_receipts(machine: Machine) -> None:
         if signed := sign_ended(machine.store, machine.signer, machine.settings):
             log.info("%d receipts signed", signed)
         _done(machine, "sign_receipts")
+
+
+@sweep
+def remove_old_logs(machine: Machine) -> None:
+    """Removes logs whose time is past, or whose jobs were deleted: from the object store, then from the job store."""
+    if removed := remove_due(machine):
+        log.info("%d logs removed", removed)
+    _done(machine, "remove_old_logs")
 
 
 @sweep

@@ -1,5 +1,6 @@
 """The job store. `Store` is its one class; the scripts in lua/ are its one way to write."""
 
+from aitrain.domain.logs import LogLine
 from aitrain.store.answers import (
     Begun,
     CopyBegun,
@@ -9,7 +10,6 @@ from aitrain.store.answers import (
     HostTiming,
     Kept,
     Lease,
-    LogLine,
     Moved,
     Ordered,
     Seen,
@@ -20,6 +20,7 @@ from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
 from aitrain.store.fleet import DeadHosts, Removed
+from aitrain.store.logs import ChunkAnswer, ChunkAsk, DueLog, LogStand, LogState
 from aitrain.store.months import MonthView, PrunedMonth
 from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
@@ -28,6 +29,8 @@ __all__ = [
     "Begun",
     "Check",
     "CheckAnswer",
+    "ChunkAnswer",
+    "ChunkAsk",
     "CopyBegun",
     "CopyLease",
     "DataStoreRow",
@@ -38,6 +41,8 @@ __all__ = [
     "Kept",
     "Lease",
     "LogLine",
+    "LogStand",
+    "LogState",
     "MonthView",
     "Moved",
     "Ordered",

@@ -86,14 +86,6 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class LogLine:
-    """One line that a container wrote. at: RFC 3339 time by the engine's clock, in nanoseconds."""
-
-    at: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Begun:
     """The answer to a step that begins. job None: it may not; state: what stands; age_ms: for how long it has stood."""
 

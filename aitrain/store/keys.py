@@ -34,7 +34,16 @@ LEGEND: dict[str, Key] = {
         "are left out where the state says as much",
     ),
     "attempts": Key("job:{id}:attempts", "list of JSON: how each earlier attempt ended"),
-    "log": Key("job:{id}:log:{attempt}", "list of JSON [time, text]: what the container wrote, as far as it is kept"),
+    "log": Key(
+        "job:{id}:log:{attempt}:stand",
+        "hash: how the log of an attempt stands, see logs.py; number of a line -> 'lines bytes' of the part of it that "
+        "begins there in the object store",
+    ),
+    "log_ring": Key(
+        "job:{id}:log:{attempt}:ring", "list of 'first lines bytes text': newest lines of a log, in compressed blocks"
+    ),
+    "log_ends": Key("due:log", "zset: 'job/attempt' with a log, by the time from which it is kept; 0: goes at once"),
+    "chunk": Key("log_chunk:{token}", "hash: a part of a log that somebody wants to read, and what came of it"),
     "copy": Key("job:{id}:copy", "hash: the last order to copy its data while it ran; its fields stand in records.py"),
     "jobs": Key("jobs", "zset: every job, by time of creation"),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),

@@ -11,7 +11,6 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     stop_asked, delete_asked  whether somebody ordered it to stop, or to be gone when it has ended
     warning_s, warning_signal  when and how its container is warned of its timeout
     due_ms          when its step's message is sent again, unless a worker takes it up before
-    log_cursor      up to where its log was read from the engine; log_bytes: bytes kept, -1 once it was cut
     last_op         the id of the call that moved it last: a call that is sent again finds itself here
     resends         how often the message of its step was sent again
     instance        which machine its host was when it was placed there: its data is on that one

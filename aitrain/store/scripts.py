@@ -25,6 +25,7 @@ SHARED = (
     "call",
     "settling",
     "jobs",
+    "logs",
     "use",
     "units",
     "waiting",

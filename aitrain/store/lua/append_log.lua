@@ -1,19 +1,28 @@
--- Appends what a container wrote, if nobody has written further yet.
--- ARG: id, fence, cursor (what the caller read on from), next_cursor, lines (JSON texts), max_bytes, last (JSON text).
--- Returns {cursor, full}: where the log stands now; the caller reads on from there. The lines that fit into max_bytes are
--- kept, then `last` once, so that a cut log says so itself.
+-- Appends lines that a container wrote to the ring of its attempt, and has the oldest fall out of it.
+-- ARG: id, fence, blocks [{first, count, size, text}], in order, ring_bytes, kept; or look: only tell.
+-- Returns {known, next, total, again}. again: the store has had a part of a block; the caller cuts it and asks again.
 local job = read_job(ARG.id)
-if not job or job.fence ~= ARG.fence then return reply({cursor = ARG.cursor, full = true}) end
-local cursor, kept = job.log_cursor or '', tonumber(job.log_bytes or '0')
-if cursor ~= ARG.cursor or kept < 0 then return reply({cursor = cursor, full = kept < 0}) end
-for _, line in ipairs(ARG.lines) do
-  kept = kept + #line
-  if kept > ARG.max_bytes then
-    redis.call('RPUSH', K.log(ARG.id, job.attempt), ARG.last)
-    kept = -1
-    break
+if not job or job.fence ~= ARG.fence then return reply({known = false}) end
+local key, ring = K.log(ARG.id, job.attempt), K.log_ring(ARG.id, job.attempt)
+if ARG.look and redis.call('HGET', key, 'fence') ~= ARG.fence then return reply({known = true, next = 0}) end
+if not ARG.look and not LOG.open(ARG.id, job, job.attempt, ARG.fence) then return reply({known = false}) end
+if ARG.kept then redis.call('HSET', key, 'kept', '1') end
+local had, size, total = unpack(redis.call('HMGET', key, 'next', 'ring_size', 'total'))
+had, size = tonumber(had or '0'), tonumber(size or '0')
+local again, grown = false, false
+for _, block in ipairs(ARG.blocks) do
+  if block.first + block.count > had then
+    again = block.first < had
+    if again then break end
+    redis.call('RPUSH', ring, string.format('%.0f %.0f %.0f %s', block.first, block.count, block.size, block.text))
+    had, size, grown = block.first + block.count, size + block.size, true
   end
-  redis.call('RPUSH', K.log(ARG.id, job.attempt), line)
 end
-redis.call('HSET', K.job(ARG.id), 'log_cursor', ARG.next_cursor, 'log_bytes', int(kept))
-return reply({cursor = ARG.next_cursor, full = kept < 0})
+if grown then
+  while size > ARG.ring_bytes and redis.call('LLEN', ring) > 1 do
+    size = size - tonumber(string.match(redis.call('LPOP', ring), '^%d+ %d+ (%d+) '))
+  end
+  local first = string.match(redis.call('LINDEX', ring, 0), '^(%d+) ')
+  redis.call('HSET', key, 'next', int(had), 'ring_size', int(size), 'ring_first', first)
+end
+return reply({known = true, next = had, total = total and tonumber(total) or nil, again = again})

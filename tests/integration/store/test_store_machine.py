@@ -355,17 +355,27 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
         for job_id in marked:
             assert self.redis.hget(self.keys("job", job_id), "state") == State.TIMEOUT
 
-    @rule(which=pick, lines=st.integers(1, 3))
-    def log(self, which: int, lines: int) -> None:
+    @rule(which=pick, begins=st.integers(-2, 2), lines=st.integers(1, 3))
+    def log(self, which: int, begins: int, lines: int) -> None:
         job_id, fields = self._job(which)
         if job_id:
-            cursor = fields.get("log_cursor", "")
-            fence = self._fence(job_id, which)
+            fence, attempt = self._fence(job_id, which), int(fields["attempt"])
+            before = self.store.log_state(job_id, attempt)
+            first = max(0, before.next + begins)
             new = [LogLine("2026-11-22T00:00:00Z", "x")] * lines
-            before = len(self.store.log(job_id, int(fields["attempt"])))
-            self.store.append_log(job_id, fence, cursor=cursor, next_cursor=f"{cursor}+", lines=new, max_bytes=120)
-            grown = len(self.store.log(job_id, int(fields["attempt"]))) - before
-            assert 0 <= grown <= (lines if fence == fields["fence"] else 0)
+            stand = self.store.append_log(job_id, fence, first=first, lines=new, ring_bytes=120)
+            now = self.store.log_state(job_id, attempt).next
+            assert stand.known == (fence == fields["fence"])
+            assert now == (max(before.next, first + lines) if stand.known else before.next)
+
+    @rule(which=pick, first=st.integers(0, 5), ends=st.booleans())
+    def a_chunk_is_registered(self, which: int, first: int, ends: bool) -> None:
+        job_id, _ = self._job(which)
+        if job_id:
+            fence = self._fence(job_id, which)
+            if ends:
+                self.store.end_log(job_id, fence, total=4)
+            self.store.register_log_chunk(job_id, fence, first=first * 2, count=2, size=30, max_bytes=100)
 
     @rule(seconds=st.integers(1, 130))
     def time_passes(self, seconds: int) -> None:

@@ -346,26 +346,6 @@ def test_labels_have_a_bound(store: Store) -> None:
     assert store.edit(job.id, labels={"c": "1"}, drop_labels=("b0",)).done
 
 
-def test_a_log_takes_each_line_once(store: Store) -> None:
-    job = queued(store)
-    line = LogLine("2026-11-22T10:00:00.1Z", "hello")
-    for _ in range(2):
-        stands, full = store.append_log(job.id, job.fence, cursor="", next_cursor="c1", lines=[line], max_bytes=1000)
-        assert (stands, full) == ("c1", False)
-    assert store.log(job.id, 1) == [line]
-
-
-def test_a_log_that_is_too_long_says_so_once(store: Store) -> None:
-    job = queued(store)
-    for number in range(3):
-        store.append_log(
-            job.id, job.fence, cursor=store.log_cursor(job.id)[0], next_cursor=f"c{number}",
-            lines=[LogLine("t", "x" * 60)], max_bytes=200,
-        )  # fmt: skip
-    kept = store.log(job.id, 1)
-    assert [line.text for line in kept] == ["x" * 60, "x" * 60, "[aitrain: the log is cut here: it passed 200 bytes]"]
-
-
 def test_no_such_job(store: Store) -> None:
     with pytest.raises(JobNotFound, match="nope"):
         store.get("nope")

@@ -40,7 +40,17 @@ local function erase(id, job)
   redis.call('ZREM', K.jobs(), id)
   redis.call('ZREM', K.project_jobs(job.project), id)
   redis.call('DEL', K.settled(id), K.history(id), K.attempts(id), K.copy(id))
-  for attempt = 1, tonumber(job.attempt) do redis.call('DEL', K.log(id, attempt)) end
+  for attempt = 1, tonumber(job.attempt) do
+    -- What lies in the object store goes by a sweep, which needs to know whose it is.
+    local project = redis.call('HGET', K.log(id, attempt), 'project')
+    local uploaded = redis.call('HEXISTS', K.log(id, attempt), 'uploaded') == 1
+    redis.call('DEL', K.log(id, attempt), K.log_ring(id, attempt))
+    redis.call('ZREM', K.log_ends(), id .. '/' .. attempt)
+    if uploaded then
+      redis.call('HSET', K.log(id, attempt), 'project', project)
+      redis.call('ZADD', K.log_ends(), 0, id .. '/' .. attempt)
+    end
+  end
   local op = redis.call('HGET', K.job(id), 'last_op')
   redis.call('DEL', K.job(id))
   redis.call('HSET', K.job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)
