@@ -73,7 +73,7 @@ def format_line(line: LogLine) -> str:
 def parse_line(text: str) -> LogLine:
     """The line again, with or without its newline. Raises ValueError for what is none."""
     parts = text.removesuffix("\n").split(" ", 3)
-    if len(parts) < 4 or parts[1] not in STREAMS or parts[2] not in ("F", "P"):  # noqa: PLR2004
+    if len(parts) < 4 or parts[1] not in STREAMS or parts[2] not in ("F", "P"):
         raise ValueError(f"is not a line of a log: {text[:80]!r}")
     return LogLine(parts[0], parts[3], parts[1])
 

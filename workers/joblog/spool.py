@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import fcntl
 import os
 import shutil
@@ -12,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitrain.domain.logs import LogLine, format_line, parse_line
+from aitrain.domain.logs import NOTICE, LogLine, format_line, parse_line
 
 OPEN, SENT = ".log", ".sent"
-ENDED, PROJECT, UNKNOWN = "ended", "project", "unknown"
+ENDED, PROJECT = "ended", "project"
 LOCK_POLL_SECONDS = 0.1
 
 
@@ -152,14 +153,15 @@ class Spool:
         kept: list[LogLine] = []
         limit = ""
         for segment in reversed(self.segments()):
-            lines = list(_lines(segment.path))
+            lines = [line for line in _lines(segment.path) if line.stream != NOTICE]
             if not lines:
                 continue
             limit = limit or earlier(lines[-1].at, span_ns)
-            kept = [line for line in lines if line.at >= limit and line.stream != "aitrain"] + kept
             if lines[0].at < limit:
-                return limit, kept
-        return ("", kept) if not kept else (min(line.at for line in kept) if self._is_cut() else "", kept)
+                return limit, [line for line in lines if line.at >= limit] + kept
+            kept = lines + kept
+        # All that is left is younger: the engine is read again from the oldest of it on.
+        return (kept[0].at if kept and self.segments()[0].first else ""), kept
 
     def read(self, first: int, max_bytes: int) -> tuple[int, list[LogLine]]:
         """Some lines from number `first` on, with the number of the first of them."""
@@ -188,10 +190,6 @@ class Spool:
         segments = self.segments()
         begins = [number for number, segment in enumerate(segments) if segment.first <= first]
         return segments[begins[-1] if begins else 0 :]
-
-    def _is_cut(self) -> bool:
-        segments = self.segments()
-        return bool(segments) and segments[0].first > 0
 
     def _recover(self) -> None:
         segments = self.segments()
@@ -259,8 +257,6 @@ def _lines(path: Path) -> Iterator[LogLine]:
 def earlier(at: str, span_ns: int) -> str:
     """A time that is so much earlier, in the same form."""
     seconds, _, fraction = at.rstrip("Z").partition(".")
-    import calendar
-
     whole = calendar.timegm(time.strptime(seconds, "%Y-%m-%dT%H:%M:%S"))
     total = whole * 10**9 + int(fraction.ljust(9, "0") or 0) - span_ns
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(total // 10**9))}.{total % 10**9:09d}Z"

@@ -18,7 +18,7 @@ from aitrain.domain.placement import place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
-from aitrain.store import HostJob, HostTiming, Lease, LogLine, Store
+from aitrain.store import HostJob, HostTiming, Lease, Store
 from aitrain.store.keys import LEGEND
 from aitrain.store.scripts import SHARED
 from workers.scratch.servers import RedisServer, free_port
