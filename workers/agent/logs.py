@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # The engine's stream may hang after it has rotated a log: one that is still is opened again.
 IDLE_SECONDS, IDLE_MAX_SECONDS = 5.0, 60.0
+# Longer than a store takes to come back from a crash with its last second lost.
+ABANDONED_SECONDS = 600.0
 PAUSE_SECONDS, PAUSE_MAX_SECONDS = 1.0, 300.0
 
 
@@ -87,6 +89,8 @@ class LogUploads(Loop):
         failed = False
         for spool in spools(self.machine.settings.host.data_dir):
             try:
+                if not spool.ended:
+                    self._end_if_abandoned(spool)
                 ended = spool.ended
                 self._uploader.upload(spool)
                 if ended and not spool.closed():
@@ -96,3 +100,16 @@ class LogUploads(Loop):
                 log.warning("job %s: its log is not in the object store yet: %s", spool.job_id, error)
         self._pause_s = min(2 * self._pause_s, PAUSE_MAX_SECONDS) if failed else PAUSE_SECONDS
         self.stopping.wait(self._pause_s)
+
+    def _end_if_abandoned(self, spool: Spool) -> None:
+        """An attempt that the store does not know any more, of a lost host or a deleted job, has no one to end it."""
+        if spool.idle_seconds < ABANDONED_SECONDS or self.machine.store.log_stand(spool.job_id, spool.fence).known:
+            return
+        logs = self.machine.settings.logs
+        try:
+            spool.lock(project="", segment_bytes=logs.segment_bytes, spool_bytes=logs.spool_bytes)
+            spool.mark_ended()
+        except SpoolBusy:
+            return
+        finally:
+            spool.close()

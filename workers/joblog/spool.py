@@ -18,6 +18,8 @@ from aitrain.domain.logs import NOTICE, LogLine, format_line, parse_line
 OPEN, SENT = ".log", ".sent"
 ENDED, PROJECT = "ended", "project"
 LOCK_POLL_SECONDS = 0.1
+# Of text that stays after it was sent: more than the chattiest container writes in a second.
+KEPT_BYTES = 32 * 1024 * 1024
 
 
 class SpoolBusy(Exception):
@@ -69,6 +71,11 @@ class Spool:
     def ended(self) -> bool:
         """Whether all lines of the attempt are in it, and its end was told to the store."""
         return (self.path / ENDED).exists()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing was added."""
+        return time.time() - max(segment.path.stat().st_mtime for segment in self.segments())
 
     def lock(self, *, project: str, segment_bytes: int, spool_bytes: int, wait_seconds: float = 0) -> None:
         """Makes it if it is not there, and makes this its one writer; a torn last line is cut away.
@@ -142,8 +149,11 @@ class Spool:
         with suppress(FileNotFoundError):
             segment.path.rename(segment.path.with_suffix(SENT))
         sent = [each for each in self.segments() if each.sent]
-        for old in sent[:-KEPT_SENT]:
-            old.path.unlink(missing_ok=True)
+        size = 0
+        for each in reversed(sent):
+            if size > KEPT_BYTES:
+                each.path.unlink(missing_ok=True)
+            size += each.path.stat().st_size if each.path.exists() else 0
 
     def newest(self, span_ns: int) -> tuple[str, list[LogLine]]:
         """The time from which on the engine is to be read again, and the lines of the spool from that time on.
@@ -229,10 +239,6 @@ class Spool:
             if before > self._spool_bytes // 2:
                 segment.path.unlink(missing_ok=True)
                 total -= size
-
-
-# Segments that stay after they were sent; a second of the chattiest container is less.
-KEPT_SENT = 64
 
 
 def spools(data_dir: Path) -> Iterator[Spool]:
