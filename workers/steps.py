@@ -13,7 +13,7 @@ from workers.app import step
 from workers.containers import container_spec
 from workers.datasync import VolumeSync, push_all
 from workers.gpus.gate import await_clean
-from workers.joblog import keep_log
+from workers.joblog import keep_end
 from workers.listings import Listing, inputs, outputs
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
@@ -112,7 +112,7 @@ def keep_rest_of_log(run: Run) -> Container | None:
     try:
         container = engine.of_attempt(job.id, job.attempt, job.fence)
         if container is not None:
-            keep_log(engine, run.machine.store, container, run.machine.settings.limits.log_bytes)
+            keep_end(run.machine, container, job.project)
     except Unavailable:
         raise
     except Exception:

@@ -14,7 +14,7 @@ from workers.agent.fencing import Fence
 from workers.agent.gpus import GpuWatch
 from workers.agent.heartbeat import Heartbeat
 from workers.agent.inventory import Inventory
-from workers.agent.logs import Logs
+from workers.agent.logs import Logs, LogUploads
 from workers.agent.looking import Reconcile
 from workers.agent.pulse import Pulse
 from workers.agent.timekeeping import TimeKeeper
@@ -40,6 +40,7 @@ def run(settings: Settings) -> int:
         reconcile,
         Events(machine, stopping, reconcile),
         Logs(machine, stopping, actor),
+        LogUploads(machine, stopping),
         CleanUp(machine, stopping),
         # Not before the store was asked once: a machine that was off for long may still have its jobs.
         Fence(machine, stopping, pulse, may_look=heartbeat.tried.is_set),

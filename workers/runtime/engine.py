@@ -13,11 +13,13 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
 
 from aitrain.domain.errors import PlatformFault, UserFault
+from aitrain.domain.logs import LogLine
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name, digest_of
 from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
+from workers.runtime.loglines import log_lines
 from workers.runtime.pull import Pull
 
 log = logging.getLogger(__name__)
@@ -238,18 +240,14 @@ class Engine:
         container = self.find(container_name(job_id, attempt))
         return container if container is not None and container.fence == fence else None
 
-    def log(self, container: Container, since_ns: int) -> list[str]:
-        """The lines that a container wrote at since_ns (Unix time, ns) or later, each with its time before it."""
+    def log(self, container: Container, since: str = "", idle_seconds: float | None = None) -> Iterator[LogLine]:
+        """The lines that a container wrote at `since` (RFC 3339, nanoseconds) or later, in the engine's order.
+
+        idle_seconds: also those that it is going to write, until none has come for so long, or it has ended; None: only
+        those that are there.
+        """
         with engine_errors("read the log"):
-            try:
-                # The SDK takes seconds; a microsecond of overlap is cheaper than a line lost to rounding.
-                since = max(0.0, since_ns / 1e9 - 1e-5)
-                raw = self._docker.api.logs(
-                    container.id, stdout=True, stderr=True, timestamps=True, since=since or None, stream=False
-                )
-            except NotFound:
-                return []
-        return [line.decode(errors="replace") for line in raw.split(b"\n") if line]
+            yield from log_lines(self._docker.api, container.id, since, idle_seconds)
 
     def deaths(self) -> Iterator[str]:
         """Ids of this host's containers as they end, until the engine breaks off or interrupt_deaths is called."""

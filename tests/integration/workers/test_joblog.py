@@ -1,0 +1,68 @@
+"""Logs of real containers, followed into a spool that is left and taken up again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from aitrain.settings import HostSettings
+from workers.joblog.following import follow
+from workers.joblog.spool import Spool
+from workers.runtime import Container, Engine
+from workers.scratch.images import BUSYBOX_IMAGE
+from workers.scratch.servers import DockerEngine
+
+Write = Callable[[str], Container]
+
+
+@pytest.fixture
+def write(engine: DockerEngine) -> Iterator[Write]:
+    """Runs a shell script in a container."""
+    client, made = docker.DockerClient(base_url=engine.url), []
+
+    def run(script: str) -> Container:
+        made.append(client.containers.run(BUSYBOX_IMAGE, ["sh", "-c", script], detach=True, network_mode="none"))
+        made[-1].wait()
+        return Container.of(client.api.inspect_container(made[-1].id))
+
+    yield run
+    for container in made:
+        container.remove(force=True)
+
+
+def spool_at(directory: Path) -> Spool:
+    spool = Spool(directory, "job", "1.abc")
+    spool.lock(project="p", segment_bytes=64 * 1024, spool_bytes=10**9)
+    return spool
+
+
+def test_nothing_is_lost_or_doubled_when_the_reader_is_ended_again_and_again(
+    engine: DockerEngine, write: Write, tmp_path: Path
+) -> None:
+    container = write("seq 1 20000 & seq 1 20000 >&2; wait")
+    host = Engine(HostSettings(docker_url=engine.url), f"t{uuid.uuid4().hex[:8]}")
+    for stop in (1, 3000, 9000, 21000, 10**6):
+        spool = spool_at(tmp_path)
+        follow(host, container, spool, 5, lambda spool=spool, stop=stop: spool.next >= stop)  # type: ignore[misc]
+        spool.close()
+    _, lines = spool.read(0, 10**9)
+    wanted = [str(number) for number in range(1, 20001)]
+    assert [line.text for line in lines if line.stream == "stdout"] == wanted
+    assert [line.text for line in lines if line.stream == "stderr"] == wanted
+    assert len(lines) == 40000
+
+
+def test_long_lines_are_joined_and_the_last_may_lack_its_end(
+    engine: DockerEngine, write: Write, tmp_path: Path
+) -> None:
+    container = write("head -c 40000 /dev/zero | tr '\\0' x; echo; printf end")
+    host = Engine(HostSettings(docker_url=engine.url), f"t{uuid.uuid4().hex[:8]}")
+    spool = spool_at(tmp_path)
+    follow(host, container, spool, None, lambda: False)
+    follow(host, container, spool, None, lambda: False)
+    assert [line.text for line in spool.read(0, 10**9)[1]] == ["x" * 40000, "end"]
+    spool.close()

@@ -1,0 +1,46 @@
+"""Takes what a container writes from the engine into its spool, from where the spool stands."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from aitrain.domain.logs import NOTICE, LogLine
+from workers.joblog.spool import Spool
+from workers.runtime import Container, Engine
+
+# The engine takes the times of stdout and stderr apart: a line may come after one that is a little younger.
+OVERLAP_NS = 10**9
+LOST = "[aitrain: lines are missing here: the engine dropped them before they were read]"
+
+
+def follow(
+    engine: Engine, container: Container, spool: Spool, idle_seconds: float | None, until: Callable[[], bool]
+) -> bool:
+    """Reads on, and returns whether there was anything new.
+
+    idle_seconds: ends when nothing has come for so long; None: ends at the log's present end. until: ends when it is
+    true. The spool is locked by whoever calls. Raises EngineUnavailable, PlatformFault and OSError.
+    """
+    since, kept = spool.newest(OVERLAP_NS)
+    known, began = deque(kept), spool.next
+    for line in engine.log(container, since, idle_seconds):
+        if until():
+            break
+        if not known:
+            spool.append([line])
+        elif not _passed(line, known):
+            spool.append([LogLine(line.at, LOST, NOTICE), line])
+    return spool.next > began
+
+
+def _passed(line: LogLine, known: deque[LogLine]) -> bool:
+    """Goes on to behind this line in what is known; False, and nothing is known any more, if it is not there."""
+    try:
+        place = known.index(line)
+    except ValueError:
+        known.clear()
+        return False
+    for _ in range(place + 1):
+        known.popleft()
+    return True
