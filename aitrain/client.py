@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -31,7 +31,7 @@ from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
-from aitrain.store import LogLine, Ordered, Store, UnitCount
+from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +104,33 @@ class Client(Operations, Bills, ProjectLimits):
         fitting = [name for name in others if self._site.flavors[name].max_units >= job.units]
         return self._store.explain(job_id, fitting)
 
-    def list(self, *, project: str | None = None, state: State | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs, newest first; of one project and in one state if given."""
-        return self._store.newest(project=project, state=state, limit=limit)
+    def find(self, ref: str, *, project: str | None = None) -> str:
+        """The id of the job that a reference means: a whole id, an unambiguous beginning of one, or a job's name.
+
+        project: look among its jobs only. Raises JobNotFound, and AmbiguousJob, which names up to 5 candidates.
+        """
+        return self._store.find(ref, project)
+
+    def iter_jobs(
+        self,
+        *,
+        project: str | None = None,
+        states: Collection[State] = (),
+        labels: Mapping[str, str | None] | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        created_after_ms: int | None = None,
+        created_before_ms: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
+        """The jobs that fit, the newest first, read in pages while one goes on: `for job in client.iter_jobs(): ...`.
+
+        states: in any of them; labels: with each of them, of any value if that is None; name: exactly this;
+        created_*_ms: Unix ms, from "after" on and before "before"; limit: at most so many. What is submitted meanwhile
+        makes no job come twice or be left out; each is as it stands when its page is read.
+        """
+        wanted = Wanted(project, frozenset(states), dict(labels or {}), user, name, created_after_ms, created_before_ms)
+        return self._store.iter_jobs(wanted, limit)
 
     def stop(self, job_id: str, *, by: str = "") -> Ordered:
         """Orders a job to stop: SIGTERM, a grace period, SIGKILL; its data is pushed back, and it does not run again.

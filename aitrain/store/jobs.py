@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from aitrain.domain.admission import Admitted
-from aitrain.domain.errors import InvalidInput, JobNotFound
+from aitrain.domain.errors import AitrainError, InvalidInput, JobNotFound
 from aitrain.domain.job import Job
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
@@ -29,16 +28,21 @@ class Jobs(Connection):
         Raises QuotaExceeded, BudgetExceeded, InvalidInput for the id of a deleted job or one without a timeout under a
         budget (nothing is written), and StoreUnavailable.
         """
-        answer = self._run(
-            "submit",
-            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted)},
-        )
-        if (error := refusal(answer)) is not None:
-            raise error
-        if answer.get("deleted"):
-            raise InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
-        job = to_job(job_id, answer["job"], answer["history"], [])
-        return Submitted(job, may_start=answer["free"] >= admitted.units)
+        (answer,) = self.submit_many([(job_id, admitted)])
+        if isinstance(answer, AitrainError):
+            raise answer
+        return answer
+
+    def submit_many(self, jobs: Sequence[tuple[str, Admitted]]) -> list[Submitted | AitrainError]:
+        """Writes new jobs in one act, each as submit() does; in their order, what it returns or raises for each.
+
+        Raises StoreUnavailable: each of them may or may not be written then.
+        """
+        asked = [
+            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted)} for job_id, admitted in jobs
+        ]
+        answers = self._run("submit", {"jobs": asked}) if asked else []
+        return [_answered(job_id, one, answer) for (job_id, one), answer in zip(jobs, answers, strict=True)]
 
     def transition(
         self,
@@ -120,18 +124,11 @@ class Jobs(Connection):
         found = self._ask(pipe.execute)
         return {job_id for job_id, there in zip(job_ids, found, strict=True) if there}
 
-    def newest(self, *, project: str | None, state: State | None, limit: int) -> list[Job]:
-        """The newest jobs, of one project or in one state if given (by time of entering it), newest first."""
-        if state is not None:
-            key = self._key("state", state)
-        else:
-            key = self._key("jobs") if project is None else self._key("project_jobs", project)
-        jobs: list[Job] = []
-        start = 0
-        while len(jobs) < limit:
-            ids = self._ask(partial(self._redis.zrevrange, key, start, start + limit - 1))
-            if not ids:
-                break
-            jobs += [job for job in self.get_many(ids) if project in (None, job.project)]
-            start += limit
-        return jobs[:limit]
+
+def _answered(job_id: str, admitted: Admitted, answer: dict[str, Any]) -> Submitted | AitrainError:
+    if (error := refusal(answer)) is not None:
+        return error
+    if answer.get("deleted"):
+        return InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
+    job = to_job(job_id, answer["job"], answer["history"], [])
+    return Submitted(job, may_start=answer["free"] >= admitted.units)
