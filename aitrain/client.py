@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,11 +13,11 @@ from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
-from aitrain.domain.admission import admit, default_timeout, timeout_problem
+from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
-from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable, WaitTimeout
+from aitrain.domain.errors import InvalidInput, ReceiptNotFound, WaitTimeout
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
@@ -32,8 +29,7 @@ from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
-
-log = logging.getLogger(__name__)
+from aitrain.submissions import Submission, Submissions
 
 
 def open_store(settings: Settings) -> Store:
@@ -47,7 +43,7 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client(Operations, Bills, ProjectLimits):
+class Client(Submissions, Operations, Bills, ProjectLimits):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
@@ -65,30 +61,6 @@ class Client(Operations, Bills, ProjectLimits):
         self.data_stores = DataStores(self.settings, self._store, self._broker)
         self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
-
-    def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
-        """Queues a job; if a host has room, it starts at once.
-
-        job_id: a UUID of the caller's choice, which makes submitting safe to repeat; that of a job that was billed and
-        deleted is refused. Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. Raises
-        StoreUnavailable, with the id in its text, if the store did not answer: the job may be queued then. Submit it
-        again with the same id, and there will be one.
-        """
-        try:
-            job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
-        except ValueError:
-            raise InvalidInput.of("job_id", job_id, "is not a UUID", "make one with uuid.uuid4()") from None
-        try:
-            admitted = admit(spec, self._site, self._store.project_terms(spec.project))
-            submitted = self._store.submit(job_id, admitted)
-        except StoreUnavailable as error:
-            raise StoreUnavailable(f"job {job_id} may or may not be queued: {error}") from error
-        if not submitted.may_start:
-            return submitted.job
-        self._place(job_id)
-        with suppress(StoreUnavailable):
-            return self._store.get(job_id)
-        return submitted.job
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""
@@ -320,13 +292,6 @@ class Client(Operations, Bills, ProjectLimits):
         own = self._store.timeout_limit(project)
         return self._site.max_timeout_s if own is None else own
 
-    def _place(self, job_id: str) -> None:
-        try:
-            self._dispatcher.place_waiting()
-        except StoreUnavailable as error:
-            # It is queued, and the next placement pass finds it.
-            log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
-
     def close(self) -> None:
         """Closes its connections."""
         self._store.close()
@@ -365,12 +330,29 @@ def submit_job(
 
     Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
-    global _shared
     asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
     named = {name: value for name, value in asked.items() if value is not None}
     spec = JobSpec.of(
         image=image, command=command, env=dict(env or {}), volumes=tuple(volumes), resources=named, **fields
     )
-    if client is None:
-        client = _shared = _shared or Client()
-    return client.submit(spec, job_id=job_id)
+    return (client or _shared_client()).submit(spec, job_id=job_id)
+
+
+def submit_jobs(
+    specs: Iterable[JobSpec], *, client: Client | None = None, job_ids: Sequence[str] | None = None
+) -> list[Submission]:
+    """Queues many jobs in few round trips; in their order, what became of each: its job, or its error.
+
+    client: to use instead of one shared by the process; job_ids: UUIDs of the caller's choice, one for each spec, which
+    make it safe to repeat. See Client.submit_many.
+
+        specs = [JobSpec.of(image="trainer:1", command=["train", f"--lr={lr}"]) for lr in (0.1, 0.01)]
+        jobs = [one.result() for one in submit_jobs(specs)]
+    """
+    return (client or _shared_client()).submit_many(list(specs), job_ids=job_ids)
+
+
+def _shared_client() -> Client:
+    global _shared
+    _shared = _shared or Client()
+    return _shared

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aitrain.domain.admission import Admitted
-from aitrain.domain.errors import AitrainError, InvalidInput, JobNotFound
+from aitrain.domain.errors import AitrainError, InvalidInput, JobNotFound, StoreUnavailable
 from aitrain.domain.job import Job
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
@@ -15,6 +15,10 @@ from aitrain.store.connection import Connection, fence, token
 from aitrain.store.packing import packed
 from aitrain.store.records import job_fields, to_job, unsettled
 from aitrain.store.refusals import refusal
+
+# Written by one script, which keeps all others waiting meanwhile, for some 30 ms. Large specs are cut by their size.
+BATCH_JOBS = 200
+BATCH_CHARACTERS = 1024 * 1024
 
 
 class Jobs(Connection):
@@ -34,15 +38,19 @@ class Jobs(Connection):
         return answer
 
     def submit_many(self, jobs: Sequence[tuple[str, Admitted]]) -> list[Submitted | AitrainError]:
-        """Writes new jobs in one act, each as submit() does; in their order, what it returns or raises for each.
+        """Writes new jobs, many in one act; in their order, what submit() returns or raises for each.
 
-        Raises StoreUnavailable: each of them may or may not be written then.
+        StoreUnavailable for one: it may or may not be written; those after it are not tried any more.
         """
-        asked = [
-            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted)} for job_id, admitted in jobs
-        ]
-        answers = self._run("submit", {"jobs": asked}) if asked else []
-        return [_answered(job_id, one, answer) for (job_id, one), answer in zip(jobs, answers, strict=True)]
+        answers: list[Submitted | AitrainError] = []
+        for batch in _batches(jobs):
+            asked = [{"id": job_id, "fence": fence(1), "op": token(), "job": fields} for job_id, _, fields in batch]
+            try:
+                told = self._run("submit", {"jobs": asked})
+            except StoreUnavailable as error:
+                return answers + [error] * (len(jobs) - len(answers))
+            answers += [_answered(job_id, one, answer) for (job_id, one, _), answer in zip(batch, told, strict=True)]
+        return answers
 
     def transition(
         self,
@@ -123,6 +131,21 @@ class Jobs(Connection):
             pipe.exists(self._key("job", job_id))
         found = self._ask(pipe.execute)
         return {job_id for job_id, there in zip(job_ids, found, strict=True) if there}
+
+
+def _batches(jobs: Sequence[tuple[str, Admitted]]) -> Iterator[list[tuple[str, Admitted, dict[str, str]]]]:
+    batch: list[tuple[str, Admitted, dict[str, str]]] = []
+    size = 0
+    for job_id, admitted in jobs:
+        fields = job_fields(admitted)
+        length = len(fields["spec"])
+        if batch and (len(batch) >= BATCH_JOBS or size + length > BATCH_CHARACTERS):
+            yield batch
+            batch, size = [], 0
+        batch.append((job_id, admitted, fields))
+        size += length
+    if batch:
+        yield batch
 
 
 def _answered(job_id: str, admitted: Admitted, answer: dict[str, Any]) -> Submitted | AitrainError:

@@ -60,7 +60,7 @@ def test_a_job_is_found_by_id_by_its_beginning_and_by_name(store: Store) -> None
     ):
         with pytest.raises(JobNotFound):
             store.find(ref, project)
-    with pytest.raises(AmbiguousJob, match="aaaa1111.*aaaa2222") as told:
+    with pytest.raises(AmbiguousJob, match=r"aaaa1111.*aaaa2222") as told:
         store.find("aaaa")
     assert told.value.candidates == (one, two)
 
