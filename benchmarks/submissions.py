@@ -34,7 +34,7 @@ def run(bench: Bench) -> None:
 
 
 def run_many(bench: Bench) -> None:
-    """Seconds for 10,000 jobs with submit_jobs, specs included, beside as many bare Celery chains of four links."""
+    """Jobs a second with submit_jobs, 10,000 at once, specs included, beside bare Celery chains of four links enqueued."""
     ours: list[float] = []
     bare: list[float] = []
     site = bench.site()
@@ -47,12 +47,12 @@ def run_many(bench: Bench) -> None:
                 for number in range(MANY)
             )
             told = submit_jobs(specs, client=client)
-            ours.append(time.monotonic() - began)
+            ours.append(MANY / (time.monotonic() - began))
             assert all(one.error is None for one in told)
             began = time.monotonic()
-            for number in range(MANY):
+            for number in range(COUNT):
                 broker.send_chain(str(number), "1.x", "nobody")
-            bare.append(time.monotonic() - began)
-    figures("submit_jobs, 10,000 jobs", ours, "s")
-    figures("10,000 bare chains enqueued", bare, "s")
+            bare.append(COUNT / (time.monotonic() - began))
+    figures("submit_jobs", ours, "/s")
+    figures("bare chains enqueued", bare, "/s")
     figures("ratio", [a / b for a, b in zip(ours, bare, strict=True)], " ")

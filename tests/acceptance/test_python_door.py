@@ -60,7 +60,7 @@ def test_the_sweep(fleet: Fleet) -> None:
 
 def test_following_logs(fleet: Fleet) -> None:
     said = example(fleet, "follow_logs", "sh", "-c", "echo one; echo two; exit 3", status=3)
-    assert said == ["one", "two", "FAILED: JOB_FAILED"]
+    assert said == ["one", "two", "FAILED: JOB_FAILED_WITH_MESSAGE"]
 
 
 def test_watching_with_asyncio(fleet: Fleet) -> None:
