@@ -30,3 +30,4 @@ bench: setup  ## Measure, side by side with what bounds it
 
 docs: setup  ## Draw the pages in docs/ that follow from code
 	@$(PYTHON) -c 'from aitrain.domain.diagram import render; print(render(), end="")' > docs/reference/states.md
+	@$(PYTHON) -m deploy.local.async_twin

@@ -79,7 +79,7 @@ def list_jobs(
 ) -> None:
     """List the newest jobs."""
     with Client() as client:
-        jobs = client.list(project=project, state=state, limit=limit)
+        jobs = list(client.iter_jobs(project=project, states=[state] if state else [], limit=limit))
     if as_json:
         out.print_json(json.dumps([_shown(job) for job in jobs]))
         return

@@ -136,11 +136,11 @@ def _ran(aitrain: Shell, job_id: str) -> bool:
 def test_bad_input_is_told_and_nothing_is_queued(
     aitrain: Shell, fleet: Fleet, arguments: list[str], words: list[str]
 ) -> None:
-    before = len(fleet.client.list(limit=1000))
+    before = len(list(fleet.client.iter_jobs()))
     said = aitrain("job", "run", BUSYBOX_IMAGE, *arguments, "--", "true", status=2)
     assert all(word in said for word in words), said
     assert "Traceback" not in said
-    assert len(fleet.client.list(limit=1000)) == before
+    assert len(list(fleet.client.iter_jobs())) == before
 
 
 @pytest.mark.parametrize("arguments", [[], ["job"], ["job", "run"], ["--bogus"], ["job", "run", "x", "--gpu", "many"]])
