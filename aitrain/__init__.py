@@ -5,25 +5,31 @@ from aitrain import submit_job
 job = submit_job("registry.example/team/trainer:1", ["python", "train.py"], gpu=1, volumes=["data@s3:/data"])
 """
 
-from aitrain.client import Client, submit_job
-from aitrain.domain.errors import (
-    AitrainError,
-    BrokerUnavailable,
-    BudgetExceeded,
-    DataStoreNotFound,
-    HostNotFound,
-    InvalidInput,
-    JobNotFound,
-    QuotaExceeded,
-    StoreUnavailable,
-    Unavailable,
-    WaitTimeout,
-)
-from aitrain.domain.job import Job
-from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import JobSpec, Resources
-from aitrain.domain.states import State as JobState
-from aitrain.domain.volume import Volume
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aitrain.client import Client, submit_job
+    from aitrain.domain.errors import (
+        AitrainError,
+        BrokerUnavailable,
+        BudgetExceeded,
+        DataStoreNotFound,
+        HostNotFound,
+        InvalidInput,
+        JobNotFound,
+        QuotaExceeded,
+        StoreUnavailable,
+        Unavailable,
+        WaitTimeout,
+    )
+    from aitrain.domain.job import Job
+    from aitrain.domain.orders import JobEdit
+    from aitrain.domain.spec import JobSpec, Resources
+    from aitrain.domain.states import State as JobState
+    from aitrain.domain.volume import Volume
 
 __all__ = [
     "AitrainError",
@@ -46,3 +52,30 @@ __all__ = [
     "WaitTimeout",
     "submit_job",
 ]
+
+# Where each public name stands. They are imported when they are first asked for: a command that needs no job store
+# does not wait for Redis, pydantic and cryptography to load.
+_ERRORS = "aitrain.domain.errors"
+_HOME = {
+    "Client": "aitrain.client",
+    "Job": "aitrain.domain.job",
+    "JobEdit": "aitrain.domain.orders",
+    "JobSpec": "aitrain.domain.spec",
+    "JobState": "aitrain.domain.states",
+    "Resources": "aitrain.domain.spec",
+    "Volume": "aitrain.domain.volume",
+    "submit_job": "aitrain.client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for. Raises AttributeError for any other."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(_HOME.get(name, _ERRORS))
+    found = globals()[name] = getattr(home, "State" if name == "JobState" else name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

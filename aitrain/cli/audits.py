@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from aitrain.cli.exits import FAILED
 from aitrain.client import Client
 from aitrain.domain.audit import Difference
 
@@ -34,7 +35,7 @@ def bill_audit(
             + (f"; of {done.pruned} pruned months only the sums" if done.pruned else "")
         )
     if done.differences:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def add_to(bill: typer.Typer) -> None:

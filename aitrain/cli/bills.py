@@ -216,9 +216,3 @@ class _Lines:
     @staticmethod
     def write(row: str) -> int:
         return sys.stdout.write(row.removesuffix("\r\n") + "\n")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the commands that stand by themselves."""
-    for command in (usage, prices):
-        app.command()(command)

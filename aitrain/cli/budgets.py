@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from aitrain.cli.following import NOT_DONE, out
+from aitrain.cli.exits import FAILED
+from aitrain.cli.following import out
 from aitrain.client import Client
 from aitrain.domain.budget import BudgetRule, BudgetView
 
@@ -53,7 +54,7 @@ def show(
         else:
             out.print(f"project {project} has no budget" if project else "there is no budget", markup=False)
     if project and not views:
-        raise typer.Exit(NOT_DONE)
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from aitrain.cli import processes
-from aitrain.cli.following import NOT_DONE, out, user
+from aitrain.cli.exits import FAILED
+from aitrain.cli.following import out, user
 from aitrain.client import Client
 from aitrain.domain.host import MEANINGS, HostState, HostView, QueueView
 from aitrain.domain.job import moment
@@ -153,7 +154,7 @@ def remove(
     out.print(f"{name} is not removed: {WHY_NOT_REMOVED.get(answer.why or '', answer.why)}", soft_wrap=True)
     for job_id in answer.jobs:
         out.print(job_id)
-    raise typer.Exit(NOT_DONE)
+    raise typer.Exit(FAILED)
 
 
 @queues.command("list")
