@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
 from aitrain.cli.exits import FAILED, OK, WRONG_INPUT
 from aitrain.cli.lazy import Entry, LazyGroup
 
@@ -26,9 +31,36 @@ COMMANDS = (
     Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),
     Entry("simulate", "processes:simulate", "Replay a list of jobs on a described fleet. Touches no site."),
     Entry("data", "processes:data", "What lies on this host."),
+    Entry("completion", "completion:completion", "Print what makes a shell complete commands, options and names."),
 )
 
-app = LazyGroup(COMMANDS, name="aitrain", no_args_is_help=True, help="Training jobs on your own GPU machines.")
+
+class _Commands(LazyGroup):
+    entries = COMMANDS
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,  # `aitrain completion` prints the script
+    help="Training jobs on your own GPU machines.",
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"aitrain {version('aitrain')}")
+        raise typer.Exit(OK)
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Training jobs on your own GPU machines."""
 
 
 def run() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -37,18 +36,19 @@ class Entry(NamedTuple):
 
 
 class LazyGroup(TyperGroup):
-    """Knows its commands by name and help text only, until one of them is called."""
+    """Knows its commands by name and help text only, until one of them is called. A subclass sets entries."""
 
-    def __init__(self, entries: Iterable[Entry], **attrs: Any) -> None:
-        self._entries = {entry.name: entry for entry in entries}
-        known = {name: TyperCommand(name, help=entry.help) for name, entry in self._entries.items()}
-        super().__init__(commands=dict(known), rich_markup_mode="rich", **attrs)
+    entries: tuple[Entry, ...] = ()
+
+    def __init__(self, *, commands: Any = None, **attrs: Any) -> None:
+        known = {entry.name: TyperCommand(entry.name, help=entry.help) for entry in self.entries}
+        super().__init__(commands={**known, **(commands or {})}, **attrs)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the command that is called, and loads it."""
         name, found, rest = super().resolve_command(ctx, args)
-        if name is None:
-            return name, found, rest
-        loaded = self._entries[name].load()
-        loaded.name = name
-        return name, loaded, rest
+        for entry in self.entries:
+            if entry.name == name:
+                found = entry.load()
+                found.name = name
+        return name, found, rest
