@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from typer.completion import completion_init
 
 from aitrain.cli.exits import FAILED, OK, WRONG_INPUT
 from aitrain.cli.lazy import Entry, LazyGroup
@@ -46,6 +47,7 @@ app = typer.Typer(
     add_completion=False,  # `aitrain completion` prints the script
     help="Training jobs on your own GPU machines.",
 )
+completion_init()  # teaches typer the shells, when its own options for that are off
 
 
 def _print_version(asked: bool) -> None:

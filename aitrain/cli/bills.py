@@ -85,7 +85,10 @@ def rows(
     job: Annotated[str | None, typer.Option(help="Of this job only.")] = None,
     output: As = Output.TABLE,
 ) -> None:
-    """Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0. JSON: one a line, YAML: a list."""
+    """Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0.
+
+    JSON: one a line; YAML: a list.
+    """
     with Client() as client:
         lines = client.bill_lines(project, month, job_id=job)
         if output is Output.JSON:

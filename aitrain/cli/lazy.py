@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 
 class Entry(NamedTuple):
@@ -29,10 +29,10 @@ class Entry(NamedTuple):
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False)
             single.command(self.name)(found)
-            found = single
+            return get_command(single)
         for name in self.more:
             import_module(f"aitrain.cli.{name}").add_to(found)
-        return get_command(found)
+        return get_group(found)  # also where it has one command only
 
 
 class LazyGroup(TyperGroup):
