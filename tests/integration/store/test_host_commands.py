@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
+from aitrain import Client
 from aitrain.broker import Broker
 from aitrain.cli.app import app
 from aitrain.domain.errors import AitrainError, InvalidInput
@@ -109,8 +110,11 @@ def test_a_deadline_without_a_date_is_refused_and_spoils_no_listing(
     aitrain: Command, store: Store, deadline: str
 ) -> None:
     joined(store)
+    with Client() as client, pytest.raises(InvalidInput, match="deadline"):
+        client.drain_host("h1", deadline=float(deadline))
     with pytest.raises(InvalidInput, match="deadline"):
-        aitrain("host", "drain", "h1", "--deadline", deadline)
+        aitrain("host", "drain", "h1", "--deadline", "1000000000000")
+    assert "no duration" in aitrain("host", "drain", "h1", "--deadline", deadline, status=2)
     assert "READY" in aitrain("host", "list")
 
 
