@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from typer.completion import completion_init
+from typer._completion_classes import completion_init
 
 from aitrain.cli.exits import FAILED, OK, WRONG_INPUT
 from aitrain.cli.lazy import Entry, LazyGroup
