@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from celery import Celery, chain
-from celery.canvas import Signature
-from celery.exceptions import CeleryError
-from kombu.exceptions import KombuError
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from aitrain.domain.errors import BrokerUnavailable
 from aitrain.domain.flavor import Kind
 from aitrain.domain.states import Step
 from aitrain.settings import Settings
+
+if TYPE_CHECKING:  # Celery takes long to load, and most commands send nothing: it is imported where it is needed
+    from celery import Celery
+    from celery.canvas import Signature
 
 CONTROL_QUEUE = "control"
 COPY_TASK = "copy_data"
@@ -48,6 +48,8 @@ def task_name(duty: str) -> str:
 
 def celery_app(settings: Settings) -> Celery:
     """A Celery app with aitrain's configuration."""
+    from celery import Celery
+
     app = Celery("aitrain")
     app.conf.update(
         broker_url=settings.broker_url or settings.redis_url,
@@ -92,13 +94,21 @@ class Broker:
     """Sends the messages of jobs, and those to control workers."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app = celery_app(settings)
+        self._settings = settings
+
+    @cached_property
+    def app(self) -> Celery:
+        """The Celery app, made when the first message is sent."""
+        return celery_app(self._settings)
 
     def check(self) -> None:
         """Connects as a producer does, and sends nothing.
 
         Raises BrokerUnavailable if the broker does not answer within seconds.
         """
+        from celery.exceptions import CeleryError
+        from kombu.exceptions import KombuError
+
         quick = {"socket_timeout": CHECK_SECONDS, "socket_connect_timeout": CHECK_SECONDS}
         try:
             with self.app.connection_for_write(transport_options=quick) as connection:
@@ -111,10 +121,12 @@ class Broker:
 
         Raises BrokerUnavailable; the message may have been sent all the same.
         """
-        self._send(chain(*(self._link(step, job_id, fence, queue) for step in Step)))
+        self.send_step(next(iter(Step)), job_id, fence, queue)
 
     def send_step(self, step: Step, job_id: str, fence: str, queue: str) -> None:
         """Sends one step and those that follow it, built from the job's state."""
+        from celery import chain
+
         steps = list(Step)
         links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
@@ -193,6 +205,9 @@ class Broker:
         )
 
     def _send(self, signature: Signature) -> Any:
+        from celery.exceptions import CeleryError
+        from kombu.exceptions import KombuError
+
         try:
             return signature.apply_async()
         except (CeleryError, KombuError, OSError) as error:
@@ -201,6 +216,9 @@ class Broker:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Tells what goes wrong below Celery's own calls, where the transport's errors come through as they are."""
+        from celery.exceptions import CeleryError
+        from kombu.exceptions import KombuError
+
         transport = self.app.connection_for_write()
         try:
             yield

@@ -288,7 +288,7 @@ class Settings(BaseSettings):
     redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
     in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
     data_stores: of the whole site, by alias; encryption_keys: for the keys of the projects' data stores, which stand in
-    the job store: the first one encrypts, all decrypt (`aitrain data-store new-key` makes one).
+    the job store: the first one encrypts, all decrypt (`aitrain datastore new-key` makes one).
     """
 
     model_config = SettingsConfigDict(
@@ -326,7 +326,7 @@ class Settings(BaseSettings):
             except ValueError:  # as base64 calls what is none
                 size = 0
             if size != KEY_BYTES:
-                raise ValueError(f"key {number} is none: make one with `aitrain data-store new-key`")
+                raise ValueError(f"key {number} is none: make one with `aitrain datastore new-key`")
         return keys
 
     @classmethod

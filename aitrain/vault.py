@@ -16,7 +16,7 @@ from aitrain.domain.errors import InvalidInput, SecretUnreadable
 from aitrain.settings import DataStore
 
 REMEDY = (
-    "make a key with `aitrain data-store new-key`, and give the same to clients, hosts and control workers as "
+    "make a key with `aitrain datastore new-key`, and give the same to clients, hosts and control workers as "
     "encryption_keys of their settings (AITRAIN_ENCRYPTION_KEYS='[\"KEY\"]')"
 )
 

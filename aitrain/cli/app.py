@@ -1,51 +1,80 @@
-"""The tree of commands."""
+"""The tree of commands, as a table: a module is imported when one of its commands is called."""
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
-from rich.console import Console
-from rich.text import Text
+from typer._completion_classes import completion_init
 
-from aitrain.cli import (
-    audits,
-    bills,
-    budgets,
-    copies,
-    data_stores,
-    flavors,
-    hosts,
-    jobs,
-    processes,
-    quotas,
-    receipts,
-    waiting,
+from aitrain.cli.exits import FAILED, OK, WRONG_INPUT
+from aitrain.cli.lazy import Entry, LazyGroup
+
+COMMANDS = (
+    Entry("job", "jobs:app", "Submit, watch and stop jobs.", ("copies", "waiting")),
+    Entry("datastore", "data_stores:app", "Data stores of projects: the object storages that their jobs use."),
+    Entry("flavor", "flavors:app", "Flavors: the kinds of unit that jobs may ask for."),
+    Entry("host", "hosts:app", "Run both processes of a GPU host; with a command: look at hosts, empty them."),
+    Entry("queue", "hosts:queues", "The queues that carry the steps' messages."),
+    Entry("quota", "quotas:app", "What a project may have at once."),
+    Entry("budget", "budgets:app", "What a project may spend in a month."),
+    Entry("bill", "bills:app", "What projects owe.", ("audits",)),
+    Entry("usage", "bills:usage", "Show what projects owe for the month so far."),
+    Entry("prices", "bills:prices", "Show what one unit of each flavor costs an hour."),
+    Entry("receipt", "receipts:app", "Receipts of what a run was given, did and cost, signed by the site."),
+    Entry("worker", "processes:worker", "Run a host's worker: copies data, starts containers."),
+    Entry("agent", "processes:agent", "Run a host's agent: watches containers, stops them, tells how they ended."),
+    Entry("control", "processes:control", "Run a control worker: timeouts, billing ticks, placement."),
+    Entry("beat", "processes:beat", "Run beat, the clock of the sweeps."),
+    Entry("flower", "processes:flower", "Run Flower over this site's broker."),
+    Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
+    Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),
+    Entry("simulate", "processes:simulate", "Replay a list of jobs on a described fleet. Touches no site."),
+    Entry("data", "processes:data", "What lies on this host."),
+    Entry("completion", "completion:completion", "Print what makes a shell complete commands, options and names."),
 )
-from aitrain.domain.errors import AitrainError, InvalidInput
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
-copies.add_to(jobs.app)
-waiting.add_to(jobs.app)
-app.add_typer(jobs.app, name="job")
-app.add_typer(data_stores.app, name="data-store")
-app.add_typer(flavors.app, name="flavor")
-app.add_typer(hosts.app, name="host")
-app.add_typer(hosts.queues, name="queue")
-app.add_typer(quotas.app, name="quota")
-app.add_typer(budgets.app, name="budget")
-audits.add_to(bills.app)
-app.add_typer(bills.app, name="bill")
-bills.add_to(app)
-app.add_typer(receipts.app, name="receipt")
-processes.add_to(app)
 
-WRONG_INPUT, FAILED = 2, 1
+class _Commands(LazyGroup):
+    entries = COMMANDS
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,  # `aitrain completion` prints the script
+    help="Training jobs on your own GPU machines.",
+)
+completion_init()  # teaches typer the shells, when its own options for that are off
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"aitrain {version('aitrain')}")
+        raise typer.Exit(OK)
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Training jobs on your own GPU machines."""
 
 
 def run() -> int:
     """Runs the command line; its exit status. What is wrong with the call itself, typer tells."""
+    from aitrain.domain.errors import AitrainError, InvalidInput
+
     try:
         app()
     except AitrainError as error:
+        from rich.console import Console  # takes long to load; an error may do so
+        from rich.text import Text
+
         Console(stderr=True).print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
         return WRONG_INPUT if isinstance(error, InvalidInput) else FAILED
-    return 0
+    return OK

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from aitrain.cli.exits import FAILED
+from aitrain.cli.output import Format, Output, show
 from aitrain.client import Client
 from aitrain.domain.audit import Difference
 
@@ -18,23 +19,24 @@ out = Console(highlight=False, soft_wrap=True)
 def bill_audit(
     project: Annotated[str | None, typer.Option(help="Only of this project.")] = None,
     month: Annotated[str | None, typer.Option(help="Only of this month, as 2026-11.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    output: Output = Format.TABLE,
 ) -> None:
     """Recompute what every job owes and compare it with the ledger. Exit status 1 if there is a difference."""
     with Client() as client:
         found: list[Difference] = []
-        tell = found.append if as_json else lambda one: out.print(str(one), markup=False)
+        tell = found.append if output is not Format.TABLE else lambda one: out.print(str(one), markup=False)
         done = client.audit(project=project, month=month, tell=tell)
-    if as_json:
-        out.print_json(json.dumps(asdict(done) | {"found": [str(one) for one in found]}))
-    else:
+
+    def tell_sums() -> None:
         out.print(
             f"{done.differences} differences; {done.jobs} jobs, {done.lines} lines of the ledger with {done.minutes} "
             f"minutes, {done.without_history} of the lines of deleted jobs, with no history left"
             + (f"; of {done.pruned} pruned months only the sums" if done.pruned else "")
         )
+
+    show(asdict(done) | {"found": [str(one) for one in found]}, output, tell_sums)
     if done.differences:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def add_to(bill: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from aitrain.cli.following import user
+from aitrain.cli.output import Format
+from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.bill import Bill, BillState
 from aitrain.domain.billforms import (
@@ -49,11 +51,14 @@ class Output(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    YAML = "yaml"
 
+
+PROGRAMS = (Output.JSON, Output.YAML)
 
 Project = Annotated[str, typer.Option(help="Whose.")]
 Month = Annotated[str | None, typer.Option(help="As 2026-11, in UTC; the current one if left out.")]
-As = Annotated[Output, typer.Option("--output", "-o", help="As a table, as CSV or as JSON.")]
+As = Annotated[Output, typer.Option("--output", "-o", help="As a table, as CSV, as JSON or as YAML.")]
 By = Annotated[
     list[str] | None,
     typer.Option(help="flavor, user, job, name, host, day, policy, price or label:KEY; may be given again."),
@@ -65,8 +70,8 @@ def show(project: Project = "default", month: Month = None, by: By = None, outpu
     """Show a project's bill. The total is rounded once; what its parts cost is shown to four digits."""
     with Client() as client:
         bill = client.bill(project, month, by=by or ["flavor"])
-    if output is Output.JSON:
-        out.print_json(json.dumps(bill_record(bill)))
+    if output in PROGRAMS:
+        _data(bill_record(bill), output)
     elif output is Output.CSV:
         _write_csv(bill_rows(bill))
     else:
@@ -80,12 +85,17 @@ def rows(
     job: Annotated[str | None, typer.Option(help="Of this job only.")] = None,
     output: As = Output.TABLE,
 ) -> None:
-    """Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0. JSON: one a line."""
+    """Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0.
+
+    JSON: one a line; YAML: a list.
+    """
     with Client() as client:
         lines = client.bill_lines(project, month, job_id=job)
         if output is Output.JSON:
             for line, _ in lines:
                 sys.stdout.write(json.dumps(line_record(line)) + "\n")
+        elif output is Output.YAML:
+            _data([line_record(line) for line, _ in lines], output)
         elif output is Output.CSV:
             _write_csv(row for some in ([LINE_HEAD], (line_row(line) for line, _ in lines)) for row in some)
         else:
@@ -129,8 +139,8 @@ def usage(
         [name, used.month, used.currency, decimal_text(exact), decimal_text(used.amount(name))]
         for name, exact in projects.items()
     ]
-    if output is Output.JSON:
-        out.print_json(json.dumps([dict(zip(head, row, strict=True)) for row in found]))
+    if output in PROGRAMS:
+        _data([dict(zip(head, row, strict=True)) for row in found], output)
     elif output is Output.CSV:
         _write_csv([head, *found])
     else:
@@ -156,8 +166,8 @@ def prices(output: As = Output.TABLE) -> None:
             found.append([flavor.flavor, currency, *told, catalogue])
         if not flavor.told:
             found.append([flavor.flavor, currency, "", "", catalogue])
-    if output is Output.JSON:
-        out.print_json(json.dumps([dict(zip(head, row, strict=True)) for row in found]))
+    if output in PROGRAMS:
+        _data([dict(zip(head, row, strict=True)) for row in found], output)
     elif output is Output.CSV:
         _write_csv([head, *found])
     else:
@@ -165,6 +175,10 @@ def prices(output: As = Output.TABLE) -> None:
         for flavor_name, _, hourly, since, catalogue in found:
             table.add_row(flavor_name, hourly or "not told yet", since, catalogue or "gone")
         out.print(table)
+
+
+def _data(data: Any, output: Output) -> None:
+    show_data(data, Format(output.value), lambda: None)
 
 
 def _print_bill(bill: Bill) -> None:
@@ -216,9 +230,3 @@ class _Lines:
     @staticmethod
     def write(row: str) -> int:
         return sys.stdout.write(row.removesuffix("\r\n") + "\n")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the commands that stand by themselves."""
-    for command in (usage, prices):
-        app.command()(command)

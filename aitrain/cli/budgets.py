@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
-from aitrain.cli.following import NOT_DONE, out
+from aitrain.cli.exits import FAILED
+from aitrain.cli.following import out
+from aitrain.cli.output import Format, Output
+from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.budget import BudgetRule, BudgetView
 
 app = typer.Typer(no_args_is_help=True, help="What a project may spend in a month.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 @app.command("set")
@@ -41,19 +41,14 @@ def set_(
 
 @app.command()
 def show(
-    project: Annotated[str, typer.Argument(help="Leave out for every budget.")] = "", as_json: AsJson = False
+    project: Annotated[str, typer.Argument(help="Leave out for every budget.")] = "", output: Output = Format.TABLE
 ) -> None:
     """Show a project's budget, or every one: what is spent of it this month, set aside and left."""
     with Client() as client:
         views = [view for view in client.budgets() if project in ("", view.budget.project)]
-        if as_json:
-            out.print_json(json.dumps([_shown(view) for view in views]))
-        elif views:
-            _print(views, client)
-        else:
-            out.print(f"project {project} has no budget" if project else "there is no budget", markup=False)
+        show_data([_shown(view) for view in views], output, lambda: _print_all(project, views, client))
     if project and not views:
-        raise typer.Exit(NOT_DONE)
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -62,6 +57,13 @@ def remove(project: str) -> None:
     with Client() as client:
         client.remove_budget(project)
     out.print(f"project {project} has no budget", markup=False)
+
+
+def _print_all(project: str, views: list[BudgetView], client: Client) -> None:
+    if views:
+        _print(views, client)
+    else:
+        out.print(f"project {project} has no budget" if project else "there is no budget", markup=False)
 
 
 def _shown(view: BudgetView) -> dict[str, object]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from aitrain.cli.bars import Bars
-from aitrain.cli.following import NOT_DONE, follow, out, tell_answer, user
+from aitrain.cli.exits import FAILED
+from aitrain.cli.following import follow, out, tell_answer, user
 from aitrain.client import Client
 from aitrain.domain.copying import CopyState
 from aitrain.store import Ordered
@@ -23,7 +24,7 @@ def retry_push(job_id: str, watch: Annotated[bool, typer.Option(help="Follow it 
         answer = client.retry_push(job_id, by=user())
         tell_answer(job_id, answer, alive="it has not ended; what it wrote is pushed when it does")
         if not answer.done:
-            raise typer.Exit(NOT_DONE)
+            raise typer.Exit(FAILED)
         if watch:
             raise typer.Exit(follow(client, job_id))
 
@@ -50,12 +51,12 @@ def _told(job_id: str, answer: Ordered) -> int:
     copy = answer.copy
     if not answer.done or copy is None:
         tell_answer(job_id, answer)
-        return NOT_DONE
+        return FAILED
     word = f"would {copy.direction}" if copy.dry_run else copy.direction
     out.print(f"{job_id} {word} {copy.state}: {copy.error or copy.summary}".rstrip(": "), markup=False, soft_wrap=True)
     for line in copy.lines:
         out.print(line, markup=False, soft_wrap=True)
-    return NOT_DONE if copy.state is CopyState.FAILED else 0
+    return FAILED if copy.state is CopyState.FAILED else 0
 
 
 def add_to(app: typer.Typer) -> None:

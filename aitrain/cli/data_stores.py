@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from aitrain.cli.exits import FAILED
 from aitrain.client import Client
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import moment
@@ -21,7 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="Data stores of projects: the objec
 out = Console(highlight=False)
 
 SECRET_VARIABLE = "AITRAIN_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
-NOT_DONE = 1
 
 
 def _secret() -> str:
@@ -93,7 +93,7 @@ def remove(
         out.print(f"{alias} is needed by jobs that have not ended; stop them first, or use --force:", markup=False)
         for job_id in answer.jobs:
             out.print(job_id)
-        raise typer.Exit(NOT_DONE)
+        raise typer.Exit(FAILED)
 
 
 @app.command("new-key")
@@ -111,7 +111,7 @@ def reencrypt() -> None:
         for name in answer.unreadable:
             out.print(f"{name} was encrypted with a key that is not in encryption_keys; add it again", markup=False)
         if answer.unreadable:
-            raise typer.Exit(NOT_DONE)
+            raise typer.Exit(FAILED)
 
 
 def _added(entry: DataStoreEntry) -> str:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from aitrain.cli.output import Format, Output, show
 from aitrain.client import Client
 from aitrain.domain.flavor import Flavor
 from aitrain.store import UnitCount
 
 app = typer.Typer(no_args_is_help=True, help="Flavors: the kinds of unit that jobs may ask for.")
-out = Console(highlight=False)
 
 NONE = UnitCount(0, 0)
 
 
 @app.command("list")
-def list_flavors(as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+def list_flavors(output: Output = Format.TABLE) -> None:
     """List what one unit of each flavor brings and costs, and how many units hosts have of it."""
     with Client() as client:
         flavors, units, currency = client.settings.flavors, client.units(), client.settings.currency
-    if as_json:
-        out.print_json(data=[_row(name, flavor, units.get(name, NONE)) for name, flavor in flavors.items()])
-        return
+    rows = [_row(name, flavor, units.get(name, NONE)) for name, flavor in flavors.items()]
+    show(rows, output, lambda: _table(flavors, units, currency))
+
+
+def _table(flavors: dict[str, Flavor], units: Mapping[str, UnitCount], currency: str) -> Table:
     table = Table(
         "flavor", "GPU", "CPUs", "GiB", "disk", "shm", "most", f"{currency}/h", "free",
         caption="of one unit: CPUs, memory, disk and shm in GiB, price; most: units in one job; *: if a job names none",
@@ -44,7 +46,7 @@ def list_flavors(as_json: Annotated[bool, typer.Option("--json", help="Print the
             str(flavor.hourly_price),
             f"{counted.free} of {counted.offered}",
         )
-    out.print(table)
+    return table
 
 
 def _row(name: str, flavor: Flavor, counted: UnitCount) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 from rich.console import Console
 
 from aitrain.cli.bars import Bars
+from aitrain.cli.exits import NO_EXIT_CODE, OK
 from aitrain.client import Client
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import MAX_LABELS
@@ -15,9 +16,6 @@ from aitrain.domain.states import State
 from aitrain.store import Ordered
 
 out = Console(highlight=False)
-
-NO_EXIT_CODE = 125
-NOT_DONE = 1
 
 # What an order's `why` means to a person.
 WHY_NOT = {
@@ -65,7 +63,7 @@ def follow(client: Client, job_id: str) -> int:
 
 def _status(job: Job) -> int:
     if job.state is State.DONE:
-        return 0
+        return OK
     return job.exit_code or NO_EXIT_CODE
 
 

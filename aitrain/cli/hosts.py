@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -10,7 +9,11 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from aitrain.cli import processes
-from aitrain.cli.following import NOT_DONE, out, user
+from aitrain.cli.exits import FAILED
+from aitrain.cli.following import out, user
+from aitrain.cli.output import Format, Output
+from aitrain.cli.output import show as show_data
+from aitrain.cli.values import seconds
 from aitrain.client import Client
 from aitrain.domain.host import MEANINGS, HostState, HostView, QueueView
 from aitrain.domain.job import moment
@@ -25,7 +28,6 @@ queues = typer.Typer(no_args_is_help=True, help="The queues that carry the steps
 Name = Annotated[str, typer.Argument(help="The host's name.")]
 Unit = Annotated[str, typer.Option("--unit", help="Of this unit only: its id, or FLAVOR/ID.")]
 Reason = Annotated[str, typer.Option(help="Why, for those who wonder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 STYLES = {
     HostState.READY: "green", HostState.CORDONED: "yellow", HostState.DRAINING: "yellow", HostState.DRAINED: "yellow",
@@ -48,13 +50,14 @@ def host(context: typer.Context) -> None:
 
 
 @app.command("list")
-def list_hosts(as_json: AsJson = False) -> None:
+def list_hosts(output: Output = Format.TABLE) -> None:
     """List hosts: how each stands, what is free, what waits in its queues."""
     with Client() as client:
         views = client.hosts()
-    if as_json:
-        out.print_json(json.dumps([_shown(view) for view in views]))
-        return
+    show_data([_shown(view) for view in views], output, lambda: _print_hosts(views))
+
+
+def _print_hosts(views: list[HostView]) -> None:
     table = Table(_whole("host"), "state", "units", "free", "held", "aside", "jobs", "heard", "queued")
     for view in views:
         counts = [(flavor.flavor, flavor.free, flavor.held, flavor.aside) for flavor in view.flavors]
@@ -70,14 +73,15 @@ def list_hosts(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Name, as_json: AsJson = False) -> None:
+def show(name: Name, output: Output = Format.TABLE) -> None:
     """Show a host: each of its units and jobs."""
     with Client() as client:
         view = client.host(name)
-    if as_json:
-        out.print_json(json.dumps(_shown(view)))
-        return
-    out.print(f"{name} {_styled(view.state)}: {MEANINGS[view.state]}", soft_wrap=True)
+    show_data(_shown(view), output, lambda: _print_host(view))
+
+
+def _print_host(view: HostView) -> None:
+    out.print(f"{view.name} {_styled(view.state)}: {MEANINGS[view.state]}", soft_wrap=True)
     if why := _why(view):
         out.print(why, markup=False, soft_wrap=True)
     out.print(
@@ -118,7 +122,10 @@ def drain(
     name: Name,
     unit: Unit = "",
     deadline: Annotated[
-        float | None, typer.Option(help="Seconds after which jobs are stopped, pushed and run elsewhere.")
+        int | None,
+        typer.Option(
+            parser=seconds, metavar="DURATION", help="As 2h: after it, jobs are stopped, pushed and run elsewhere."
+        ),
     ] = None,
     reason: Reason = "",
     wait: Annotated[bool, typer.Option("--wait", help="Until no job is left there.")] = False,
@@ -153,24 +160,25 @@ def remove(
     out.print(f"{name} is not removed: {WHY_NOT_REMOVED.get(answer.why or '', answer.why)}", soft_wrap=True)
     for job_id in answer.jobs:
         out.print(job_id)
-    raise typer.Exit(NOT_DONE)
+    raise typer.Exit(FAILED)
 
 
 @queues.command("list")
-def list_queues(as_json: AsJson = False) -> None:
+def list_queues(output: Output = Format.TABLE) -> None:
     """List every queue of the site: what waits in it, and who reads it."""
     with Client() as client:
         views = client.queues()
-    if as_json:
-        out.print_json(json.dumps([view.model_dump(mode="json") for view in views]))
-        return
+    show_data([view.model_dump(mode="json") for view in views], output, lambda: _queue_table(views))
+
+
+def _queue_table(views: list[QueueView]) -> Table:
     table = Table(_whole("queue"), "messages", _whole("of"), _whole("read by"), "dropped", "alarm")
     for view in views:
         table.add_row(
             view.name, str(view.messages), _owner(view), ", ".join(view.workers or ()), str(view.dropped),
             f"[red]{view.alarm}[/red]" if view.alarm else "",
         )  # fmt: skip
-    out.print(table)
+    return table
 
 
 def _whole(header: str) -> Column:

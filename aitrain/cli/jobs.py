@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from aitrain.cli.following import NOT_DONE, follow, out, tell_answer, user
+from aitrain.cli.exits import FAILED
+from aitrain.cli.following import follow, out, tell_answer, user
 from aitrain.client import Client, submit_job
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import Job, moment
@@ -133,7 +134,7 @@ def start(job_id: str, watch: Annotated[bool, typer.Option(help="Follow it to it
         answer = client.start(job_id, by=user())
         tell_answer(job_id, answer)
         if not answer.done:
-            raise typer.Exit(NOT_DONE)
+            raise typer.Exit(FAILED)
         if watch:
             raise typer.Exit(follow(client, job_id))
 
@@ -147,7 +148,7 @@ def delete(
         answer = client.delete(job_id, force=force, by=user())
         tell_answer(job_id, answer, "deleted")
         if not answer.done and answer.why == "alive":
-            raise typer.Exit(NOT_DONE)
+            raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -165,7 +166,7 @@ def edit(
         answer = client.edit(job_id, JobEdit.of(**{name: value for name, value in asked.items() if value is not None}))
         tell_answer(job_id, answer, "edited")
         if not answer.done:
-            raise typer.Exit(NOT_DONE)
+            raise typer.Exit(FAILED)
 
 
 @app.command()

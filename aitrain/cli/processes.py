@@ -136,10 +136,3 @@ def kept(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.
 def cache(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """List what this host caches for each project, and what that saved."""
     _become("cache", *(["--json"] if as_json else []))
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands to the tree; `host` stands in hosts.py, beside the commands on hosts."""
-    for command in (worker, agent, control, beat, flower, doctor, drill, simulate):
-        app.command()(command)
-    app.add_typer(data, name="data")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
 from aitrain.cli.following import out
+from aitrain.cli.output import Format, Output
+from aitrain.cli.output import show as show_data
+from aitrain.cli.values import seconds
 from aitrain.client import Client
 from aitrain.domain.quota import OverQuota, Quota, QuotaKind
 
 app = typer.Typer(no_args_is_help=True, help="What a project may have at once.")
 
 GIB = 1024**3
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 @app.command("set")
@@ -32,7 +32,12 @@ def set_(
         OverQuota | None, typer.Option(help="What becomes of a job over the quota; leave out to keep.")
     ] = None,
     max_timeout: Annotated[
-        int | None, typer.Option(min=0, help="Longest timeout of its jobs in seconds, 0 for none; leave out to keep.")
+        int | None,
+        typer.Option(
+            parser=seconds,
+            metavar="DURATION",
+            help="Longest timeout of its jobs, as 12h; 0: none; leave out to keep.",
+        ),
     ] = None,
     max_priority: Annotated[
         int | None, typer.Option(min=0, max=100, help="Highest priority of its jobs; leave out to keep.")
@@ -56,35 +61,36 @@ def set_(
 
 
 @app.command()
-def show(project: str, as_json: AsJson = False) -> None:
+def show(project: str, output: Output = Format.TABLE) -> None:
     """Show a project's quota of each kind, what is in use, how many jobs are held, and its jobs' other limits."""
     with Client() as client:
-        _tell(client, project, as_json=as_json)
+        _tell(client, project, output)
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(output: Output = Format.TABLE) -> None:
     """List the quotas that are set, of all projects."""
     with Client() as client:
         quotas = client.quotas()
-    if as_json:
-        out.print_json(json.dumps([quota.model_dump(mode="json") for quota in quotas]))
-        return
-    _print(quotas)
+    show_data([quota.model_dump(mode="json") for quota in quotas], output, lambda: _print(quotas))
 
 
-def _tell(client: Client, project: str, *, as_json: bool = False) -> None:
+def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
     quotas, over, held = client.quotas(project), client.over_quota(project), client.held_count(project)
     timeout_s, priority = client.timeout_limit(project), client.priority_limit(project)
-    if as_json:
-        rows = [quota.model_dump(mode="json") for quota in quotas]
-        shown = {"project": project, "over_quota": over, "held_jobs": held, "quotas": rows}
-        out.print_json(json.dumps(shown | {"max_timeout_seconds": timeout_s, "max_priority": priority}))
-        return
-    _print(quotas)
-    out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
-    longest = f"{timeout_s} s" if timeout_s else "without limit"
-    out.print(f"longest timeout of a job: {longest}; highest priority: {priority}")
+    shown = {
+        "project": project, "over_quota": over.value, "held_jobs": held,
+        "quotas": [quota.model_dump(mode="json") for quota in quotas],
+        "max_timeout_seconds": timeout_s, "max_priority": priority,
+    }  # fmt: skip
+
+    def table() -> None:
+        _print(quotas)
+        out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
+        longest = f"{timeout_s} s" if timeout_s else "without limit"
+        out.print(f"longest timeout of a job: {longest}; highest priority: {priority}")
+
+    show_data(shown, output, table)
 
 
 def _print(quotas: list[Quota]) -> None:

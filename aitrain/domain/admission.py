@@ -72,7 +72,7 @@ def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admit
         if volume.alias and volume.alias not in known:
             problems.append(
                 Problem(f"volumes[{index}].alias", volume.alias, "is not a data store of this site or project",
-                        f"use one of: {_names(known)}, or add it with `aitrain data-store add`")
+                        f"use one of: {_names(known)}, or add it with `aitrain datastore add`")
             )  # fmt: skip
     longest_s = site.max_timeout_s if terms.max_timeout_s is None else terms.max_timeout_s
     timeout_s = spec.timeout or default_timeout(site, longest_s)

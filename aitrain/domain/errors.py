@@ -138,7 +138,7 @@ class DataStoreNotFound(AitrainError, LookupError):
     def __init__(self, project: str, alias: str) -> None:
         self.project, self.alias = project, alias
         super().__init__(
-            f"project {project!r} has no data store {alias!r}; `aitrain data-store list {project}` shows those it has"
+            f"project {project!r} has no data store {alias!r}; `aitrain datastore list {project}` shows those it has"
         )
 
 

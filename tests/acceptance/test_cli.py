@@ -43,7 +43,7 @@ def aitrain(fleet: Fleet) -> Shell:
 
 def test_what_a_job_may_ask_for(aitrain: Shell) -> None:
     def of_cpus() -> dict[str, object]:
-        flavors = {flavor["id"]: flavor for flavor in json.loads(aitrain("flavor", "list", "--json"))}
+        flavors = {flavor["id"]: flavor for flavor in json.loads(aitrain("flavor", "list", "-o", "json"))}
         assert (flavors["h100"]["brand"], flavors["h100"]["offered"], flavors["h100"]["free"]) == ("NVIDIA", 0, 0)
         return dict(flavors["cpu"])
 
@@ -168,11 +168,11 @@ def test_a_project_whose_jobs_over_the_quota_are_held(aitrain: Shell) -> None:
     aitrain("quota", "set", "patient", "--jobs", "0", "--over", "hold")
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--project", "patient", "--cpu", "1", "--", "true").strip()
     assert aitrain("job", "explain", job_id).startswith("QUOTA: it is held: project 'patient' may have 0 jobs at once")
-    told = json.loads(aitrain("quota", "show", "patient", "--json"))
+    told = json.loads(aitrain("quota", "show", "patient", "-o", "json"))
     assert (told["over_quota"], told["held_jobs"]) == ("hold", 1)
     jobs = {"project": "patient", "kind": "jobs", "limit": 0, "used": 0}
     assert jobs in told["quotas"]
-    assert jobs in json.loads(aitrain("quota", "list", "--json"))
+    assert jobs in json.loads(aitrain("quota", "list", "-o", "json"))
     aitrain("job", "stop", job_id)
 
 
@@ -180,7 +180,7 @@ def test_a_project_beyond_its_budget(aitrain: Shell) -> None:
     assert "0.10" in aitrain("budget", "set", "thrifty", "0.10", "--rule", "reserve", "--stop")
     said = aitrain("job", "run", "x", "--project", "thrifty", "--cpu", "4", "--timeout", "3600", status=1)
     assert "has a budget of 0.10 for" in " ".join(said.split())
-    (told,) = json.loads(aitrain("budget", "show", "thrifty", "--json"))
+    (told,) = json.loads(aitrain("budget", "show", "thrifty", "-o", "json"))
     assert (told["amount"], told["rule"], told["stop"], told["warned"]) == ("0.100000", "reserve", True, False)
     aitrain("budget", "remove", "thrifty")
     aitrain("budget", "show", "thrifty", status=1)

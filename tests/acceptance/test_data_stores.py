@@ -83,15 +83,15 @@ def test_a_job_reads_and_writes_with_its_projects_own(
     store.create_bucket(Bucket=bucket)
     store.put_object(Bucket=bucket, Key="in/x", Body=b"hello")
     arguments = (project, "own", "--endpoint-url", other.url, "--access-key-id", other.access_key_id)
-    aitrain(fleet.site, "data-store", "add", *arguments, secret=other.secret_access_key)
+    aitrain(fleet.site, "datastore", "add", *arguments, secret=other.secret_access_key)
     volumes = ["--volume", f"{bucket}@own/in:/in", "--volume", f"{bucket}@own/out:/out:rw"]
     run = ("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--project", project, *volumes, "--watch")
     said = aitrain(fleet.site, *run, "--", "sh", "-c", "cat /in/x > /out/y; echo done")
     job_id = said.split()[0]
     assert store.get_object(Bucket=bucket, Key="out/y")["Body"].read() == b"hello"
 
-    listed = aitrain(fleet.site, "data-store", "list", project)
-    shown = aitrain(fleet.site, "data-store", "show", project, "own")
+    listed = aitrain(fleet.site, "datastore", "list", project)
+    shown = aitrain(fleet.site, "datastore", "show", project, "own")
     assert json.loads(shown)["endpoint_url"] == other.url
     assert json.loads(shown)["access_key_id"] == "***-key"
     assert json.loads(shown)["checked"] is True
@@ -179,10 +179,10 @@ def test_what_cannot_be_used_is_not_added(
 
 def test_a_wrong_key_at_the_command_line(fleet: Fleet, other: OtherS3, project: str) -> None:
     arguments = (project, "s3", "--endpoint-url", other.url, "--access-key-id", other.access_key_id)
-    said = aitrain(fleet.site, "data-store", "add", *arguments, typed="hunter2-wrong\n", status=2)
+    said = aitrain(fleet.site, "datastore", "add", *arguments, typed="hunter2-wrong\n", status=2)
     assert "SignatureDoesNotMatch" in said
-    aitrain(fleet.site, "data-store", "show", project, "s3", status=1)
-    aitrain(fleet.site, "data-store", "add", *arguments, typed=f"{other.secret_access_key}\n")
+    aitrain(fleet.site, "datastore", "show", project, "s3", status=1)
+    aitrain(fleet.site, "datastore", "add", *arguments, typed=f"{other.secret_access_key}\n")
 
 
 def test_a_changed_key_is_used_at_the_next_step(
@@ -206,10 +206,10 @@ def test_removal(fleet: Fleet, other: OtherS3, project: str, bucket: str) -> Non
     job = fleet.submit("sleep", "60", project=project, volumes=[f"{bucket}@own:/in"])
     answer = fleet.client.data_stores.remove(project, "own")
     assert (answer.done, answer.jobs) == (False, [job.id])
-    assert job.id in aitrain(fleet.site, "data-store", "remove", project, "own", status=1)
+    assert job.id in aitrain(fleet.site, "datastore", "remove", project, "own", status=1)
     fleet.until(job, "RUNNING")
-    aitrain(fleet.site, "data-store", "remove", "--force", project, "own")
-    with pytest.raises(DataStoreNotFound, match="data-store list"):
+    aitrain(fleet.site, "datastore", "remove", "--force", project, "own")
+    with pytest.raises(DataStoreNotFound, match="datastore list"):
         fleet.client.data_stores.remove(project, "own")
     fleet.client.stop(job.id)
     fleet.end(job)
@@ -234,10 +234,10 @@ def test_rotation(
         assert (ended.state, ended.code) == ("ERROR", "DATASYNC_AUTHENTICATE_FAILED")
         assert "encryption_keys" in ended.message
         assert other.secret_access_key not in ended.model_dump_json()
-        assert aitrain(after.site, "data-store", "re-encrypt", status=1).count("rotated/own") == 1
+        assert aitrain(after.site, "datastore", "re-encrypt", status=1).count("rotated/own") == 1
         assert "site.encryption: give this machine all" in aitrain(after.site, "doctor", "--no-host", status=1)
         both = make_fleet(timing=TIMING, namespace=namespace, encryption_keys=[new, KEY])
-        assert "1 encrypted" in aitrain(both.site, "data-store", "re-encrypt")
+        assert "1 encrypted" in aitrain(both.site, "datastore", "re-encrypt")
         assert before.end(before.submit("true", project=project, volumes=volumes)).state == "DONE"
     log = (Path(after.site.directory) / "host-h1.log").read_text()
     for hidden in (other.secret_access_key, KEY, new):
@@ -267,9 +267,9 @@ def test_a_control_worker_without_the_key(make_fleet: Callable[..., Fleet], othe
         with pytest.raises(Unavailable, match="no encryption_keys are set here"):
             added(fleet.client, project, other)
         said = aitrain(
-            keyless.site, "data-store", "add", project, "s3", "--access-key-id", "x", secret="hunter2", status=2
+            keyless.site, "datastore", "add", project, "s3", "--access-key-id", "x", secret="hunter2", status=2
         )
     assert "encryption_keys: is not set" in said
     assert "new-key" in said
-    key = aitrain(keyless.site, "data-store", "new-key").strip()
+    key = aitrain(keyless.site, "datastore", "new-key").strip()
     assert LocalSite(keyless.site.directory, redis_url="redis://h/0", s3=other, encryption_keys=[key]).settings

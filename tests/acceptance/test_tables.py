@@ -34,7 +34,7 @@ def test_a_project_sees_all_its_limits(aitrain: Commands) -> None:
     said = aitrain("quota", "set", PROJECT, "--gpus", "4", "--max-priority", "60")
     assert "longest timeout of a job: 2419200 s; highest priority: 60" in said
     aitrain("quota", "set", PROJECT, "--max-timeout", "0")
-    told = json.loads(aitrain("quota", "show", PROJECT, "--json"))
+    told = json.loads(aitrain("quota", "show", PROJECT, "-o", "json"))
     assert (told["max_timeout_seconds"], told["max_priority"], told["quotas"][0]["limit"]) == (0, 60, 4)
 
 
@@ -51,5 +51,5 @@ def test_jobs_are_listed_for_people_and_programs(aitrain: Commands, redis: Redis
 def test_an_audit_of_nothing_is_refused(aitrain: Commands) -> None:
     assert "is not a month" in aitrain.refused("bill", "audit", "--month", "2026-1")
     assert "is no name of a project" in aitrain.refused("bill", "audit", "--project", "no such")
-    told = json.loads(aitrain("bill", "audit", "--json"))
+    told = json.loads(aitrain("bill", "audit", "-o", "json"))
     assert (told["differences"], told["found"]) == (0, [])

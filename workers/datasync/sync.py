@@ -352,7 +352,7 @@ class VolumeSync:
             raise UserFault(
                 EndCause.DATA_REFUSED,
                 InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
-                f"{self._volume}: there is no data store {self._volume.alias!r}; add it with `aitrain data-store add`",
+                f"{self._volume}: there is no data store {self._volume.alias!r}; add it with `aitrain datastore add`",
             )
         try:
             return S3Container(store, self._volume.container)

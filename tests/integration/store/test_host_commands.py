@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
+from aitrain import Client
 from aitrain.broker import Broker
 from aitrain.cli.app import app
 from aitrain.domain.errors import AitrainError, InvalidInput
@@ -55,12 +56,12 @@ def test_a_host_is_shown_as_it_stands(aitrain: Command, store: Store) -> None:
     shown = aitrain("host", "show", "h1")
     for text in (job.id, "RUNNING", "[memory] in use", "fan"):
         assert text in shown
-    seen = json.loads(aitrain("host", "show", "h1", "--json"))
+    seen = json.loads(aitrain("host", "show", "h1", "-o", "json"))
     assert seen["units"] == {"cpu": {"total": 3, "free": 0, "held": 1, "aside": 2}}
     assert (seen["state"], seen["room"], seen["messages"]) == ("DRAINING", 8, 0)
     aitrain("host", "uncordon", "h1")
     aitrain("host", "uncordon", "h1", "--unit", "1")
-    assert json.loads(aitrain("host", "list", "--json"))[0]["units"]["cpu"]["free"] == 1
+    assert json.loads(aitrain("host", "list", "-o", "json"))[0]["units"]["cpu"]["free"] == 1
 
 
 def test_a_host_is_removed_when_it_is_dead_and_empty(aitrain: Command, store: Store) -> None:
@@ -87,7 +88,7 @@ def test_queues_of_dead_hosts_are_emptied_and_those_of_others_kept(
     store.remove_host("gone", force=False, message="", keep_ms=0)
 
     def queues() -> dict[str, tuple[int, str, int]]:
-        rows = json.loads(aitrain("queue", "list", "--json"))
+        rows = json.loads(aitrain("queue", "list", "-o", "json"))
         return {row["name"]: (row["messages"], row["owner"], row["dropped"]) for row in rows}
 
     assert queues() == {
@@ -109,8 +110,11 @@ def test_a_deadline_without_a_date_is_refused_and_spoils_no_listing(
     aitrain: Command, store: Store, deadline: str
 ) -> None:
     joined(store)
+    with Client() as client, pytest.raises(InvalidInput, match="deadline"):
+        client.drain_host("h1", deadline=float(deadline))
     with pytest.raises(InvalidInput, match="deadline"):
-        aitrain("host", "drain", "h1", "--deadline", deadline)
+        aitrain("host", "drain", "h1", "--deadline", "1000000000000")
+    assert "no duration" in aitrain("host", "drain", "h1", "--deadline", deadline, status=2)
     assert "READY" in aitrain("host", "list")
 
 

@@ -1,0 +1,64 @@
+"""The frame of the command line: what starts it does not load what the command has no use for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from aitrain.cli.app import COMMANDS, app
+from aitrain.cli.lazy import Entry
+
+HEAVY = ("celery", "kombu", "redis", "pydantic", "cryptography", "rich.table")
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import aitrain", HEAVY),
+        ("import aitrain.cli.app", HEAVY),
+        ("import aitrain.cli.jobs; from aitrain import Client, submit_job", ("celery", "kombu")),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(code: str, unwanted: tuple[str, ...]) -> None:
+    told = f"{code}; import sys; print([name for name in {unwanted} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+def test_every_line_of_the_table_loads(entry: Entry) -> None:
+    done = CliRunner().invoke(app, [entry.name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert f" {entry.name} " in done.output
+
+
+def test_a_group_of_one_command_stays_a_group() -> None:
+    done = CliRunner().invoke(app, ["queue", "list", "--help"])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_slip_is_told_with_what_was_meant() -> None:
+    done = CliRunner().invoke(app, ["qoeue"])
+    assert done.exit_code == 2
+    assert "queue" in done.output
+
+
+def test_version_and_completion() -> None:
+    assert CliRunner().invoke(app, ["--version"]).output.startswith("aitrain 0.")
+    for shell in ("bash", "zsh", "fish"):
+        script = CliRunner().invoke(app, ["completion", shell])
+        assert "_AITRAIN_COMPLETE" in script.output
+    assert CliRunner().invoke(app, ["completion", "tcsh"]).exit_code == 2
+
+
+def test_a_shell_completes_below_a_group() -> None:
+    words = {"_AITRAIN_COMPLETE": "complete_bash", "COMP_WORDS": "aitrain host d", "COMP_CWORD": "2"}
+    code = "import sys; sys.argv = ['aitrain']; from aitrain.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | words
+    )
+    assert done.stdout.split() == ["drain"], done.stderr
