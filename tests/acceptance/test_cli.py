@@ -62,11 +62,11 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
         "QUEUED", "INITIALIZING", "PENDING", "RUNNING", "FINALIZING", "DONE",
     ]  # fmt: skip
     assert aitrain("job", "logs", job_id) == "hello\n"
-    shown = aitrain("job", "get", job_id)
+    shown = aitrain("job", "get", job_id, "-o", "json")
     assert json.loads(shown)["state"] == "DONE"
     assert json.loads(shown)["spec"]["env"] == {"TOKEN": "***"}
     assert "hunter2" not in shown
-    assert job_id[:8] in aitrain("job", "list")
+    assert job_id[:8] in aitrain("job", "list", "-a")
     bill = aitrain("bill", "show")
     assert "0.00 EUR" in bill
     assert aitrain("bill", "audit").startswith("0 differences; ")
@@ -88,12 +88,12 @@ def test_start_edit_and_delete(aitrain: Shell) -> None:
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", *again).strip()
     told = aitrain("job", "wait", job_id, status=5)
     assert "retry 1 of 1 in 0.2 s" in told
-    shown = json.loads(aitrain("job", "get", job_id))
+    shown = json.loads(aitrain("job", "get", job_id, "-o", "json"))
     assert [end["exit_code"] for end in shown["earlier_attempts"]] == [4]
     edited = aitrain("job", "edit", job_id, "--label", "team=a", "--label", "x=1", "--timeout", "77", "--auto-restart")
     assert edited == f"{job_id} edited\n"
     aitrain("job", "edit", job_id, "--label", "x-")
-    shown = json.loads(aitrain("job", "get", job_id))
+    shown = json.loads(aitrain("job", "get", job_id, "-o", "json"))
     assert (shown["labels"], shown["timeout_s"], shown["auto_restart"]) == ({"team": "a"}, 77, True)
     assert "changes nothing" in aitrain("job", "edit", job_id, status=2)
     aitrain("job", "start", job_id, "--watch", status=6)
@@ -113,7 +113,7 @@ def test_orders_to_a_job_that_has_not_ended(aitrain: Shell, fleet: Fleet) -> Non
 
 def _ran(aitrain: Shell, job_id: str) -> bool:
     for _ in range(300):
-        job = json.loads(aitrain("job", "get", job_id))
+        job = json.loads(aitrain("job", "get", job_id, "-o", "json"))
         if job["state"] == "INTERRUPTED":
             return job["exit_code"] is not None
     raise AssertionError(job)
@@ -190,7 +190,7 @@ def test_a_project_beyond_its_budget(aitrain: Shell) -> None:
 def test_why_a_job_waits(aitrain: Shell) -> None:
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--gpu", "1", "--priority", "70", "--", "true").strip()
     assert aitrain("job", "explain", job_id).startswith("NO_HOST_OF_FLAVOR: no host offers v100s")
-    told = json.loads(aitrain("job", "explain", job_id, "--json"))
+    told = json.loads(aitrain("job", "explain", job_id, "-o", "json"))
     assert (told["reason"], told["position"], told["starts_by_ms"]) == ("NO_HOST_OF_FLAVOR", 1, None)
     aitrain("job", "stop", job_id)
     assert "it does not wait: it is INTERRUPTED" in aitrain("job", "explain", job_id)
