@@ -50,7 +50,7 @@ def pull_data(job: JobRef, mount_path: Mount = None, dry_run: DryRun = False, wa
     raise typer.Exit(_told(job_id, answer))
 
 
-def _told(job: JobRef, answer: Ordered) -> int:
+def _told(job_id: str, answer: Ordered) -> int:
     copy = answer.copy
     if not answer.done or copy is None:
         tell_answer(job_id, answer)

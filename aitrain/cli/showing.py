@@ -61,6 +61,6 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
         yield f"volume    {volume.mount_path} ({volume.permission}) from {source}{copied}"
     for end in job.earlier_attempts:
         code = "" if end.exit_code is None else f", exit code {end.exit_code}"
-        yield f"attempt   {end.attempt}: {end.cause}{code}, {end.minutes} minutes{f' on {end.host}' if end.host else ''}"
+        yield f"attempt   {end.attempt}: {end.cause}{code}, {end.minutes} minutes on {end.host or 'no host'}"
     for entry in job.history:
         yield f"history   {moment(entry.at_ms):%Y-%m-%d %H:%M:%S} {entry.state:<13} {entry.message or entry.code}"

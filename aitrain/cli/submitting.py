@@ -10,7 +10,7 @@ import typer
 
 from aitrain.cli.following import follow, out, user
 from aitrain.cli.output import Format, Output, show
-from aitrain.cli.values import Seconds, pairs, seconds
+from aitrain.cli.values import pairs, seconds
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.spec import ENV_NAME, JobSpec, OnHostLoss
@@ -47,7 +47,9 @@ def run(
     on_host_loss: Annotated[
         OnHostLoss | None, typer.Option(help="When its host is lost while it runs: run it again, or end it with ERROR.")
     ] = None,
-    warning: Seconds = None,
+    warning: Annotated[
+        int | None, typer.Option(parser=seconds, metavar="DURATION", help="So long before its timeout it is warned.")
+    ] = None,
     warning_signal: Annotated[str | None, typer.Option(help="Signal to warn it with, as SIGUSR1.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 to 100: the higher ones have their turn first.")] = None,
     earlier: Annotated[

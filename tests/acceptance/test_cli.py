@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +73,32 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
     assert aitrain("bill", "audit").startswith("0 differences; ")
 
 
+def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("# of the team\nTOKEN=hunter2\nOWN=1\n")
+    options = ("--env-file", str(file), "--env", "OWN=2", "-l", "team=a", "--timeout", "2h", "--gpu", "1")
+    first = aitrain("job", "run", BUSYBOX_IMAGE, "--name", "origin", *options, "--", "sh", "-c", "env").strip()
+    told = aitrain("job", "run", "--from", "origin", "--cpu", "2", "--timeout", "1h", "--dry-run", "-o", "json")
+    plan = json.loads(told)
+    assert (plan["flavor"], plan["units"], plan["timeout_s"]) == ("cpu", 2, 3600)
+    assert (plan["hourly_price"], plan["price_by_timeout"]) == ("0.060000", "0.060000")
+    assert (plan["spec"]["env"], plan["spec"]["labels"]) == ({"TOKEN": "***", "OWN": "***"}, {"team": "a"})
+    assert "hunter2" not in told
+    assert "nothing was submitted" in aitrain("job", "run", "--from", first[:13], "--dry-run")
+    assert aitrain("job", "label", "origin", "x=1", "team-") == f"{first} edited\n"
+    assert aitrain("job", "list", "-q", "-l", "x=1", "-s", "QUEUED", "--since", "1h") == f"{first}\n"
+    assert aitrain("job", "list", "-q", "-l", "x=1", "--until", "1h") == ""
+    page = aitrain("job", "get", "origin")
+    assert all(words in page for words in (first, "QUEUED", "7200 s", "x=1", "OWN TOKEN", "history"))
+    assert "hunter2" not in page
+    second = aitrain("job", "run", "--from", "origin", "--cpu", "1", "--watch").split()[0]
+    assert "TOKEN=hunter2\n" in aitrain("job", "logs", second)
+    stopped = aitrain("job", "stop", "origin", second)
+    assert [line.split()[0] for line in stopped.splitlines()] == [first, second]
+    assert aitrain("job", "delete", first, second).count(" deleted") == 2
+    assert "Usage" in aitrain("job", "run", "--dry-run", status=2)
+
+
 def test_the_exit_status_is_the_jobs_own(aitrain: Shell) -> None:
     aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", "--watch", "--", "sh", "-c", "exit 3", status=3)
 
@@ -130,7 +157,7 @@ def _ran(aitrain: Shell, job_id: str) -> bool:
         (["--volume", "aaa@s3:/a", "--volume", "bbb@s3:/a"], ["two volumes on /a"]),
         (["--volume", "aaa@nowhere:/a"], ["volumes[0].alias", "'nowhere'", "s3"]),
         (["--env", "NOVALUE"], ["env", "NAME=VALUE"]),
-        (["--timeout", "-1"], ["timeout", "at least 0"]),
+        (["--timeout", "-1"], ["timeout", "no duration"]),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_queued(
