@@ -62,19 +62,26 @@ class AsyncClient(AsyncCalls):
             await asyncio.sleep(POLL_SECONDS)
         return job
 
-    async def logs(self, job_id: str, *, follow: bool = False, attempt: int | None = None) -> AsyncIterator[LogLine]:
+    async def logs(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        attempt: int | None = None,
+        tail: int | None = None,
+        since_ms: int | None = None,
+    ) -> AsyncIterator[LogLine]:
         """See Client.logs."""
-        job = await self.get(job_id)
-        number, read = attempt or job.attempt, 0
+        reader = await self._threads.run(self._twin.log_reader, job_id, attempt)
+        over = False
         while True:
-            job = await self.get(job_id)
-            over = job.ended or job.attempt > number
-            lines = await self._threads.run(self._twin._store.log, job_id, number, read)
-            for line in lines:
+            if follow:
+                over = await self._threads.run(reader.over)
+            async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
                 yield line
-            read += len(lines)
             if over or not follow:
                 return
+            tail = None
             await asyncio.sleep(POLL_SECONDS)
 
     def iter_jobs(

@@ -239,8 +239,11 @@ class Client(Submissions, Operations, Bills, ProjectLimits):
         "aitrain" says how many, and why. Raises JobNotFound, LogUnavailable if lines that are in the object store
         cannot be read, and BrokerUnavailable.
         """
-        reader = LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
-        yield from reader.lines(follow=follow, tail=tail, since_ms=since_ms)
+        yield from self.log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
+
+    def log_reader(self, job_id: str, attempt: int | None = None) -> LogReader:
+        """Reads one attempt's log in pieces, for those who wait in their own way. Raises JobNotFound."""
+        return LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
 
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
         """The billed minutes of a project, of one month ("2026-11") or of all, in order of time."""

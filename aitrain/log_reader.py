@@ -50,9 +50,8 @@ class LogReader:
 
     def _all(self, follow: bool) -> Iterator[LogLine]:
         while True:
-            job = self._store.get(self._job_id)
             # Looked at before the log is: what was written before the end is read.
-            over = job.ended or job.attempt > self._attempt
+            over = self.over()
             yield from self._there()
             if over or not follow:
                 break
@@ -60,6 +59,11 @@ class LogReader:
         state = self._state()
         if over and not state.complete:
             yield self._notice("the end of the log could not be read")
+
+    def over(self) -> bool:
+        """Whether the attempt has ended. Raises JobNotFound."""
+        job = self._store.get(self._job_id)
+        return job.ended or job.attempt > self._attempt
 
     def _there(self) -> Iterator[LogLine]:
         """The lines that there are, from the position on."""
