@@ -29,6 +29,7 @@ from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
+from aitrain.log_reader import LogReader
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount
@@ -237,23 +238,24 @@ class Client(Operations, Bills, ProjectLimits):
                 raise WaitTimeout(f"job {job_id} is {job.state} after {timeout} s; it goes on")
             time.sleep(POLL_SECONDS)
 
-    def logs(self, job_id: str, *, follow: bool = False, attempt: int | None = None) -> Iterator[LogLine]:
-        """What the container wrote, line by line.
+    def logs(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        attempt: int | None = None,
+        tail: int | None = None,
+        since_ms: int | None = None,
+    ) -> Iterator[LogLine]:
+        """What the container wrote, line by line, in the order in which the engine recorded it.
 
-        follow: go on until the attempt has ended; attempt: counted from 1, the newest if not given. Raises JobNotFound.
+        follow: go on until the attempt has ended; attempt: counted from 1, the newest if not given; tail: begin with
+        the last so many lines; since_ms: leave out what is older, Unix ms. Where lines are missing, one of the stream
+        "aitrain" says how many, and why. Raises JobNotFound, LogUnavailable if lines that are in the object store
+        cannot be read, and BrokerUnavailable.
         """
-        job = self.get(job_id)
-        number = attempt or job.attempt
-        read = 0
-        while True:
-            job = self.get(job_id)
-            over = job.ended or job.attempt > number
-            lines = self._store.log(job_id, number, read)
-            yield from lines
-            read += len(lines)
-            if over or not follow:
-                return
-            time.sleep(POLL_SECONDS)
+        reader = LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
+        yield from reader.lines(follow=follow, tail=tail, since_ms=since_ms)
 
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
         """The billed minutes of a project, of one month ("2026-11") or of all, in order of time."""

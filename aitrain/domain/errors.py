@@ -15,7 +15,8 @@
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
     │   ├── StoreUnavailable         the Redis of the job store
     │   ├── BrokerUnavailable        the broker that carries the steps' messages
-    │   └── CheckUnavailable         the control workers that check what is to be added
+    │   ├── CheckUnavailable         the control workers that check what is to be added
+    │   └── LogUnavailable           the part of a log that lies in the object store
     ├── JobFault                     a step cannot go on; carries the end cause, the info code and what to do
     │   ├── UserFault                the job's own: ends FAILED
     │   └── PlatformFault            ours: ends ERROR
@@ -180,6 +181,10 @@ class BrokerUnavailable(Unavailable):
 
 class CheckUnavailable(Unavailable):
     """No control worker could check what was to be added. Nothing was added."""
+
+
+class LogUnavailable(Unavailable):
+    """Lines of a log lie in the object store, and could not be read from there."""
 
 
 class JobFault(AitrainError):

@@ -35,6 +35,7 @@ __all__ = [
     "CopyLease",
     "DataStoreRow",
     "DeadHosts",
+    "DueLog",
     "Heard",
     "HostJob",
     "HostTiming",

@@ -3,8 +3,8 @@
 Fields of a log's hash beside the parts (keys.py): fence, project; next: number of the first line that the store has not
 had; ring_first: of the first line in the ring, ring_size: bytes of text there; kept: whether its host uploads it;
 uploaded: bytes of text in the object store; total: lines in all, once it is over; complete: whether all were read;
-cut_from, cut_to: between these lines the limit has cut, cut_lines and cut_bytes: what it has cut; cut_for, cut: the last
-part that was registered and cut others, and which.
+cut_from, cut_to: between these lines the limit has cut, cut_lines and cut_bytes: what it has cut; cut_for, cut: the
+last part that was registered and cut others, and which.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class LogState:
     """What there is of an attempt's log.
 
     chunks: (first line, lines) of the parts in the object store, in order; ring_first, next: the store has had lines up
-    to `next`, and still has those from ring_first on; total: lines in all, None while it grows; complete: False: its end
-    could not be read; kept: its host uploads it; cut_from, cut_to: between these lines the limit has cut cut_lines,
+    to `next`, and still has those from ring_first on; total: lines in all, None while it grows; complete: False: its
+    end could not be read; kept: its host uploads it; cut_from, cut_to: between these lines the limit has cut cut_lines,
     cut_bytes in all.
     """
 

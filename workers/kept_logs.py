@@ -1,0 +1,67 @@
+"""What control workers do with logs in the object store: read a part for a client, and remove what is past its time."""
+
+from __future__ import annotations
+
+import logging
+
+from aitrain.domain.errors import AitrainError
+from aitrain.domain.logs import LogPlace, attempt_prefix, chunk_key, unpack_chunk
+from aitrain.store import ChunkAnswer, DueLog
+from workers.app import request
+from workers.data_stores import ProjectDataStores
+from workers.datasync.objects import Objects
+from workers.machine import Machine
+
+log = logging.getLogger(__name__)
+
+# Of one sweep: each costs a listing and a deletion or more.
+BATCH = 50
+
+
+@request
+def read_log_chunk(machine: Machine, token: str) -> None:
+    """Reads a part of a log, and answers the client that waits."""
+    asked = machine.store.asked_chunk(token)
+    if asked is None:
+        log.info("part %s of a log was asked for too long ago: nobody waits for it", token)
+        return
+    try:
+        place = machine.settings.logs.place
+        if place is None:
+            answer = ChunkAnswer(unable="the control worker's settings have no logs.container")
+        else:
+            key = chunk_key(place.prefix, asked.project, asked.job_id, asked.attempt, asked.first)
+            body = _objects(machine, asked.project, place).read(key)
+            answer = ChunkAnswer(gone=True) if body is None else ChunkAnswer(unpack_chunk(body))
+    except (AitrainError, ValueError) as error:
+        answer = ChunkAnswer(unable=str(error))
+    except Exception as error:  # somebody waits; what its text repeats nobody knows
+        answer = ChunkAnswer(unable=f"the control worker met an unforeseen {type(error).__name__}")
+    machine.store.answer_chunk(token, answer)
+
+
+def remove_due(machine: Machine) -> int:
+    """Removes some logs whose time is past; how many. What cannot be removed now is due at the next sweep."""
+    removed = 0
+    for due in machine.store.due_logs(BATCH, machine.settings.logs.retention_seconds * 1000):
+        try:
+            _remove(machine, due)
+        except AitrainError as error:
+            log.warning("the log of attempt %d of job %s cannot be removed: %s", due.attempt, due.job_id, error)
+        else:
+            removed += 1
+    return removed
+
+
+def _remove(machine: Machine, due: DueLog) -> None:
+    place = machine.settings.logs.place
+    if place is not None:
+        # By listing: a part that was uploaded and never registered goes, too.
+        prefix = attempt_prefix(place.prefix, due.project, due.job_id, due.attempt)
+        _objects(machine, due.project, place).delete_under(prefix)
+    machine.store.forget_log(due)
+
+
+def _objects(machine: Machine, project: str, place: LogPlace) -> Objects:
+    stores = ProjectDataStores(project, machine.store, machine.vault, machine.settings.data_stores)
+    return Objects(stores, place.alias, place.container)
