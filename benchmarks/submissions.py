@@ -34,7 +34,7 @@ def run(bench: Bench) -> None:
 
 
 def run_many(bench: Bench) -> None:
-    """Jobs a second with submit_jobs, 10,000 at once, specs included, beside bare Celery chains enqueued."""
+    """Jobs a second with submit_jobs, 10,000 at once, specs included, beside bare chains enqueued."""
     ours: list[float] = []
     bare: list[float] = []
     site = bench.site()
