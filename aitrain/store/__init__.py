@@ -23,8 +23,10 @@ from aitrain.store.fleet import DeadHosts, Removed
 from aitrain.store.months import MonthView, PrunedMonth
 from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
+from aitrain.store.sessions import Ask, Entry, Kind, Side
 
 __all__ = [
+    "Ask",
     "Begun",
     "Check",
     "CheckAnswer",
@@ -32,10 +34,12 @@ __all__ = [
     "CopyLease",
     "DataStoreRow",
     "DeadHosts",
+    "Entry",
     "Heard",
     "HostJob",
     "HostTiming",
     "Kept",
+    "Kind",
     "Lease",
     "LogLine",
     "MonthView",
@@ -44,6 +48,7 @@ __all__ = [
     "PrunedMonth",
     "Removed",
     "Seen",
+    "Side",
     "Store",
     "Submitted",
     "UnitCount",

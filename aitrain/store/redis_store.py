@@ -18,10 +18,11 @@ from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
 from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
+from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
 
 
 class Store(
-    Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Quotas, Budgets, Receipts, Logs, DataStoreRows, Checks
+    Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Quotas, Budgets, Receipts, Logs, DataStoreRows, Checks, Sessions
 ):
     """The job store of one site: all its verbs."""
