@@ -30,6 +30,7 @@ from aitrain.domain.volume import Volume
 from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
+from aitrain.sessions import RunningJobs
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount
 
@@ -47,11 +48,12 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client(Operations, Bills, ProjectLimits):
+class Client(Operations, Bills, ProjectLimits, RunningJobs):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits.
+    hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits,
+    commands in running jobs and what these use in aitrain.sessions.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -65,6 +67,7 @@ class Client(Operations, Bills, ProjectLimits):
         self.data_stores = DataStores(self.settings, self._store, self._broker)
         self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
+        self._silence_s = self.settings.timing.session_silence_seconds
 
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.

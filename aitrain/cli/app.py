@@ -12,6 +12,7 @@ from aitrain.cli import (
     budgets,
     copies,
     data_stores,
+    execs,
     flavors,
     hosts,
     jobs,
@@ -24,6 +25,7 @@ from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
 copies.add_to(jobs.app)
+execs.add_to(jobs.app)
 waiting.add_to(jobs.app)
 app.add_typer(jobs.app, name="job")
 app.add_typer(data_stores.app, name="data-store")

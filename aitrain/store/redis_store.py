@@ -23,6 +23,19 @@ from aitrain.store.steps import Steps
 
 
 class Store(
-    Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Quotas, Budgets, Receipts, Logs, DataStoreRows, Checks, Sessions
+    Orders,
+    Steps,
+    Placement,
+    Copies,
+    Hosts,
+    Fleet,
+    Months,
+    Quotas,
+    Budgets,
+    Receipts,
+    Logs,
+    DataStoreRows,
+    Checks,
+    Sessions,
 ):
     """The job store of one site: all its verbs."""

@@ -100,9 +100,7 @@ class Sessions(Connection):
         held = self._run("take_session", {"token": token, "holder": holder})
         if not held or "id" not in held:
             return None
-        return Ask(
-            token, held["id"], held["fence"], int(held["attempt"]), bool(held["runs"]), json.loads(held["ask"])
-        )
+        return Ask(token, held["id"], held["fence"], int(held["attempt"]), bool(held["runs"]), json.loads(held["ask"]))
 
     def send_session(self, token: str, side: Side, at: int, kind: Kind, data: bytes) -> int | None:
         """Sends an entry after `at` bytes: how many are sent with it; None: the other side must take some first.
@@ -127,8 +125,7 @@ class Sessions(Connection):
             return []
         entries = found[key][0] if isinstance(found, dict) else found[0][1]
         return [
-            Entry(int(at.partition("-")[0]), Kind(fields["k"]), base64.b64decode(fields["d"]))
-            for at, fields in entries
+            Entry(int(at.partition("-")[0]), Kind(fields["k"]), base64.b64decode(fields["d"])) for at, fields in entries
         ]
 
     def beat_session(self, token: str, side: Side, taken: int) -> int | None:

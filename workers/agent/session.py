@@ -61,16 +61,14 @@ class Session:
         pump.start()
         try:
             self._feed(command)
-        finally:
-            if not self._over.is_set():
-                command.kill()
+        except AitrainError:
             self._over.set()
+            raise
+        finally:
+            command.kill()
             pump.join()
-            command.close()
-        if self._stopping.is_set() and not self._told_end:
+        if not self._over.is_set():
             self._send(Kind.FAIL, b"the agent of its host stops; the command was ended")
-
-    _told_end = False
 
     def _feed(self, command: Exec) -> None:
         """Gives a command its input until it is over, its client is gone or the agent stops."""
@@ -108,11 +106,10 @@ class Session:
                 self._send(Kind.ENDED)
             else:
                 self._send(Kind.EXIT, str(code).encode())
-            self._told_end = True
             self._over.set()
         except AitrainError:
-            command.kill()
-            self._over.set()
+            if not self._stopping.is_set():
+                self._over.set()
 
     def _end(self, command: Exec) -> int | None:
         """The exit code; None: the job has ended with it."""
@@ -128,7 +125,7 @@ class Session:
 
     def _send(self, kind: Kind, data: bytes = b"") -> None:
         """Sends one entry, once the client is not too far behind. Raises SessionLost if it is gone."""
-        while not self._over.is_set():
+        while not self._over.is_set() and (kind is Kind.FAIL or not self._stopping.is_set()):
             sent = self._machine.store.send_session(self._ask.token, Side.AGENT, self._sent, kind, data)
             if sent is not None:
                 self._sent = sent
