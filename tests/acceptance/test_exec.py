@@ -70,7 +70,7 @@ pytestmark = pytest.mark.usefixtures("fleet")
 
 def test_output_errors_and_exit_code_are_told_apart(bench: Bench) -> None:
     assert bench.output("sh", "-c", "echo out; echo err >&2; exit 7") == (7, b"out\n", b"err\n")
-    assert bench.output("no-such-program")[0] == 127
+    assert bench.output("no-such-program")[0] in (126, 127), "as the engine says"
     assert bench.output("sh", "-c", "tty; stty size", tty=True)[:2][0] == 0
 
 
