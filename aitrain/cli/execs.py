@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import termios
+import threading
 import time
 import tty
 from collections.abc import Iterator
@@ -66,11 +67,15 @@ def _write(where: int, data: bytes) -> None:
 
 
 def _follow_size(session: Session) -> None:
-    def tell(*_: object) -> None:
-        size = shutil.get_terminal_size()
-        session.resize(size.lines, size.columns)
+    one_at_a_time = threading.Lock()
 
-    signal.signal(signal.SIGWINCH, tell)
+    def tell() -> None:
+        with one_at_a_time:  # so that the last size is told last
+            size = shutil.get_terminal_size()
+            session.resize(size.lines, size.columns)
+
+    # Not in the handler: a command that is held up by its output would hold up whoever is to read that.
+    signal.signal(signal.SIGWINCH, lambda *_: threading.Thread(target=tell, daemon=True).start())
     tell()
 
 
