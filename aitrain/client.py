@@ -28,6 +28,7 @@ from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
 from aitrain.log_reader import LogReader
 from aitrain.operations import Operations
+from aitrain.sessions import RunningJobs
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
 from aitrain.submissions import Submission, Submissions
@@ -45,11 +46,12 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client(Submissions, Operations, Bills, ProjectLimits):
+class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits.
+    hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits,
+    commands in running jobs and what these use in aitrain.sessions.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -63,6 +65,7 @@ class Client(Submissions, Operations, Bills, ProjectLimits):
         self.data_stores = DataStores(self.settings, self._store, self._broker)
         self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
+        self._silence_s = self.settings.timing.session_silence_seconds
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""

@@ -88,6 +88,8 @@ class HostSettings(_Section):
     git_stall_seconds: int = Field(default=60, ge=1)
     # git holds large objects in memory while it unpacks them; this many MiB suffice for any repository of these limits.
     git_memory_mib: int = Field(default=2048, ge=256)
+    # Commands run in jobs and questions about them at once. Each holds two threads and up to 512 KiB in Redis.
+    max_exec_sessions: int = Field(default=32, ge=1)
     # An engine under load may take long over one create; past this it is broken.
     engine_timeout_seconds: float = Field(default=60, gt=0)
 
@@ -131,6 +133,8 @@ class Timing(_Section):
     # A worker that was killed is noticed after this; one that only stalls for less keeps its work.
     step_lease_seconds: float = Field(default=15, gt=0)
     step_renew_seconds: float = Field(default=1, gt=0)
+    # A command in a job ends when whoever started it was silent for this; a blip of the network is over by then.
+    session_silence_seconds: float = Field(default=15, gt=3)
     # A message that was not taken up after this is sent again; taking it up twice does no harm.
     message_grace_seconds: float = Field(default=10, gt=0)
     # The agent compares the store with the engine this often, in case an event was missed.

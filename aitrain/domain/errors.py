@@ -12,12 +12,15 @@
     ├── ReceiptInvalid               a receipt is not what its site signed, or cannot be read
     ├── LineUnreadable               what stands in the ledger is no line of it
     ├── SecretUnreadable             what is kept encrypted cannot be decrypted with the keys at hand
+    ├── JobNotRunning                what was asked of a job can be done only while it runs
+    ├── SessionRefused               a host cannot do what it was asked for a running job
     ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
     │   ├── StoreUnavailable         the Redis of the job store
     │   ├── BrokerUnavailable        the broker that carries the steps' messages
     │   ├── CheckUnavailable         the control workers that check what is to be added
-    │   └── LogUnavailable           the part of a log that lies in the object store
+    │   ├── LogUnavailable           the part of a log that lies in the object store
+    │   └── SessionLost              the agent of a job's host, or the connection with it
     ├── JobFault                     a step cannot go on; carries the end cause, the info code and what to do
     │   ├── UserFault                the job's own: ends FAILED
     │   └── PlatformFault            ours: ends ERROR
@@ -173,6 +176,18 @@ class LineUnreadable(AitrainError):
         self.field, self.text = field, text
 
 
+class JobNotRunning(AitrainError):
+    """What was asked of a job can be done only while it runs. It does not yet, or has ended, maybe meanwhile."""
+
+    def __init__(self, job_id: str, what: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"job {job_id} {what}; this can be done only while it is RUNNING")
+
+
+class SessionRefused(AitrainError):
+    """A host cannot do what it was asked for a running job. The text says why."""
+
+
 class WaitTimeout(AitrainError, TimeoutError):
     """The job did not end within the time that the caller would wait. The job itself goes on."""
 
@@ -195,6 +210,10 @@ class CheckUnavailable(Unavailable):
 
 class LogUnavailable(Unavailable):
     """Lines of a log lie in the object store, and could not be read from there."""
+
+
+class SessionLost(Unavailable):
+    """The agent of a job's host does not answer, or no longer. What it was running for the session may run on."""
 
 
 class JobFault(AitrainError):

@@ -25,8 +25,10 @@ from aitrain.store.logs import ChunkAnswer, ChunkAsk, DueLog, LogStand, LogState
 from aitrain.store.months import MonthView, PrunedMonth
 from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
+from aitrain.store.sessions import Ask, Entry, Kind, Side
 
 __all__ = [
+    "Ask",
     "Begun",
     "Check",
     "CheckAnswer",
@@ -37,10 +39,12 @@ __all__ = [
     "DataStoreRow",
     "DeadHosts",
     "DueLog",
+    "Entry",
     "Heard",
     "HostJob",
     "HostTiming",
     "Kept",
+    "Kind",
     "Lease",
     "LogLine",
     "LogStand",
@@ -51,6 +55,7 @@ __all__ = [
     "PrunedMonth",
     "Removed",
     "Seen",
+    "Side",
     "Store",
     "Submitted",
     "UnitCount",

@@ -94,6 +94,11 @@ LEGEND: dict[str, Key] = {
     ),
     "data_store_projects": Key("data_stores:projects", "set: projects that have data stores of their own"),
     "check": Key("check:{token}", "hash: a data store that is to be added, encrypted, and what came of its check"),
+    "asks": Key("asks:{host}", "list: tokens of sessions that the host's agent is to take up; lapses by itself"),
+    "session": Key("session:{token}", "hash: what an agent is asked, and how far both ways are; lapses by itself"),
+    "session_way": Key(
+        "session:{token}:{way}", "stream: entries 'k' (kind), 'd' (base64) on their way 'in' or 'out'; lapses by itself"
+    ),
     "deadlines": Key("due:deadline", "zset: RUNNING jobs, by the time at which their timeout is reached"),
     "billing": Key("due:billing", "zset: running jobs, by the time at which their next minute may have begun"),
     "policy": Key("billing:policy", "text: the site's billing policy, as control workers told it last"),

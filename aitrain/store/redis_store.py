@@ -19,6 +19,7 @@ from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
 from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
+from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
 
 
@@ -37,5 +38,6 @@ class Store(
     Logs,
     DataStoreRows,
     Checks,
+    Sessions,
 ):
     """The job store of one site: all its verbs."""

@@ -8,6 +8,7 @@ import threading
 
 from aitrain.settings import Settings
 from workers.agent.acting import Actor
+from workers.agent.asks import Asks
 from workers.agent.cleanup import CleanUp
 from workers.agent.events import Events
 from workers.agent.fencing import Fence
@@ -34,6 +35,7 @@ def run(settings: Settings) -> int:
     pulse = Pulse(settings.host.data_dir)
     inventory = Inventory(settings)
     heartbeat = Heartbeat(machine, stopping, actor, reconcile, pulse, inventory)
+    asks = Asks(machine, stopping, reconcile)
     watch = [GpuWatch(machine, stopping, inventory, heartbeat, actor)] if inventory.to_be_looked_at else []
     for loop in (
         heartbeat,
@@ -45,10 +47,12 @@ def run(settings: Settings) -> int:
         # Not before the store was asked once: a machine that was off for long may still have its jobs.
         Fence(machine, stopping, pulse, may_look=heartbeat.tried.is_set),
         TimeKeeper(machine, stopping, heartbeat.orders),
+        asks,
         *watch,
     ):
         loop.start()
     stopping.wait()
+    asks.finish()
     machine.engine.interrupt_deaths()
     log.info("agent of %s stops; its containers run on", settings.host.name)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import docker
@@ -17,6 +17,7 @@ from aitrain.domain.logs import LogLine
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name, digest_of
+from workers.runtime.execs import Exec
 from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.loglines import log_lines
@@ -239,6 +240,20 @@ class Engine:
         """An attempt's container, if the engine has it."""
         container = self.find(container_name(job_id, attempt))
         return container if container is not None and container.fence == fence else None
+
+    def run_in(
+        self, container: Container, command: Sequence[str], env: Mapping[str, str], *, tty: bool, stdin: bool
+    ) -> Exec:
+        """Runs a command in a container, as the user of the container's own. Raises SessionRefused."""
+        url = self._settings.docker_url
+        return Exec(self._docker.api, url, container, command, env, tty=tty, stdin=stdin)
+
+    def usage(self, container: Container) -> tuple[dict[str, Any], float | None]:
+        """What a running container uses, in the engine's own form, and of how many processors (None: no limit)."""
+        with engine_errors("tell what the container uses"):
+            api: Any = self._docker.api
+            limit = api.inspect_container(container.id)["HostConfig"].get("NanoCpus") or 0
+            return api.stats(container.id, stream=False), limit / 1e9 or None
 
     def log(self, container: Container, since: str = "", idle_seconds: float | None = None) -> Iterator[LogLine]:
         """The lines that a container wrote at `since` (RFC 3339, nanoseconds) or later, in the engine's order.

@@ -1,0 +1,57 @@
+"""Does what clients ask of running jobs: commands in them, and what they use."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from aitrain.domain.errors import AitrainError
+from aitrain.store import token
+from workers.agent.looking import Reconcile
+from workers.agent.loop import PAUSE_AFTER_ERROR_SECONDS, Loop
+from workers.agent.session import Session
+from workers.machine import Machine
+
+log = logging.getLogger(__name__)
+
+# For commands to be ended and their clients told, when the agent stops.
+FINISH_SECONDS = 5.0
+
+
+class Asks(Loop):
+    """Takes up sessions, each in a thread of its own. None before the host has joined."""
+
+    def __init__(self, machine: Machine, stopping: threading.Event, reconcile: Reconcile) -> None:
+        super().__init__(machine, stopping)
+        self._reconcile, self._holder = reconcile, token()
+        self._open: list[threading.Thread] = []
+
+    def run_once(self) -> None:
+        """Waits a moment for the next one, and takes it up."""
+        if not self._reconcile.joined.wait(PAUSE_AFTER_ERROR_SECONDS):
+            return
+        name = self.machine.store.next_ask(self.machine.settings.host.name)
+        ask = None if name is None else self.machine.store.take_session(name, self._holder)
+        if ask is None:
+            return
+        self._open = [thread for thread in self._open if thread.is_alive()]
+        most = self.machine.settings.host.max_exec_sessions
+        session = Session(self.machine, self.stopping, ask, full=len(self._open) >= most)
+        thread = threading.Thread(target=self._serve, args=[session], name="session", daemon=True)
+        self._open.append(thread)
+        thread.start()
+
+    def _serve(self, session: Session) -> None:
+        try:
+            session.run()
+        except AitrainError as error:
+            log.info("a session with job %s ends: %s", session.job_id, error)
+        except Exception:
+            log.exception("a session with job %s failed unforeseen", session.job_id)
+
+    def finish(self) -> None:
+        """Waits until sessions have seen that the agent stops."""
+        until = time.monotonic() + FINISH_SECONDS
+        for thread in self._open:
+            thread.join(max(0.0, until - time.monotonic()))
