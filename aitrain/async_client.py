@@ -72,7 +72,7 @@ class AsyncClient(AsyncCalls):
         since_ms: int | None = None,
     ) -> AsyncIterator[LogLine]:
         """See Client.logs."""
-        reader = await self._threads.run(self._twin.log_reader, job_id, attempt)
+        reader = await self._threads.run(self._twin._log_reader, job_id, attempt)
         over = False
         while True:
             if follow:

@@ -242,9 +242,9 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         "aitrain" says how many, and why. Raises JobNotFound, LogUnavailable if lines that are in the object store
         cannot be read, and BrokerUnavailable.
         """
-        yield from self.log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
+        yield from self._log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
 
-    def log_reader(self, job_id: str, attempt: int | None = None) -> LogReader:
+    def _log_reader(self, job_id: str, attempt: int | None = None) -> LogReader:
         """Reads one attempt's log in pieces, for those who wait in their own way. Raises JobNotFound."""
         return LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
 
