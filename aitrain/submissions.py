@@ -45,6 +45,13 @@ class Submissions:
     _site: Site
     _dispatcher: Dispatcher
 
+    def check(self, spec: JobSpec) -> Admitted:
+        """What would be submitted: the spec, and what site and project settle of it. Nothing is queued.
+
+        Raises InvalidInput as submit() does. Whether quota and budget have room is known only when it is submitted.
+        """
+        return admit(spec, self._site, self._store.project_terms(spec.project))
+
     def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.
 
@@ -55,7 +62,7 @@ class Submissions:
         """
         job_id = _checked_id(job_id)
         try:
-            admitted = admit(spec, self._site, self._store.project_terms(spec.project))
+            admitted = self.check(spec)
             submitted = self._store.submit(job_id, admitted)
         except StoreUnavailable as error:
             raise _in_doubt(job_id, error) from error
