@@ -15,15 +15,19 @@ from aitrain.cli import (
     flavors,
     hosts,
     jobs,
+    logs,
     processes,
     quotas,
     receipts,
     waiting,
+    watching,
 )
 from aitrain.domain.errors import AitrainError, InvalidInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Training jobs on your own GPU machines.")
 copies.add_to(jobs.app)
+logs.add_to(jobs.app)
+watching.add_to(jobs.app)
 waiting.add_to(jobs.app)
 app.add_typer(jobs.app, name="job")
 app.add_typer(data_stores.app, name="data-store")
