@@ -13,6 +13,7 @@ from aitrain.bills import FlavorPrices
 from aitrain.client import Client
 from aitrain.data_stores import DataStores, Reencrypted
 from aitrain.data_stores import Removed as DataStoresRemoved
+from aitrain.domain.admission import Admitted
 from aitrain.domain.bill import Bill, Usage
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.budget import BudgetRule, BudgetView
@@ -23,6 +24,7 @@ from aitrain.domain.job import Job
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.quota import OverQuota, Quota, QuotaKind
 from aitrain.domain.spec import JobSpec
+from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
 from aitrain.ledger_file import Sums
 from aitrain.store.answers import Ordered, UnitCount
@@ -49,6 +51,10 @@ class AsyncCalls:
     async def budgets(self) -> Sequence[BudgetView]:
         """See Client.budgets."""
         return await self._threads.run(self._twin.budgets)
+
+    async def check(self, spec: JobSpec) -> Admitted:
+        """See Client.check."""
+        return await self._threads.run(self._twin.check, spec)
 
     async def cordon_host(self, name: str, unit: str = "", *, by: str = "", reason: str = "") -> None:
         """See Client.cordon_host."""
@@ -179,6 +185,10 @@ class AsyncCalls:
     async def start(self, job_id: str, *, by: str = "") -> Ordered:
         """See Client.start."""
         return await self._threads.run(self._twin.start, job_id, by=by)
+
+    async def stats(self, job_id: str) -> JobStats:
+        """See Client.stats."""
+        return await self._threads.run(self._twin.stats, job_id)
 
     async def stop(self, job_id: str, *, by: str = "") -> Ordered:
         """See Client.stop."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 from aitrain.async_calls import AsyncCalls, AsyncDataStores
 from aitrain.client import Client
@@ -19,6 +19,7 @@ from aitrain.domain.errors import JobNotFound, WaitTimeout
 from aitrain.domain.host import HostView
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.states import State
+from aitrain.sessions import Session, Write, nothing
 from aitrain.settings import Settings
 from aitrain.store import LogLine, Ordered
 from aitrain.threads import Threads
@@ -153,6 +154,24 @@ class AsyncClient(AsyncCalls):
         """See Client.pull_data. on_progress is called in the event loop."""
         given = await self._threads.run(self._twin.pull_data, job_id, mount_path, dry_run=dry_run, wait=0, by=by)
         return await self._copied(job_id, given, wait, on_progress)
+
+    async def exec(
+        self,
+        job_id: str,
+        command: Sequence[str],
+        *,
+        tty: bool = False,
+        stdin: IO[bytes] | bytes | None = None,
+        on_stdout: Write = nothing,
+        on_stderr: Write = nothing,
+        env: Mapping[str, str] | None = None,
+        on_open: Callable[[Session], object] | None = None,
+    ) -> int:
+        """See Client.exec. It holds one of the client's threads while it runs; what it calls is called there."""
+        return await self._threads.run(
+            self._twin.exec, job_id, command, tty=tty, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, env=env,
+            on_open=on_open,
+        )  # fmt: skip
 
     async def wait_drained(self, name: str, unit: str = "", *, timeout: float | None = None) -> HostView:
         """See Client.wait_drained."""

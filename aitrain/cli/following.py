@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
+from collections.abc import Callable
 
 from rich.console import Console
 
 from aitrain.cli.bars import Bars
+from aitrain.cli.detaching import detach
+from aitrain.cli.endings import end_lines
 from aitrain.cli.exits import NO_EXIT_CODE, OK
+from aitrain.cli.livelog import LiveLog
 from aitrain.client import Client
+from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import MAX_LABELS
-from aitrain.domain.states import State
+from aitrain.domain.states import ENDED, State
 from aitrain.store import Ordered
+from aitrain.watching import Watch
 
 out = Console(highlight=False)
+
+# Of a job that ran before it was watched: enough to see where it stands.
+SHOWN_LINES = 20
+# The container has ended: its log does, too.
+AFTER_RUNNING = ENDED | {State.FINALIZING, State.QUEUED}
 
 # What an order's `why` means to a person.
 WHY_NOT = {
@@ -52,13 +64,65 @@ def tell_answer(job_id: str, answer: Ordered, done: str = "", **why_not: str) ->
         out.print(f"{job_id} {word}: {why_not.get(why) or WHY_NOT.get(why, why)}", soft_wrap=True)
 
 
-def follow(client: Client, job_id: str) -> int:
-    """Tells how a job goes on until it has ended: its states, and on a terminal bars of its copies; the exit status."""
-    with Bars(out) as bars:
-        job = client.wait(job_id, on_change=_tell, on_progress=bars.show)
+def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
+    """Tells how a job goes on until it has ended; the exit status.
+
+    Its states, what it writes while it runs, on a terminal bars of its copies, and at the end its bill and where its
+    results are. whole_log: of a job that runs already, all that it wrote, not the last lines only.
+    """
+    tail = LiveLog(client, job_id, None if whole_log else SHOWN_LINES)
+    first = client.get(job_id)
+    # What was over before is not told again line by line: `logs --attempt` does.
+    old = -1 if whole_log else max((entry.at_ms for entry in first.history), default=-1)
+
+    def tell(entry: HistoryEntry) -> None:
+        if entry.state is State.RUNNING and not first.ended:
+            tail.begin(entry.attempt, live=entry.at_ms > old)
+        elif entry.state in AFTER_RUNNING:
+            tail.end()
+        _tell(entry)
+
+    try:
+        with Bars(out) as bars:
+            job = client.wait(job_id, on_change=tell, on_progress=bars.show)
+        tail.end()
+    except KeyboardInterrupt:
+        tail.leave()
+        return detach([job_id], lambda it: tell_answer(it, client.stop(it, by=user())))
     if job.message:
-        out.print(job.message, markup=False)
+        out.print(job.message, markup=False, soft_wrap=True)
+    for line in end_lines(client, job):
+        out.print(line, markup=False, soft_wrap=True)
     return _status(job)
+
+
+def follow_all(client: Client, job_ids: list[str], *, quiet: bool = False) -> int:
+    """Tells how jobs go on until all have ended; the first exit status that is not 0. quiet: tells nothing.
+
+    Of several jobs their states are told, each line with its job, and no logs.
+    """
+    if len(job_ids) == 1 and not quiet:
+        return follow(client, job_ids[0])
+    statuses: dict[str, int] = {}
+
+    def teller(job_id: str) -> Callable[[HistoryEntry], None] | None:
+        return None if quiet else lambda entry: _tell(entry, f"{job_id} ")
+
+    watches = {job_id: Watch(None, teller(job_id), None) for job_id in job_ids}
+    try:
+        while waited := [job_id for job_id in job_ids if job_id not in statuses]:
+            for job_id in waited:
+                job = client.get(job_id)
+                if watches[job_id].over(job):
+                    statuses[job_id] = _status(job)
+            if len(statuses) < len(job_ids):
+                time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        return detach(
+            [job_id for job_id in job_ids if job_id not in statuses],
+            lambda it: tell_answer(it, client.stop(it, by=user())),
+        )
+    return next((statuses[job_id] for job_id in job_ids if statuses[job_id]), 0)
 
 
 def _status(job: Job) -> int:
@@ -67,6 +131,7 @@ def _status(job: Job) -> int:
     return job.exit_code or NO_EXIT_CODE
 
 
-def _tell(entry: HistoryEntry) -> None:
+def _tell(entry: HistoryEntry, before: str = "") -> None:
     why = f"  {entry.message}" if entry.state is State.QUEUED and entry.message else ""
-    out.print(f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}{why}", markup=False, soft_wrap=True)
+    text = f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}{why}"
+    out.print(before + text, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aitrain.cli.exits import FAILED
-from aitrain.cli.following import follow, tell_answer, user
+from aitrain.cli.following import follow_all, tell_answer, user
 from aitrain.cli.listing import list_jobs
 from aitrain.cli.refs import JobRef, JobRefs, found
 from aitrain.cli.showing import get
@@ -23,18 +23,6 @@ app = typer.Typer(no_args_is_help=True, help="Submit, watch and stop jobs.")
 app.command()(run)
 app.command("list")(list_jobs)
 app.command()(get)
-
-
-@app.command()
-def logs(
-    job: JobRef,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
-    timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Put its time before each line.")] = False,
-) -> None:
-    """Show what a job wrote."""
-    with Client() as client:
-        for line in client.logs(client.find(job), follow=follow):
-            typer.echo(f"{line.at} {line.text}" if timestamps else line.text)
 
 
 @app.command()
@@ -58,8 +46,8 @@ def start(jobs: JobRefs, watch: Annotated[bool, typer.Option(help="Follow them t
                 started.append(job_id)
             else:
                 status = FAILED
-        for job_id in started if watch else ():
-            status = follow(client, job_id) or status
+        if watch and started:
+            status = follow_all(client, started) or status
     raise typer.Exit(status)
 
 
@@ -118,10 +106,3 @@ def _edit(ref: str, labels: list[str], **asked: int | bool) -> None:
         tell_answer(job_id, answer, "edited")
     if not answer.done:
         raise typer.Exit(FAILED)
-
-
-@app.command()
-def wait(job: JobRef) -> None:
-    """Wait until a job has ended. Exit status: the job's own, 125 if it has none."""
-    with Client() as client:
-        raise typer.Exit(follow(client, client.find(job)))

@@ -84,7 +84,7 @@ def run(
         job = client.submit(spec, job_id=job_id)
         out.print(job.id)
         if watch:
-            raise typer.Exit(follow(client, job.id))
+            raise typer.Exit(follow(client, job.id, whole_log=True))
 
 
 def _as_before(spec: JobSpec) -> dict[str, Any]:

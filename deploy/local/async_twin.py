@@ -20,7 +20,7 @@ from aitrain.data_stores import DataStores
 
 FILE = Path(__file__).parents[2] / "aitrain" / "async_calls.py"
 BY_HAND = frozenset(
-    {"audit", "bill_lines", "close", "iter_jobs", "logs", "pull_data", "push_data", "wait", "wait_drained"}
+    {"audit", "bill_lines", "close", "exec", "iter_jobs", "logs", "pull_data", "push_data", "wait", "wait_drained"}
 )
 HEAD = '''"""What AsyncClient shares with Client, call by call. Made by deploy/local/async_twin.py: do not edit it."""
 

@@ -59,9 +59,12 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
         "--volume", f"{bucket}@s3:/out:rw", "--watch", "--", "sh", "-c", "echo hello; echo hi > /out/r",
     )  # fmt: skip
     job_id = said.split()[0]
-    assert [line.split()[1] for line in said.splitlines()[1:]] == [
+    told = said.splitlines()[1:]
+    assert [line.split()[1] for line in told if line[0].isdigit()] == [
         "QUEUED", "INITIALIZING", "PENDING", "RUNNING", "FINALIZING", "DONE",
     ]  # fmt: skip
+    assert "| hello" in told
+    assert told[-2:] == ["bill: 1 commenced minute, 0.0005 EUR", f"results: {bucket}@s3"]
     assert aitrain("job", "logs", job_id) == "hello\n"
     shown = aitrain("job", "get", job_id, "-o", "json")
     assert json.loads(shown)["state"] == "DONE"

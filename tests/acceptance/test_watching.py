@@ -1,0 +1,118 @@
+"""Watching jobs as a user does, and leaving them with Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from tests.acceptance.conftest import Fleet, eventually
+from workers.scratch.servers import DockerEngine
+from workers.scratch.site import CLI
+
+
+@pytest.fixture(scope="module")
+def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine) -> Iterator[Fleet]:
+    fleet = make_fleet()
+    with fleet.site.control(), fleet.site.host("h1", {"cpu": 2}, engine.url):
+        yield fleet
+
+
+def _run(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **fleet.site.environment()}
+    return subprocess.run([CLI, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_logs_tell_the_streams_apart(fleet: Fleet) -> None:
+    script = "for i in 1 2 3; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done"
+    job = fleet.end(fleet.submit("sh", "-c", script))
+    done = _run(fleet, "job", "logs", job.id)
+    assert (done.stdout, done.stderr) == ("out 1\nout 2\nout 3\n", "err 1\nerr 2\nerr 3\n")
+    done = _run(fleet, "job", "logs", job.id[:8], "--tail", "2", "--stream", "stderr", "-t", "--since", "1h")
+    assert (done.stdout, done.stderr[:2], done.stderr.split(" ", 1)[1]) == ("", "20", "err 3\n")
+    assert _run(fleet, "job", "logs", job.id, "--since", "yesterday").returncode == 2
+
+
+def test_waiting_for_several(fleet: Fleet) -> None:
+    good, bad = fleet.submit("true"), fleet.submit("sh", "-c", "exit 4")
+    done = _run(fleet, "job", "wait", good.id, bad.id)
+    assert done.returncode == 4
+    assert [line.split()[2] for line in done.stdout.splitlines() if line.startswith(bad.id)][-1] == "FAILED"
+    quiet = _run(fleet, "job", "wait", "-q", bad.id)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (4, "", "")
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, fleet: Fleet, *arguments: str) -> None:
+        self.pid, self._fd = pty.fork()
+        if not self.pid:
+            os.execve(CLI, [CLI, *arguments], {**os.environ, **fleet.site.environment(), "TERM": "xterm"})  # noqa: S606 - no shell is wanted
+        os.set_blocking(self._fd, False)
+        self.said = ""
+
+    def until(self, text: str) -> None:
+        """Waits until it has said something."""
+        eventually(lambda: text in self._read(), 30, text)
+
+    def _read(self) -> str:
+        with suppress(OSError):  # nothing yet, or over
+            self.said += os.read(self._fd, 65536).decode(errors="replace")
+        return self.said
+
+    def type(self, text: str) -> None:
+        """Types something."""
+        os.write(self._fd, text.encode())
+
+    def status(self) -> int:
+        """Its exit status, once it has ended."""
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._read()
+            if pid:
+                os.close(self._fd)
+                return os.waitstatus_to_exitcode(status)
+
+
+def test_ctrl_c_detaches_and_a_second_one_stops(fleet: Fleet) -> None:
+    job = fleet.submit("sh", "-c", "echo here; echo there >&2; exec sleep 60")
+    one = Terminal(fleet, "job", "wait", job.id)
+    one.until("| here")
+    one.until("! there")
+    one.type("\x03")
+    one.until(f"aitrain job wait {job.id}")
+    one.type("\n")
+    assert one.status() == 130
+    assert fleet.client.get(job.id).state == "RUNNING"
+
+    two = Terminal(fleet, "job", "wait", job.id)
+    two.until("| here")
+    two.type("\x03")
+    two.until("to stop instead")
+    two.type("\x03")
+    two.until("Stop the job?")
+    two.type("y\n")
+    assert two.status() == 130
+    assert fleet.end(job).state == "INTERRUPTED"
+
+
+def test_without_a_terminal_it_detaches_at_once(fleet: Fleet) -> None:
+    job = fleet.submit("sh", "-c", "echo here; exec sleep 60")
+    env = {**os.environ, **fleet.site.environment()}
+    with subprocess.Popen(
+        [CLI, "job", "wait", job.id], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watch:
+        assert watch.stdout is not None
+        assert next(line for line in watch.stdout if line.startswith("|")) == "| here\n"
+        watch.send_signal(signal.SIGINT)
+        _, said = watch.communicate(timeout=20)
+    assert watch.returncode == 130
+    assert f"aitrain job wait {job.id}" in said
+    fleet.client.stop(job.id)
+    fleet.end(job)
