@@ -19,7 +19,7 @@ test: setup  ## Run every test, against real servers
 	@# Most of it waits for something, so two files run at once, in the order of tests/conftest.py.
 	@$(ROOT) $(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: setup  ## Lint, types, import rules, and the pages that are drawn from code
+check: setup  ## Lint, types, import rules
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -28,5 +28,7 @@ check: setup  ## Lint, types, import rules, and the pages that are drawn from co
 bench: setup  ## Measure, side by side with what bounds it
 	@$(ROOT) $(PYTHON) -m benchmarks $(ARGS)
 
-docs: setup  ## Draw the pages in docs/ that follow from code
+docs: setup  ## Draw what follows from code, and build the site: docs/_build/html
 	@$(PYTHON) -c 'from aitrain.domain.diagram import render; print(render(), end="")' > docs/reference/states.md
+	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
