@@ -5,9 +5,10 @@ from aitrain import submit_job
 job = submit_job("registry.example/team/trainer:1", ["python", "train.py"], gpu=1, volumes=["data@s3:/data"])
 """
 
-from aitrain.client import Client, submit_job
+from aitrain.client import Client, submit_job, submit_jobs
 from aitrain.domain.errors import (
     AitrainError,
+    AmbiguousJob,
     BrokerUnavailable,
     BudgetExceeded,
     DataStoreNotFound,
@@ -24,9 +25,11 @@ from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import JobSpec, Resources
 from aitrain.domain.states import State as JobState
 from aitrain.domain.volume import Volume
+from aitrain.submissions import Submission
 
 __all__ = [
     "AitrainError",
+    "AmbiguousJob",
     "BrokerUnavailable",
     "BudgetExceeded",
     "Client",
@@ -41,8 +44,10 @@ __all__ = [
     "QuotaExceeded",
     "Resources",
     "StoreUnavailable",
+    "Submission",
     "Unavailable",
     "Volume",
     "WaitTimeout",
     "submit_job",
+    "submit_jobs",
 ]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,11 +13,11 @@ from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
-from aitrain.domain.admission import admit, default_timeout, timeout_problem
+from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
-from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable, WaitTimeout
+from aitrain.domain.errors import InvalidInput, ReceiptNotFound, WaitTimeout
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
@@ -31,9 +28,8 @@ from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
-from aitrain.store import LogLine, Ordered, Store, UnitCount
-
-log = logging.getLogger(__name__)
+from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
+from aitrain.submissions import Submission, Submissions
 
 
 def open_store(settings: Settings) -> Store:
@@ -47,7 +43,7 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client(Operations, Bills, ProjectLimits):
+class Client(Submissions, Operations, Bills, ProjectLimits):
     """One connection to a site. Safe to share between threads.
 
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
@@ -66,30 +62,6 @@ class Client(Operations, Bills, ProjectLimits):
         self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
 
-    def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
-        """Queues a job; if a host has room, it starts at once.
-
-        job_id: a UUID of the caller's choice, which makes submitting safe to repeat; that of a job that was billed and
-        deleted is refused. Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. Raises
-        StoreUnavailable, with the id in its text, if the store did not answer: the job may be queued then. Submit it
-        again with the same id, and there will be one.
-        """
-        try:
-            job_id = str(uuid.UUID(job_id) if job_id else uuid.uuid4())
-        except ValueError:
-            raise InvalidInput.of("job_id", job_id, "is not a UUID", "make one with uuid.uuid4()") from None
-        try:
-            admitted = admit(spec, self._site, self._store.project_terms(spec.project))
-            submitted = self._store.submit(job_id, admitted)
-        except StoreUnavailable as error:
-            raise StoreUnavailable(f"job {job_id} may or may not be queued: {error}") from error
-        if not submitted.may_start:
-            return submitted.job
-        self._place(job_id)
-        with suppress(StoreUnavailable):
-            return self._store.get(job_id)
-        return submitted.job
-
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""
         return self._store.get(job_id)
@@ -104,9 +76,33 @@ class Client(Operations, Bills, ProjectLimits):
         fitting = [name for name in others if self._site.flavors[name].max_units >= job.units]
         return self._store.explain(job_id, fitting)
 
-    def list(self, *, project: str | None = None, state: State | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs, newest first; of one project and in one state if given."""
-        return self._store.newest(project=project, state=state, limit=limit)
+    def find(self, ref: str, *, project: str | None = None) -> str:
+        """The id of the job that a reference means: a whole id, an unambiguous beginning of one, or a job's name.
+
+        project: look among its jobs only. Raises JobNotFound, and AmbiguousJob, which names up to 5 candidates.
+        """
+        return self._store.find(ref, project)
+
+    def iter_jobs(
+        self,
+        *,
+        project: str | None = None,
+        states: Collection[State] = (),
+        labels: Mapping[str, str | None] | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        created_after_ms: int | None = None,
+        created_before_ms: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
+        """The jobs that fit, the newest first, read in pages while one goes on: `for job in client.iter_jobs(): ...`.
+
+        states: in any of them; labels: with each of them, of any value if that is None; name: exactly this;
+        created_*_ms: Unix ms, from "after" on and before "before"; limit: at most so many. What is submitted meanwhile
+        makes no job come twice or be left out; each is as it stands when its page is read.
+        """
+        wanted = Wanted(project, frozenset(states), dict(labels or {}), user, name, created_after_ms, created_before_ms)
+        return self._store.iter_jobs(wanted, limit)
 
     def stop(self, job_id: str, *, by: str = "") -> Ordered:
         """Orders a job to stop: SIGTERM, a grace period, SIGKILL; its data is pushed back, and it does not run again.
@@ -296,13 +292,6 @@ class Client(Operations, Bills, ProjectLimits):
         own = self._store.timeout_limit(project)
         return self._site.max_timeout_s if own is None else own
 
-    def _place(self, job_id: str) -> None:
-        try:
-            self._dispatcher.place_waiting()
-        except StoreUnavailable as error:
-            # It is queued, and the next placement pass finds it.
-            log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
-
     def close(self) -> None:
         """Closes its connections."""
         self._store.close()
@@ -341,12 +330,29 @@ def submit_job(
 
     Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
-    global _shared
     asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
     named = {name: value for name, value in asked.items() if value is not None}
     spec = JobSpec.of(
         image=image, command=command, env=dict(env or {}), volumes=tuple(volumes), resources=named, **fields
     )
-    if client is None:
-        client = _shared = _shared or Client()
-    return client.submit(spec, job_id=job_id)
+    return (client or _shared_client()).submit(spec, job_id=job_id)
+
+
+def submit_jobs(
+    specs: Iterable[JobSpec], *, client: Client | None = None, job_ids: Sequence[str] | None = None
+) -> list[Submission]:
+    """Queues many jobs in few round trips; in their order, what became of each: its job, or its error.
+
+    client: to use instead of one shared by the process; job_ids: UUIDs of the caller's choice, one for each spec, which
+    make it safe to repeat. See Client.submit_many.
+
+        specs = [JobSpec.of(image="trainer:1", command=["train", f"--lr={lr}"]) for lr in (0.1, 0.01)]
+        jobs = [one.result() for one in submit_jobs(specs)]
+    """
+    return (client or _shared_client()).submit_many(list(specs), job_ids=job_ids)
+
+
+def _shared_client() -> Client:
+    global _shared
+    _shared = _shared or Client()
+    return _shared

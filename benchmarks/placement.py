@@ -12,7 +12,7 @@ from aitrain.domain.admission import Admitted, admit
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.settings import Settings
-from aitrain.store import HostTiming, Seen, Store
+from aitrain.store import HostTiming, Seen, Store, Wanted
 from benchmarks.bench import Bench, spread
 
 HOSTS, UNITS, QUEUED, PROJECTS, ROUNDS = 1000, 8, 100_000, 100, 50
@@ -107,7 +107,7 @@ def measure(settings: Settings, hosts: int, queued: int) -> None:
         assert store.transition(jobs[0].job_id, jobs[0].fence, State.FINALIZING).moved
         fragments.append(_timed(fleet.dispatcher.place_waiting))
     spread("pass when one unit comes free", fragments, "ms")
-    waiting = store.newest(project=None, state=State.QUEUED, limit=ROUNDS)
+    waiting = list(store.iter_jobs(Wanted(states=[State.QUEUED]), ROUNDS))
     spread("explain, of a job far back", [_timed(lambda job=job: store.explain(job.id)) for job in waiting], "ms")
     store.close()
 

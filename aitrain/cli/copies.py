@@ -8,6 +8,7 @@ import typer
 
 from aitrain.cli.bars import Bars
 from aitrain.cli.following import NOT_DONE, follow, out, tell_answer, user
+from aitrain.cli.refs import JobRef
 from aitrain.client import Client
 from aitrain.domain.copying import CopyState
 from aitrain.store import Ordered
@@ -17,9 +18,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is copied.")]
 
 
-def retry_push(job_id: str, watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False) -> None:
+def retry_push(job: JobRef, watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False) -> None:
     """Push the results of a job again that ended with JOB_SYNC_FAILED. Nothing is billed, and it does not run again."""
     with Client() as client:
+        job_id = client.find(job)
         answer = client.retry_push(job_id, by=user())
         tell_answer(job_id, answer, alive="it has not ended; what it wrote is pushed when it does")
         if not answer.done:
@@ -28,18 +30,20 @@ def retry_push(job_id: str, watch: Annotated[bool, typer.Option(help="Follow it 
             raise typer.Exit(follow(client, job_id))
 
 
-def push_data(job_id: str, mount_path: Mount = None, dry_run: DryRun = False, wait: Wait = True) -> None:
+def push_data(job: JobRef, mount_path: Mount = None, dry_run: DryRun = False, wait: Wait = True) -> None:
     """Push what a running job has written so far. Nothing is deleted in the data store."""
     with Client() as client, Bars(out) as bars:
+        job_id = client.find(job)
         answer = client.push_data(
             job_id, mount_path, dry_run=dry_run, wait=None if wait else 0, by=user(), on_progress=bars.show
         )
     raise typer.Exit(_told(job_id, answer))
 
 
-def pull_data(job_id: str, mount_path: Mount = None, dry_run: DryRun = False, wait: Wait = True) -> None:
+def pull_data(job: JobRef, mount_path: Mount = None, dry_run: DryRun = False, wait: Wait = True) -> None:
     """Pull what is new in the data store into a running job. What the job itself changed is kept."""
     with Client() as client, Bars(out) as bars:
+        job_id = client.find(job)
         answer = client.pull_data(
             job_id, mount_path, dry_run=dry_run, wait=None if wait else 0, by=user(), on_progress=bars.show
         )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+
+from aitrain.domain.errors import InvalidInput
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DURATION = re.compile(r"(?:\d+[smhdw])+")
@@ -18,6 +22,25 @@ def seconds(text: str) -> int:
     if not DURATION.fullmatch(text):
         raise typer.BadParameter(f"{text!r} is no duration: write 30s, 20m, 2h, 7d, 1d12h, or a number of seconds")
     return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
+
+
+def past_ms(text: str) -> int:
+    """Unix ms of "2h" (ago) or of an ISO date, of UTC if it names no zone. Raises typer.BadParameter."""
+    if DURATION.fullmatch(text):
+        return int(time.time() * 1000) - seconds(text) * 1000
+    try:
+        at = datetime.fromisoformat(text)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no time: write 2h for two hours ago, or 2026-11-29T12:00") from None
+
+
+def pairs(option: str, texts: list[str]) -> dict[str, str]:
+    """Texts of the form KEY=VALUE. Raises InvalidInput."""
+    for text in texts:
+        if "=" not in text:
+            raise InvalidInput.of(option, text, "is not NAME=VALUE", "write it as NAME=VALUE")
+    return dict(text.split("=", 1) for text in texts)
 
 
 Seconds = Annotated[int | None, typer.Option(parser=seconds, metavar="DURATION")]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from aitrain.cli.following import out
+from aitrain.cli.output import Format, Output, show
+from aitrain.cli.refs import JobRef
 from aitrain.client import Client
 from aitrain.domain.job import moment
 from aitrain.domain.waiting import Explanation, Reason
 
 
-def explain(job_id: str, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def explain(job: JobRef, output: Output = Format.TABLE) -> None:
     """Say why a job waits, what is before it, and what would start at once."""
     with Client() as client:
-        told = client.explain(job_id)
-    if as_json:
-        out.print_json(told.model_dump_json())
-        return
-    for line in _lines(told):
-        out.print(line, markup=False, soft_wrap=True)
+        told = client.explain(client.find(job))
+
+    def page() -> None:
+        for line in _lines(told):
+            out.print(line, markup=False, soft_wrap=True)
+
+    show(told.model_dump(mode="json"), output, page)
 
 
 def _lines(told: Explanation) -> list[str]:

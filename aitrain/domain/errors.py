@@ -5,6 +5,7 @@
     ├── QuotaExceeded                the project may not hold that many units, or have that many jobs, at once
     ├── BudgetExceeded               the project may not spend that much this month
     ├── JobNotFound (LookupError)    no job has this id
+    ├── AmbiguousJob (LookupError)   a name or the beginning of an id means more than one job
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
     ├── ReceiptNotFound (LookupError)  there is no receipt of the job, or of its attempt
@@ -111,6 +112,15 @@ class JobNotFound(AitrainError, LookupError):
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(f"there is no job {job_id!r}; `aitrain job list` shows those that there are")
+
+
+class AmbiguousJob(AitrainError, LookupError):
+    """A name, or the beginning of an id, means more than one job. candidates: ids of some of them."""
+
+    def __init__(self, ref: str, candidates: Sequence[str], *, more: bool = False) -> None:
+        self.ref, self.candidates = ref, tuple(candidates)
+        ids = ", ".join(candidates) + (", and others" if more else "")
+        super().__init__(f"{ref!r} means more than one job: {ids}; give more of the id")
 
 
 class HostNotFound(AitrainError, LookupError):

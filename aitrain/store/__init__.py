@@ -20,6 +20,7 @@ from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
 from aitrain.store.fleet import DeadHosts, Removed
+from aitrain.store.listing import Wanted
 from aitrain.store.months import MonthView, PrunedMonth
 from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
@@ -48,6 +49,7 @@ __all__ = [
     "Submitted",
     "UnitCount",
     "UnsignedEnd",
+    "Wanted",
     "fence",
     "token",
 ]

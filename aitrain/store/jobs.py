@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aitrain.domain.admission import Admitted
-from aitrain.domain.errors import InvalidInput, JobNotFound
+from aitrain.domain.errors import AitrainError, InvalidInput, JobNotFound, StoreUnavailable
 from aitrain.domain.job import Job
 from aitrain.domain.retry import Again
 from aitrain.domain.states import EndCause, InfoCode, State, sources
@@ -16,6 +15,10 @@ from aitrain.store.connection import Connection, fence, token
 from aitrain.store.packing import packed
 from aitrain.store.records import job_fields, to_job, unsettled
 from aitrain.store.refusals import refusal
+
+# Written by one script, which keeps all others waiting meanwhile, for some 30 ms. Large specs are cut by their size.
+BATCH_JOBS = 200
+BATCH_CHARACTERS = 1024 * 1024
 
 
 class Jobs(Connection):
@@ -29,16 +32,25 @@ class Jobs(Connection):
         Raises QuotaExceeded, BudgetExceeded, InvalidInput for the id of a deleted job or one without a timeout under a
         budget (nothing is written), and StoreUnavailable.
         """
-        answer = self._run(
-            "submit",
-            {"id": job_id, "fence": fence(1), "op": token(), "job": job_fields(admitted)},
-        )
-        if (error := refusal(answer)) is not None:
-            raise error
-        if answer.get("deleted"):
-            raise InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
-        job = to_job(job_id, answer["job"], answer["history"], [])
-        return Submitted(job, may_start=answer["free"] >= admitted.units)
+        (answer,) = self.submit_many([(job_id, admitted)])
+        if isinstance(answer, AitrainError):
+            raise answer
+        return answer
+
+    def submit_many(self, jobs: Sequence[tuple[str, Admitted]]) -> list[Submitted | AitrainError]:
+        """Writes new jobs, many in one act; in their order, what submit() returns or raises for each.
+
+        StoreUnavailable for one: it may or may not be written; those after it are not tried any more.
+        """
+        answers: list[Submitted | AitrainError] = []
+        for batch in _batches(jobs):
+            asked = [{"id": job_id, "fence": fence(1), "op": token(), "job": fields} for job_id, _, fields in batch]
+            try:
+                told = self._run("submit", {"jobs": asked})
+            except StoreUnavailable as error:
+                return answers + [error] * (len(jobs) - len(answers))
+            answers += [_answered(job_id, one, answer) for (job_id, one, _), answer in zip(batch, told, strict=True)]
+        return answers
 
     def transition(
         self,
@@ -120,18 +132,26 @@ class Jobs(Connection):
         found = self._ask(pipe.execute)
         return {job_id for job_id, there in zip(job_ids, found, strict=True) if there}
 
-    def newest(self, *, project: str | None, state: State | None, limit: int) -> list[Job]:
-        """The newest jobs, of one project or in one state if given (by time of entering it), newest first."""
-        if state is not None:
-            key = self._key("state", state)
-        else:
-            key = self._key("jobs") if project is None else self._key("project_jobs", project)
-        jobs: list[Job] = []
-        start = 0
-        while len(jobs) < limit:
-            ids = self._ask(partial(self._redis.zrevrange, key, start, start + limit - 1))
-            if not ids:
-                break
-            jobs += [job for job in self.get_many(ids) if project in (None, job.project)]
-            start += limit
-        return jobs[:limit]
+
+def _batches(jobs: Sequence[tuple[str, Admitted]]) -> Iterator[list[tuple[str, Admitted, dict[str, str]]]]:
+    batch: list[tuple[str, Admitted, dict[str, str]]] = []
+    size = 0
+    for job_id, admitted in jobs:
+        fields = job_fields(admitted)
+        length = len(fields["spec"])
+        if batch and (len(batch) >= BATCH_JOBS or size + length > BATCH_CHARACTERS):
+            yield batch
+            batch, size = [], 0
+        batch.append((job_id, admitted, fields))
+        size += length
+    if batch:
+        yield batch
+
+
+def _answered(job_id: str, admitted: Admitted, answer: dict[str, Any]) -> Submitted | AitrainError:
+    if (error := refusal(answer)) is not None:
+        return error
+    if answer.get("deleted"):
+        return InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
+    job = to_job(job_id, answer["job"], answer["history"], [])
+    return Submitted(job, may_start=answer["free"] >= admitted.units)

@@ -37,6 +37,10 @@ LEGEND: dict[str, Key] = {
     "log": Key("job:{id}:log:{attempt}", "list of JSON [time, text]: what the container wrote, as far as it is kept"),
     "copy": Key("job:{id}:copy", "hash: the last order to copy its data while it ran; its fields stand in records.py"),
     "jobs": Key("jobs", "zset: every job, by time of creation"),
+    "refs": Key(
+        "refs",
+        "zset, all scores 0: 'i/id/project' and 'n/name/project/id' of every job, to be found by a beginning or a name",
+    ),
     "project_jobs": Key("project:{project}:jobs", "zset: the jobs of a project, by time of creation"),
     "state": Key("state:{state}", "zset: the jobs in a state, by time of entering it"),
     "lines": Key(

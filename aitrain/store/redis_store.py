@@ -12,6 +12,7 @@ from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
 from aitrain.store.fleet import Fleet
 from aitrain.store.hosts import Hosts
+from aitrain.store.listing import Listing
 from aitrain.store.logs import Logs
 from aitrain.store.months import Months
 from aitrain.store.orders import Orders
@@ -22,6 +23,19 @@ from aitrain.store.steps import Steps
 
 
 class Store(
-    Orders, Steps, Placement, Copies, Hosts, Fleet, Months, Quotas, Budgets, Receipts, Logs, DataStoreRows, Checks
+    Listing,
+    Orders,
+    Steps,
+    Placement,
+    Copies,
+    Hosts,
+    Fleet,
+    Months,
+    Quotas,
+    Budgets,
+    Receipts,
+    Logs,
+    DataStoreRows,
+    Checks,
 ):
     """The job store of one site: all its verbs."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,14 +63,40 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
         "QUEUED", "INITIALIZING", "PENDING", "RUNNING", "FINALIZING", "DONE",
     ]  # fmt: skip
     assert aitrain("job", "logs", job_id) == "hello\n"
-    shown = aitrain("job", "get", job_id)
+    shown = aitrain("job", "get", job_id, "-o", "json")
     assert json.loads(shown)["state"] == "DONE"
     assert json.loads(shown)["spec"]["env"] == {"TOKEN": "***"}
     assert "hunter2" not in shown
-    assert job_id[:8] in aitrain("job", "list")
+    assert job_id[:8] in aitrain("job", "list", "-a")
     bill = aitrain("bill", "show")
     assert "0.00 EUR" in bill
     assert aitrain("bill", "audit").startswith("0 differences; ")
+
+
+def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("# of the team\nTOKEN=hunter2\nOWN=1\n")
+    options = ("--env-file", str(file), "--env", "OWN=2", "-l", "team=a", "--timeout", "2h", "--gpu", "1")
+    first = aitrain("job", "run", BUSYBOX_IMAGE, "--name", "origin", *options, "--", "sh", "-c", "env").strip()
+    told = aitrain("job", "run", "--from", "origin", "--cpu", "2", "--timeout", "1h", "--dry-run", "-o", "json")
+    plan = json.loads(told)
+    assert (plan["flavor"], plan["units"], plan["timeout_s"]) == ("cpu", 2, 3600)
+    assert (plan["hourly_price"], plan["price_by_timeout"]) == ("0.060000", "0.060000")
+    assert (plan["spec"]["env"], plan["spec"]["labels"]) == ({"TOKEN": "***", "OWN": "***"}, {"team": "a"})
+    assert "hunter2" not in told
+    assert "nothing was submitted" in aitrain("job", "run", "--from", first[:13], "--dry-run")
+    assert aitrain("job", "label", "origin", "x=1", "team-") == f"{first} edited\n"
+    assert aitrain("job", "list", "-q", "-l", "x=1", "-s", "QUEUED", "--since", "1h") == f"{first}\n"
+    assert aitrain("job", "list", "-q", "-l", "x=1", "--until", "1h") == ""
+    page = aitrain("job", "get", "origin")
+    assert all(words in page for words in (first, "QUEUED", "7200 s", "x=1", "OWN TOKEN", "history"))
+    assert "hunter2" not in page
+    second = aitrain("job", "run", "--from", "origin", "--cpu", "1", "--watch").split()[0]
+    assert "TOKEN=hunter2\n" in aitrain("job", "logs", second)
+    stopped = aitrain("job", "stop", "origin", second)
+    assert [line.split()[0] for line in stopped.splitlines()] == [first, second]
+    assert aitrain("job", "delete", first, second).count(" deleted") == 2
+    assert "Usage" in aitrain("job", "run", "--dry-run", status=2)
 
 
 def test_the_exit_status_is_the_jobs_own(aitrain: Shell) -> None:
@@ -88,12 +115,12 @@ def test_start_edit_and_delete(aitrain: Shell) -> None:
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--cpu", "1", *again).strip()
     told = aitrain("job", "wait", job_id, status=5)
     assert "retry 1 of 1 in 0.2 s" in told
-    shown = json.loads(aitrain("job", "get", job_id))
+    shown = json.loads(aitrain("job", "get", job_id, "-o", "json"))
     assert [end["exit_code"] for end in shown["earlier_attempts"]] == [4]
     edited = aitrain("job", "edit", job_id, "--label", "team=a", "--label", "x=1", "--timeout", "77", "--auto-restart")
     assert edited == f"{job_id} edited\n"
     aitrain("job", "edit", job_id, "--label", "x-")
-    shown = json.loads(aitrain("job", "get", job_id))
+    shown = json.loads(aitrain("job", "get", job_id, "-o", "json"))
     assert (shown["labels"], shown["timeout_s"], shown["auto_restart"]) == ({"team": "a"}, 77, True)
     assert "changes nothing" in aitrain("job", "edit", job_id, status=2)
     aitrain("job", "start", job_id, "--watch", status=6)
@@ -113,7 +140,7 @@ def test_orders_to_a_job_that_has_not_ended(aitrain: Shell, fleet: Fleet) -> Non
 
 def _ran(aitrain: Shell, job_id: str) -> bool:
     for _ in range(300):
-        job = json.loads(aitrain("job", "get", job_id))
+        job = json.loads(aitrain("job", "get", job_id, "-o", "json"))
         if job["state"] == "INTERRUPTED":
             return job["exit_code"] is not None
     raise AssertionError(job)
@@ -130,17 +157,17 @@ def _ran(aitrain: Shell, job_id: str) -> bool:
         (["--volume", "aaa@s3:/a", "--volume", "bbb@s3:/a"], ["two volumes on /a"]),
         (["--volume", "aaa@nowhere:/a"], ["volumes[0].alias", "'nowhere'", "s3"]),
         (["--env", "NOVALUE"], ["env", "NAME=VALUE"]),
-        (["--timeout", "-1"], ["timeout", "at least 0"]),
+        (["--timeout", "-1"], ["timeout", "no duration"]),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_queued(
     aitrain: Shell, fleet: Fleet, arguments: list[str], words: list[str]
 ) -> None:
-    before = len(fleet.client.list(limit=1000))
+    before = len(list(fleet.client.iter_jobs()))
     said = aitrain("job", "run", BUSYBOX_IMAGE, *arguments, "--", "true", status=2)
     assert all(word in said for word in words), said
     assert "Traceback" not in said
-    assert len(fleet.client.list(limit=1000)) == before
+    assert len(list(fleet.client.iter_jobs())) == before
 
 
 @pytest.mark.parametrize("arguments", [[], ["job"], ["job", "run"], ["--bogus"], ["job", "run", "x", "--gpu", "many"]])
@@ -190,7 +217,7 @@ def test_a_project_beyond_its_budget(aitrain: Shell) -> None:
 def test_why_a_job_waits(aitrain: Shell) -> None:
     job_id = aitrain("job", "run", BUSYBOX_IMAGE, "--gpu", "1", "--priority", "70", "--", "true").strip()
     assert aitrain("job", "explain", job_id).startswith("NO_HOST_OF_FLAVOR: no host offers v100s")
-    told = json.loads(aitrain("job", "explain", job_id, "--json"))
+    told = json.loads(aitrain("job", "explain", job_id, "-o", "json"))
     assert (told["reason"], told["position"], told["starts_by_ms"]) == ("NO_HOST_OF_FLAVOR", 1, None)
     aitrain("job", "stop", job_id)
     assert "it does not wait: it is INTERRUPTED" in aitrain("job", "explain", job_id)

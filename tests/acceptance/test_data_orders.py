@@ -145,7 +145,7 @@ def test_results_are_pushed_again_once_the_store_is_mended(bench: Bench, bucket:
     assert ended.kept_until_ms is not None
     assert abs(ended.kept_until_ms - ended.state_ms - MONTH_MS) < 1000
     assert "its results stay on host h1 until 20" in ended.message
-    assert json.loads(bench.cli("job", "get", ended.id))["kept_until_ms"] == ended.kept_until_ms
+    assert json.loads(bench.cli("job", "get", ended.id, "-o", "json"))["kept_until_ms"] == ended.kept_until_ms
 
     bench.cli("job", "retry-push", ended.id)
     again = bench.fleet.end(ended)

@@ -96,7 +96,13 @@ def test_a_job_reads_and_writes_with_its_projects_own(
     assert json.loads(shown)["access_key_id"] == "***-key"
     assert json.loads(shown)["checked"] is True
     assert "own" in listed
-    told = [listed, shown, said, aitrain(fleet.site, "job", "get", job_id), aitrain(fleet.site, "job", "logs", job_id)]
+    told = [
+        listed,
+        shown,
+        said,
+        aitrain(fleet.site, "job", "get", job_id, "-o", "json"),
+        aitrain(fleet.site, "job", "logs", job_id),
+    ]
     told += [file.read_text() for file in Path(fleet.site.directory).glob("*.log")]
     assert "aitrain.check_data_store[" in "".join(told), "the control worker's log was looked at"
     told += everything_in(redis)

@@ -50,7 +50,9 @@ def test_a_command_of_a_repository(fleet: Fleet, server: GitServer) -> None:
     assert ended.state == JobState.DONE, ended.message
     assert fleet.log(job) == ["trained with care", "kept"]
     shown = subprocess.run(
-        [CLI, "job", "get", job.id], env={**os.environ, **fleet.site.environment()}, check=True, capture_output=True
+        [CLI, "job", "get", job.id, "-o", "json"],
+        env={**os.environ, **fleet.site.environment()}, check=True,
+        capture_output=True,
     )  # fmt: skip
     assert json.loads(shown.stdout)["progress"]["/code"]["commit"] == commit
 

@@ -43,7 +43,7 @@ def test_jobs_are_listed_for_people_and_programs(aitrain: Commands, redis: Redis
     job_id = site.running(name="ran", env={"TOKEN": "hunter2"})
     site.store.close()
     assert "…" not in aitrain("job", "list"), "an id that was cut cannot be used"
-    said = aitrain("job", "list", "--json")
+    said = aitrain("job", "list", "-o", "json")
     assert [job["id"] for job in json.loads(said)] == [job_id]
     assert "hunter2" not in said
 

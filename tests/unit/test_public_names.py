@@ -6,9 +6,10 @@ import sys
 import aitrain
 
 NAMES = {
-    "AitrainError", "BrokerUnavailable", "BudgetExceeded", "Client", "DataStoreNotFound", "HostNotFound",
+    "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BudgetExceeded", "Client", "DataStoreNotFound",
+    "HostNotFound",
     "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobSpec", "JobState", "QuotaExceeded", "Resources",
-    "StoreUnavailable", "Unavailable", "Volume", "WaitTimeout", "submit_job",
+    "StoreUnavailable", "Submission", "Unavailable", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip
 
 

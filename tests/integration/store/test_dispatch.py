@@ -12,7 +12,7 @@ from aitrain.domain.flavor import BUILT_IN
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.settings import load_settings
-from aitrain.store import HostTiming, Store
+from aitrain.store import HostTiming, Store, Wanted
 from workers.scratch.servers import RedisServer
 
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
@@ -46,7 +46,7 @@ def test_many_passes_at_once(redis: RedisServer, namespace: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    placed = [job.id for job in store.newest(project=None, state=State.INITIALIZING, limit=200)]
+    placed = [job.id for job in store.iter_jobs(Wanted(states=[State.INITIALIZING]))]
     assert sorted(broker.sent) == sorted(placed)
     assert sum(job.units for job in store.get_many(placed)) == 160, "20 hosts of 8 units are full"
     store.close()

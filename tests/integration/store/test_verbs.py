@@ -18,7 +18,7 @@ from aitrain.domain.placement import place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
-from aitrain.store import HostJob, HostTiming, Lease, LogLine, Store
+from aitrain.store import HostJob, HostTiming, Lease, LogLine, Store, Wanted
 from aitrain.store.keys import LEGEND
 from aitrain.store.scripts import SHARED
 from workers.scratch.servers import RedisServer, free_port
@@ -53,7 +53,7 @@ def test_submitting_the_same_id_twice_makes_one_job(store: Store) -> None:
     job_id = str(uuid.uuid4())
     store.submit(job_id, admitted())
     store.submit(job_id, admitted())
-    assert [job.id for job in store.newest(project=None, state=None, limit=9)] == [job_id]
+    assert [job.id for job in store.iter_jobs()] == [job_id]
     assert len(store.get(job_id).history) == 1
 
 
@@ -73,7 +73,7 @@ def test_a_quota_is_exact_under_many_producers(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.newest(project="red", state=State.QUEUED, limit=99)) == 7
+    assert len(list(store.iter_jobs(Wanted(project="red", states=[State.QUEUED])))) == 7
     assert len(refused) == 23
     assert (refused[-1].limit, refused[-1].used, refused[-1].asked) == (7, 7, 1)
     assert "7 cpu units" in str(refused[-1])

@@ -32,6 +32,12 @@ local function reindex(id, job, from, to, pause_ms)
   if to == 'RUNNING' then set_deadline(id, job, NOW) end
 end
 
+-- What a job is found by: the beginning of its id, and its name. See K.refs.
+local function refs(id, job)
+  local name = cjson.decode(job.spec).name or ''
+  return 'i/' .. id .. '/' .. job.project, 'n/' .. name .. '/' .. job.project .. '/' .. id
+end
+
 -- Takes a job out of everything but the ledger. What is left of it for a day tells a call that is sent again how it went,
 -- and keeps a submission that is sent again from bringing the job back.
 local GONE_SECONDS = 86400
@@ -39,6 +45,7 @@ local function erase(id, job)
   redis.call('ZREM', K.state(job.state), id)
   redis.call('ZREM', K.jobs(), id)
   redis.call('ZREM', K.project_jobs(job.project), id)
+  redis.call('ZREM', K.refs(), refs(id, job))
   redis.call('DEL', K.settled(id), K.history(id), K.attempts(id), K.copy(id))
   for attempt = 1, tonumber(job.attempt) do redis.call('DEL', K.log(id, attempt)) end
   local op = redis.call('HGET', K.job(id), 'last_op')

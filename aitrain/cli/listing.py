@@ -1,0 +1,112 @@
+"""The command that lists jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Column, Table
+
+from aitrain.cli.following import out
+from aitrain.cli.output import Format, Output, show
+from aitrain.cli.showing import record
+from aitrain.cli.values import past_ms
+from aitrain.client import Client
+from aitrain.domain.job import Job, moment
+from aitrain.domain.states import ENDED, State
+
+REDRAW_SECONDS = 1.0
+SHORT_ID = 8
+# A whole id and the rest of a line fit from here on.
+WIDE = 120
+# No terminal: what is cut or folded would be lost to the program that reads it.
+UNLIMITED = 1000
+
+ALIVE = [state for state in State if state not in ENDED]
+
+
+def list_jobs(
+    project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
+    state: Annotated[list[State] | None, typer.Option("--state", "-s", help="In this state. May be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", "-l", help="KEY or KEY=VALUE. May be repeated.")] = None,
+    user: Annotated[str | None, typer.Option(help="Of this user only.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of this name only.")] = None,
+    since: Annotated[
+        int | None, typer.Option(parser=past_ms, metavar="TIME", help="Submitted since: 2h, a date.")
+    ] = None,
+    until: Annotated[int | None, typer.Option(parser=past_ms, metavar="TIME", help="Submitted before.")] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Those that have ended, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.")] = False,
+    no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Whole ids on a narrow terminal, too.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on: redraw, or add lines where no terminal is.")
+    ] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """List the newest jobs that have not ended; with --all or --state others."""
+    labels = {key: value if given else None for key, given, value in (text.partition("=") for text in label or [])}
+    states = state or ([] if every else ALIVE)
+
+    def read() -> list[Job]:
+        return list(
+            client.iter_jobs(
+                project=project, states=states, labels=labels, user=user, name=name, created_after_ms=since,
+                created_before_ms=until, limit=limit,
+            )
+        )  # fmt: skip
+
+    with Client() as client:
+        if watch and not quiet and output is Format.TABLE:
+            _watch(read, no_trunc)
+        jobs = read()
+    if quiet:
+        for job in jobs:
+            typer.echo(job.id)
+        return
+    show([record(job) for job in jobs], output, lambda: _print(jobs, no_trunc))
+
+
+def _print(jobs: list[Job], no_trunc: bool) -> None:
+    console = out if out.is_terminal else Console(highlight=False, width=UNLIMITED)
+    console.print(_table(jobs, no_trunc))
+
+
+def _table(jobs: list[Job], no_trunc: bool) -> Table:
+    short = out.is_terminal and out.width < WIDE and not no_trunc
+    table = Table(
+        Column("id", no_wrap=True, min_width=SHORT_ID if short else 36),
+        *(Column(head, overflow="fold") for head in ("name", "project", "state", "units", "host", "created", "info")),
+    )
+    for job in jobs:
+        created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
+        shown = job.id[:SHORT_ID] if short else job.id
+        table.add_row(
+            shown, job.name, job.project, job.state, f"{job.units} x {job.flavor}", job.host, created, job.code
+        )
+    return table
+
+
+def _watch(read: Callable[[], list[Job]], no_trunc: bool) -> None:
+    """Until Ctrl-C."""
+    told: dict[str, State] = {}
+    try:
+        with Live(console=out, auto_refresh=False) as live:
+            while True:
+                jobs = read()
+                if out.is_terminal:
+                    live.update(_table(jobs, no_trunc), refresh=True)
+                else:
+                    for job in reversed(jobs):
+                        if told.get(job.id) != job.state:
+                            typer.echo(
+                                f"{moment(job.state_ms):%H:%M:%S} {job.id} {job.name} {job.state} {job.host}".rstrip()
+                            )
+                    told = {job.id: job.state for job in jobs}
+                time.sleep(REDRAW_SECONDS)
+    except KeyboardInterrupt:
+        raise typer.Exit from None

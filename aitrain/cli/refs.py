@@ -1,0 +1,18 @@
+"""How the commands on jobs are told which jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aitrain.client import Client
+
+HELP = "Its id, an unambiguous beginning of it, or its name."
+JobRef = Annotated[str, typer.Argument(metavar="JOB", help=HELP)]
+JobRefs = Annotated[list[str], typer.Argument(metavar="JOB...", help=HELP)]
+
+
+def found(client: Client, refs: list[str]) -> list[str]:
+    """The ids of jobs, each once. Nothing is ordered of any if one is not known: raises JobNotFound, AmbiguousJob."""
+    return list(dict.fromkeys(client.find(ref) for ref in refs))

@@ -1,0 +1,66 @@
+"""The command that shows everything about jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from aitrain.cli.following import out
+from aitrain.cli.output import Format, Output, show
+from aitrain.cli.refs import JobRefs, found
+from aitrain.client import Client
+from aitrain.domain.job import Job, moment
+
+
+def get(jobs: JobRefs, output: Output = Format.TABLE) -> None:
+    """Show everything about jobs. Values of variables are left out: they may be secret."""
+    with Client() as client:
+        shown = [client.get(job_id) for job_id in found(client, jobs)]
+        currency = client.settings.currency
+    records = [record(job) for job in shown]
+
+    def page() -> None:
+        for number, job in enumerate(shown):
+            for line in ([""] if number else []) + list(_lines(job, currency)):
+                out.print(line, markup=False, soft_wrap=True)
+
+    show(records if len(records) > 1 else records[0], output, page)
+
+
+def record(job: Job) -> dict[str, Any]:
+    """A job as JSON shows it: without the values of its variables, which may be secret."""
+    shown: dict[str, Any] = job.model_dump(mode="json", exclude={"fence"})
+    shown["spec"]["env"] = dict.fromkeys(job.spec.env, "***")
+    return shown
+
+
+def _lines(job: Job, currency: str) -> Iterator[str]:
+    ended = "" if job.exit_code is None else f", exit code {job.exit_code}"
+    yield f"{job.name}  {job.id}"
+    yield f"state     {job.state} ({job.code}{ended})"
+    if job.message:
+        yield f"          {job.message}"
+    yield f"project   {job.project}" + (f", submitted by {job.spec.user}" if job.spec.user else "")
+    yield f"image     {job.spec.image}"
+    if job.spec.command:
+        # As a list: where an argument begins and ends is to be seen.
+        yield f"command   {list(job.spec.command)}"
+    yield f"units     {job.units} x {job.flavor}" + (f" on {job.host}" if job.host else "")
+    restart = ", then queued again" if job.auto_restart else ""
+    yield f"timeout   {job.timeout_s or 'none'}" + (" s" if job.timeout_s else "") + restart
+    if job.labels:
+        yield "labels    " + " ".join(f"{key}={value}" for key, value in sorted(job.labels.items()))
+    if job.spec.env:
+        yield "variables " + " ".join(sorted(job.spec.env))
+    amount = job.hourly_price * job.units * job.billed_minutes / 60
+    yield f"bill      {job.billed_minutes} minutes, {amount:.2f} {currency} so far, all attempts in the bill"
+    for volume in job.spec.volumes:
+        source = volume.url or f"{volume.container}@{volume.alias}/{volume.prefix}"
+        progress = job.progress.get(volume.mount_path)
+        copied = "" if progress is None else f"  {progress.direction}: {progress.processed} of {progress.total} files"
+        yield f"volume    {volume.mount_path} ({volume.permission}) from {source}{copied}"
+    for end in job.earlier_attempts:
+        code = "" if end.exit_code is None else f", exit code {end.exit_code}"
+        yield f"attempt   {end.attempt}: {end.cause}{code}, {end.minutes} minutes on {end.host or 'no host'}"
+    for entry in job.history:
+        yield f"history   {moment(entry.at_ms):%Y-%m-%d %H:%M:%S} {entry.state:<13} {entry.message or entry.code}"
