@@ -5,6 +5,7 @@ from aitrain import submit_job
 job = submit_job("registry.example/team/trainer:1", ["python", "train.py"], gpu=1, volumes=["data@s3:/data"])
 """
 
+from aitrain.async_client import AsyncClient
 from aitrain.client import Client, submit_job, submit_jobs
 from aitrain.domain.errors import (
     AitrainError,
@@ -30,6 +31,7 @@ from aitrain.submissions import Submission
 __all__ = [
     "AitrainError",
     "AmbiguousJob",
+    "AsyncClient",
     "BrokerUnavailable",
     "BudgetExceeded",
     "Client",

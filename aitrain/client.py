@@ -17,7 +17,7 @@ from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
-from aitrain.domain.errors import InvalidInput, ReceiptNotFound, WaitTimeout
+from aitrain.domain.errors import InvalidInput, ReceiptNotFound
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
@@ -30,6 +30,7 @@ from aitrain.operations import Operations
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
 from aitrain.submissions import Submission, Submissions
+from aitrain.watching import Watch
 
 
 def open_store(settings: Settings) -> Store:
@@ -216,22 +217,10 @@ class Client(Submissions, Operations, Bills, ProjectLimits):
         timeout: seconds; on_change: called for every state, from the first on; on_progress: called with the job
         whenever its state or the progress of its copies has changed. Raises JobNotFound and WaitTimeout.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        told, shown = 0, None
-        while True:
-            job = self.get(job_id)
-            for entry in job.history[told:]:
-                if on_change is not None:
-                    on_change(entry)
-            told = len(job.history)
-            if on_progress is not None and shown != (job.state, job.copying, job.progress):
-                shown = (job.state, job.copying, job.progress)
-                on_progress(job)
-            if job.ended:
-                return job
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeout(f"job {job_id} is {job.state} after {timeout} s; it goes on")
+        watch = Watch(timeout, on_change, on_progress)
+        while not watch.over(job := self.get(job_id)):
             time.sleep(POLL_SECONDS)
+        return job
 
     def logs(self, job_id: str, *, follow: bool = False, attempt: int | None = None) -> Iterator[LogLine]:
         """What the container wrote, line by line.

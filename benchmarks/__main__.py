@@ -17,6 +17,7 @@ ALL = {
     "latency": latency.run,
     "throughput": throughput.run,
     "submissions": submissions.run,
+    "submissions-many": submissions.run_many,
     "datasync": datasync.run,
     "datasync-moto": datasync.run_moto,
     "listing": listing.run,

@@ -6,7 +6,7 @@ import sys
 import aitrain
 
 NAMES = {
-    "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BudgetExceeded", "Client", "DataStoreNotFound",
+    "AitrainError", "AmbiguousJob", "AsyncClient", "BrokerUnavailable", "BudgetExceeded", "Client", "DataStoreNotFound",
     "HostNotFound",
     "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobSpec", "JobState", "QuotaExceeded", "Resources",
     "StoreUnavailable", "Submission", "Unavailable", "Volume", "WaitTimeout", "submit_job", "submit_jobs",

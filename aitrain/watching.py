@@ -1,0 +1,39 @@
+"""What whoever waits for a job is told meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from aitrain.domain.errors import WaitTimeout
+from aitrain.domain.job import HistoryEntry, Job
+
+
+class Watch:
+    """Tells each state once, each progress when it changes. Look at the job every now and then."""
+
+    def __init__(
+        self,
+        timeout: float | None,
+        on_change: Callable[[HistoryEntry], None] | None,
+        on_progress: Callable[[Job], None] | None,
+    ) -> None:
+        """timeout: seconds from now; the others: see Client.wait."""
+        self._timeout = timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._on_change, self._on_progress = on_change, on_progress
+        self._told = 0
+        self._shown: object = None
+
+    def over(self, job: Job) -> bool:
+        """Tells what is new, and whether the job has ended. Raises WaitTimeout."""
+        for entry in job.history[self._told :]:
+            if self._on_change is not None:
+                self._on_change(entry)
+        self._told = len(job.history)
+        if self._on_progress is not None and self._shown != (job.state, job.copying, job.progress):
+            self._shown = (job.state, job.copying, job.progress)
+            self._on_progress(job)
+        if not job.ended and self._deadline is not None and time.monotonic() >= self._deadline:
+            raise WaitTimeout(f"job {job.id} is {job.state} after {self._timeout} s; it goes on")
+        return job.ended
