@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # The engine and its network namespace need root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup demo test check bench docs
+.PHONY: help setup demo site test check bench docs
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ setup:  ## Install what is missing: system packages, Python environment
 
 demo: setup  ## Train a model in a real job, from submit_job to DONE (KEEP=1 waits before the end)
 	@$(ROOT) $(PYTHON) -m deploy.local.demo $(if $(KEEP),--keep)
+
+site: setup  ## Start the demo's site without a job, for the tutorial, until Enter
+	@$(ROOT) $(PYTHON) -m deploy.local.demo --site
 
 test: setup  ## Run every test, against real servers
 	@# Most of it waits for something, so two files run at once, in the order of tests/conftest.py.
@@ -30,9 +33,5 @@ bench: setup  ## Measure, side by side with what bounds it
 
 docs: setup  ## Draw what follows from code, and build the site: docs/_build/html
 	@$(PYTHON) -c 'from aitrain.domain.diagram import render; print(render(), end="")' > docs/reference/states.md
-<<<<<<< HEAD
 	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
-=======
-	@$(PYTHON) -m deploy.local.async_twin
->>>>>>> pydoor
