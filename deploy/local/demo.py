@@ -1,7 +1,7 @@
 """The demo: a real training job from submit_job to DONE, through the real parts, on this machine.
 
 Puts a data set into an S3 server, makes a training image, submits a job, follows it, and shows its result, its log and
-its bill. Ends everything that it started. `python -m deploy.local.demo [--keep]`; --keep waits before the end, so that
+its bill. Ends everything that it started. `python -m deploy.local.demo [--keep | --site]`; --keep waits before the end, so that
 you can look at Flower.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import io
 import json
+import shlex
 import shutil
 import sys
 import threading
@@ -20,6 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import docker
 import numpy as np
 import requests
 from rich.console import Console
@@ -42,7 +44,8 @@ def main() -> int:
     """Runs the demo; 0 if the job ended DONE and its model is as good as it says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="wait for Enter before ending everything")
-    keep: bool = parser.parse_args().keep
+    parser.add_argument("--site", action="store_true", help="start the site, run no job, and wait for Enter")
+    chosen = parser.parse_args()
     run = (HOME / "demo").resolve()
     run.mkdir(parents=True, exist_ok=True)
     with (run / "lock").open("w") as lock, ExitStack() as stack:
@@ -53,10 +56,10 @@ def main() -> int:
             return 1
         for leftover in ("redis", "s3", "site"):
             shutil.rmtree(run / leftover, ignore_errors=True)
-        return _demo(run, stack, keep=keep)
+        return _demo(run, stack, keep=chosen.keep, site_only=chosen.site)
 
 
-def _demo(run: Path, stack: ExitStack, *, keep: bool) -> int:
+def _demo(run: Path, stack: ExitStack, *, keep: bool, site_only: bool) -> int:
     began = time.monotonic()
     redis = stack.enter_context(RedisServer(run / "redis"))
     s3 = stack.enter_context(S3Server(run / "s3"))
@@ -72,6 +75,9 @@ def _demo(run: Path, stack: ExitStack, *, keep: bool) -> int:
     port = free_port()
     for process in (site.control(), site.beat(), site.flower(port), site.host("local", {"cpu": 2}, engine.url)):
         stack.enter_context(process)
+    if site_only:
+        _lend(site, image, engine)
+        return 0
     client = stack.enter_context(site.client())
     flower = f"http://127.0.0.1:{port}"
     _say(f"a host (worker and agent), a control worker, beat and Flower start; Flower: {flower}")
@@ -95,6 +101,19 @@ def _demo(run: Path, stack: ExitStack, *, keep: bool) -> int:
         input(f"\nEverything runs on; look at {flower} and press Enter to end it. ")
     _say(f"done in {time.monotonic() - began:.1f} s; ending everything")
     return 0 if good else 1
+
+
+def _lend(site: LocalSite, image: str, engine: DockerEngine) -> None:
+    """Leaves the site to somebody in another terminal until Enter is pressed."""
+    docker.DockerClient(base_url=engine.url).images.get(image).tag("aitrain-local/digits", "1")
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in site.environment().items()]
+    lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
+    variables = HOME / "demo" / "site.env"
+    variables.write_text("\n".join(lines) + "\n")
+    try:
+        input(f"\nThe site runs. In another terminal: `. {variables}`, and go on with docs/tutorial. Enter ends it. ")
+    finally:
+        variables.unlink()
 
 
 def _put_data_set(store: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -1,0 +1,53 @@
+"""Draws the reference pages that follow from code: `python -m deploy.docs.pages FOLDER`. The site's build calls it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from aitrain.domain.codes import CODES
+from aitrain.store.keys import LEGEND
+from deploy.docs import commands, configuration
+from deploy.docs.text import plain, table
+
+CODES_HEAD = """\
+# Info codes
+
+Drawn from `aitrain/domain/codes.py`. The code says why a job is where it is; programs compare it, people read the
+message beside it. They are OVHcloud's where one fits. The states: [states](../states.md).
+"""
+KEYS_HEAD = """\
+# Keys in Redis
+
+Drawn from `aitrain/store/keys.py`, from which Python and Lua build every key. All begin with the site's namespace in
+braces, as `{aitrain}:job:0198...`. Times are Unix milliseconds by the store's clock unless it says otherwise. Read them as
+you like; only aitrain's own scripts may write them.
+"""
+
+
+def codes() -> str:
+    """The page of the info codes."""
+    rows = ([f"`{code}`", row.meaning, row.remedy] for code, row in CODES.items())
+    return "\n".join([CODES_HEAD, *table(["code", "meaning", "what to do"], rows)])
+
+
+def keys() -> str:
+    """The page of the keys."""
+    rows = ([f"`{key.pattern}`", plain(key.holds)] for key in sorted(LEGEND.values(), key=lambda key: key.pattern))
+    return "\n".join([KEYS_HEAD, *table(["key", "holds"], rows)])
+
+
+PAGES = {"commands.md": commands.render, "settings.md": configuration.render, "codes.md": codes, "keys.md": keys}
+
+
+def write(folder: Path) -> None:
+    """Writes the pages that have changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, render in PAGES.items():
+        page, text = folder / name, render()
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,40 @@
+"""How the site in docs/ is built: Sphinx with MyST, and no network."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from pygments.lexers.special import TextLexer
+from sphinx.highlighting import lexers
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from deploy.docs import pages  # noqa: E402 - it is found once the path is set
+
+# Pages that follow from code are drawn before Sphinx looks for pages, and are not kept in git.
+pages.write(HERE / "reference" / "generated")
+
+project = "aitrain"
+author = "the aitrain developers"
+release = installed("aitrain")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton"]
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+# The drawing of the states: GitHub draws it, the site shows its text above the same in tables.
+lexers["mermaid"] = TextLexer()
+
+html_theme = "furo"
+html_title = "aitrain"
+# Sphinx would name the machine's own theme of colours; both of these ship with Pygments.
+pygments_style = "friendly"
+pygments_dark_style = "monokai"
+# The button copies what is typed: without the prompt, and without what the command answers.
+copybutton_prompt_text = "$ "
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
