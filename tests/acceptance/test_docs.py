@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from aitrain.cli.app import app
 from deploy.docs.commands import walk
-from tests.acceptance.conftest import Fleet
+from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.images import busybox_root
 from workers.scratch.servers import DockerEngine, S3Server
 
@@ -101,6 +101,7 @@ def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine, s3: S3Server) 
     for key_name in ("digits/train.npz", "imagenet/1.jpg"):
         fleet.s3.put_object(Bucket="datasets", Key=key_name, Body=b"data")
     with fleet.site.control(), fleet.site.beat(), fleet.site.host("gpu-01", {"cpu": 4}, engine.url):
+        eventually(fleet.client.hosts, what="a host")
         yield fleet
 
 
