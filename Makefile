@@ -33,5 +33,6 @@ bench: setup  ## Measure, side by side with what bounds it
 
 docs: setup  ## Draw what follows from code, and build the site: docs/_build/html
 	@$(PYTHON) -c 'from aitrain.domain.diagram import render; print(render(), end="")' > docs/reference/states.md
+	@$(PYTHON) -m deploy.local.async_twin
 	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"

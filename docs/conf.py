@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import Any
 
 from pygments.lexers.special import TextLexer
 from sphinx.highlighting import lexers
@@ -34,6 +36,24 @@ pygments_style = "friendly"
 pygments_dark_style = "monokai"
 # The button copies what is typed: without the prompt, and without what the command answers.
 copybutton_prompt_text = "$ "
+
+
+def _plain(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Docstrings are plain text: a star is a star, and what is indented is an example."""
+    old, lines[:] = list(lines), []
+    for line in old:
+        indented = line.startswith(" ")
+        if indented and not any(earlier.startswith(" ") for earlier in lines[-1:]):
+            lines += ["", "::", ""]
+        elif not indented and line and lines and lines[-1].startswith(" "):
+            lines.append("")
+        lines.append(line if indented else re.sub(r"(\*|_\b)", r"\\\1", line))
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _plain)
+
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

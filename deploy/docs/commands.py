@@ -30,7 +30,7 @@ def render() -> str:
 
 
 def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each command below one, with the words it is called by, groups before what they hold. Hidden ones are left out."""
+    """Each command below one that is not hidden, with the words it is called by; groups before what they hold."""
     if len(path) > 1:
         yield path, command
     if not hasattr(command, "list_commands"):

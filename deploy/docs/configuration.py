@@ -36,10 +36,9 @@ def render() -> str:
     """The page, as Markdown."""
     lines = [HEAD, "## At the top of the file", "", _intro(settings.Settings), ""]
     fields = settings.Settings.model_fields
-    sections = {name: field.annotation for name, field in fields.items() if _section(field.annotation)}
+    sections = {name: type(field.default) for name, field in fields.items() if isinstance(field.default, BaseModel)}
     lines += _table(settings.Settings, "AITRAIN_", leave=set(sections))
     for name, model in sections.items():
-        assert model is not None
         lines += [SECTION.format(name=name, text=_intro(model)), *_table(model, f"AITRAIN_{name.upper()}__")]
     lines += [SECTION.format(name="data_stores.ALIAS", text=_intro(settings.DataStore)), *_table(settings.DataStore)]
     lines += [SECTION.format(name="flavors.NAME", text=_intro(Flavor)), *_table(Flavor)]
@@ -86,10 +85,6 @@ def _told(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
 
 def _intro(model: type[BaseModel]) -> str:
     return plain((inspect.getdoc(model) or "").split("\n\n")[0])
-
-
-def _section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _table(model: type[BaseModel], prefix: str = "", leave: frozenset[str] | set[str] = frozenset()) -> list[str]:

@@ -20,8 +20,8 @@ KEYS_HEAD = """\
 # Keys in Redis
 
 Drawn from `aitrain/store/keys.py`, from which Python and Lua build every key. All begin with the site's namespace in
-braces, as `{aitrain}:job:0198...`. Times are Unix milliseconds by the store's clock unless it says otherwise. Read them as
-you like; only aitrain's own scripts may write them.
+braces, as `{aitrain}:job:0198...`. Times are Unix milliseconds by the store's clock unless it says otherwise. Read
+them as you like; only aitrain's own scripts may write them.
 """
 
 

@@ -1,8 +1,8 @@
 """The demo: a real training job from submit_job to DONE, through the real parts, on this machine.
 
 Puts a data set into an S3 server, makes a training image, submits a job, follows it, and shows its result, its log and
-its bill. Ends everything that it started. `python -m deploy.local.demo [--keep | --site]`; --keep waits before the end, so that
-you can look at Flower.
+its bill. Ends everything that it started. `python -m deploy.local.demo [--keep | --site]`; --keep waits before the end,
+so that you can look at Flower; --site only starts the site, for the tutorial.
 """
 
 from __future__ import annotations
