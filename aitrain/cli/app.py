@@ -9,6 +9,7 @@ from rich.text import Text
 from aitrain.cli import (
     audits,
     bills,
+    buckets,
     budgets,
     copies,
     data_stores,
@@ -30,6 +31,7 @@ logs.add_to(jobs.app)
 watching.add_to(jobs.app)
 waiting.add_to(jobs.app)
 app.add_typer(jobs.app, name="job")
+app.add_typer(buckets.app, name="bucket")
 app.add_typer(data_stores.app, name="data-store")
 app.add_typer(flavors.app, name="flavor")
 app.add_typer(hosts.app, name="host")

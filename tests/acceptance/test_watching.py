@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -52,7 +53,7 @@ class Terminal:
     def __init__(self, fleet: Fleet, *arguments: str) -> None:
         self.pid, self._fd = pty.fork()
         if not self.pid:
-            os.execve(CLI, [CLI, *arguments], {**os.environ, **fleet.site.environment(), "TERM": "xterm"})
+            os.execve(CLI, [CLI, *arguments], {**os.environ, **fleet.site.environment(), "TERM": "xterm"})  # noqa: S606
         os.set_blocking(self._fd, False)
         self.said = ""
 
@@ -61,10 +62,8 @@ class Terminal:
         eventually(lambda: text in self._read(), 30, text)
 
     def _read(self) -> str:
-        try:
+        with suppress(OSError):  # nothing yet, or over
             self.said += os.read(self._fd, 65536).decode(errors="replace")
-        except OSError:  # nothing yet, or over
-            pass
         return self.said
 
     def type(self, text: str) -> None:
