@@ -50,7 +50,7 @@ class Buckets:
     """What a client does with containers and objects. Safe to share between threads.
 
     The project's own data store of an alias wins over the site's. Every method raises InvalidInput, DataStoreNotFound,
-    SecretUnreadable (the settings lack the site's encryption_keys), BucketRefused, BucketNotFound and BucketUnavailable.
+    SecretUnreadable (no encryption_keys here), BucketRefused, BucketNotFound and BucketUnavailable.
     What is done to many objects goes on after one that failed, and the answer says what became of each.
     """
 
@@ -157,7 +157,7 @@ class Buckets:
 
         return _each(copy, self._under(old, project), lambda one: one.key, tell)
 
-    def _under(self, where: Place, project: str) -> list[StoredObject]:
+    def _under(self, where: Place, project: str) -> Sequence[StoredObject]:
         """The object of this key, or all in the folder of this name."""
         found = [
             one for one in self.objects(str(where), project) if one.key == where.key or one.key.startswith(where.folder)

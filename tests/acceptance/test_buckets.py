@@ -11,6 +11,7 @@ import pytest
 
 from aitrain.domain.errors import BucketNotFound, DataStoreNotFound, InvalidInput
 from tests.acceptance.conftest import Fleet
+from workers.scratch.moto import MotoServer
 from workers.scratch.site import CLI
 
 
@@ -44,18 +45,22 @@ def test_up_and_down_again(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
     assert "failed: 1" in aitrain("object", "upload", f"{bucket}@s3", str(tmp_path / "none"), status=1)
 
 
-def test_hostile_keys_stay_outside(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
+def test_hostile_keys_stay_outside(
+    make_fleet: Callable[..., Fleet], moto: MotoServer, bucket: str, tmp_path: Path
+) -> None:
+    fleet = make_fleet(s3=moto)
     fleet.s3.create_bucket(Bucket=bucket)
-    for key in ("p/ok", "p/x", "p/x/y", "p/link/z"):
+    for key in ("p/ok", "p/x", "p/x/y", "p/link/z", "p/../../evil", "p//evil"):
         fleet.s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
-    target = tmp_path / "target"
-    target.mkdir()
+    target = tmp_path / "inner" / "target"
+    target.mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (target / "link").symlink_to(tmp_path / "outside")
     done = fleet.client.buckets.download(f"{bucket}@s3/p", target, tell=lambda _: None)
-    assert sorted(one.name for one in done if one.error) == ["p/link/z", "p/x/y"]
+    assert sorted(one.name for one in done if one.error) == ["p/../../evil", "p//evil", "p/link/z", "p/x/y"]
     assert (target / "ok").read_text() == "p/ok"
     assert not list((tmp_path / "outside").iterdir())
+    assert not list(tmp_path.rglob("evil"))
 
 
 def test_what_is_not_there(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
