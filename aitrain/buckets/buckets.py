@@ -107,7 +107,9 @@ class Buckets:
         Raises BucketNotFound if there is none.
         """
         where, root = Place.parse(place), Path(directory)
-        client, found = self._client(where.alias, project), self._under(where, project)
+        client = self._client(where.alias, project)
+        # A key that ends with a slash marks a directory, and directories come with their files.
+        found = [one for one in self._under(where, project) if not one.key.endswith("/")]
         names = {one.key: _relative(where, one.key) for one in found}
         others = set(names.values())
 
@@ -116,9 +118,9 @@ class Buckets:
             if (why := refusal(name, others)) is not None:
                 raise InvalidInput.of("key", one.key, "cannot be downloaded", why)
             target = root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
             if not target.parent.resolve().is_relative_to(root.resolve()):
                 raise InvalidInput.of("key", one.key, "cannot be downloaded", "a link leads out of the directory")
+            target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.parent / f".aitrain-{uuid.uuid4().hex}"
             try:
                 client.download_file(where.container, one.key, str(partial))

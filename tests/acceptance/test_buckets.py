@@ -50,14 +50,14 @@ def test_hostile_keys_stay_outside(
 ) -> None:
     fleet = make_fleet(s3=moto)
     fleet.s3.create_bucket(Bucket=bucket)
-    for key in ("p/ok", "p/x", "p/x/y", "p/link/z", "p/../../evil", "p//evil"):
+    for key in ("p/ok", "p/x", "p/x/y", "p/link/deep/z", "p/dir/", "p/../../evil", "p//evil"):
         fleet.s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
     target = tmp_path / "inner" / "target"
     target.mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (target / "link").symlink_to(tmp_path / "outside")
     done = fleet.client.buckets.download(f"{bucket}@s3/p", target, tell=lambda _: None)
-    assert sorted(one.name for one in done if one.error) == ["p/../../evil", "p//evil", "p/link/z", "p/x/y"]
+    assert sorted(one.name for one in done if one.error) == ["p/../../evil", "p//evil", "p/link/deep/z", "p/x/y"]
     assert (target / "ok").read_text() == "p/ok"
     assert not list((tmp_path / "outside").iterdir())
     assert not list(tmp_path.rglob("evil"))
