@@ -10,6 +10,7 @@ from typing import Any, Self
 from aitrain.audit import Audit
 from aitrain.bills import Bills, checked_project
 from aitrain.broker import Broker
+from aitrain.buckets import Buckets
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
@@ -49,6 +50,7 @@ def open_store(settings: Settings) -> Store:
 class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
     """One connection to a site. Safe to share between threads.
 
+    buckets: containers of data stores and their objects (see aitrain.buckets).
     data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
     hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits,
     commands in running jobs and what these use in aitrain.sessions.
@@ -63,6 +65,7 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         self._broker = Broker(self.settings)
         self._dispatcher = Dispatcher(self.settings, self._store, self._broker)
         self.data_stores = DataStores(self.settings, self._store, self._broker)
+        self.buckets = Buckets(self.settings, self._store)
         self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
         self._silence_s = self.settings.timing.session_silence_seconds

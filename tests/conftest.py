@@ -17,7 +17,7 @@ from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Serve
 SLOWEST = (
     "test_cli.py", "test_drill.py", "test_store_machine.py", "test_crash.py", "test_data_orders.py",
     "test_loss_connection.py", "test_data_stores.py", "test_datasync_large.py", "test_loss_engine.py", "test_life.py",
-    "test_loss_processes.py", "test_hosts.py", "test_gpus.py",
+    "test_loss_processes.py", "test_hosts.py", "test_gpus.py", "test_docs.py", "test_exec.py",
 )  # fmt: skip
 
 

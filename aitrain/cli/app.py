@@ -14,6 +14,7 @@ from aitrain.cli.lazy import Entry, LazyGroup
 COMMANDS = (
     Entry("job", "jobs:app", "Submit, watch and stop jobs.", ("logs", "watching", "copies", "waiting", "execs")),
     Entry("datastore", "data_stores:app", "Data stores of projects: the object storages that their jobs use."),
+    Entry("bucket", "buckets:app", "Objects in the data stores of projects: list, upload, download, delete, copy."),
     Entry("flavor", "flavors:app", "Flavors: the kinds of unit that jobs may ask for."),
     Entry("host", "hosts:app", "Run both processes of a GPU host; with a command: look at hosts, empty them."),
     Entry("queue", "hosts:queues", "The queues that carry the steps' messages."),

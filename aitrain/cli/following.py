@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 
@@ -104,11 +104,7 @@ def follow_all(client: Client, job_ids: list[str], *, quiet: bool = False) -> in
     if len(job_ids) == 1 and not quiet:
         return follow(client, job_ids[0])
     statuses: dict[str, int] = {}
-
-    def teller(job_id: str) -> Callable[[HistoryEntry], None] | None:
-        return None if quiet else lambda entry: _tell(entry, f"{job_id} ")
-
-    watches = {job_id: Watch(None, teller(job_id), None) for job_id in job_ids}
+    watches = {job_id: Watch(None, None if quiet else partial(_tell, before=f"{job_id} "), None) for job_id in job_ids}
     try:
         while waited := [job_id for job_id in job_ids if job_id not in statuses]:
             for job_id in waited:

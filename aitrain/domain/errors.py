@@ -8,6 +8,8 @@
     ├── AmbiguousJob (LookupError)   a name or the beginning of an id means more than one job
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
+    ├── BucketNotFound (LookupError)  the data store has no such container or object
+    ├── BucketRefused                the data store does not do this with these keys
     ├── ReceiptNotFound (LookupError)  there is no receipt of the job, or of its attempt
     ├── ReceiptInvalid               a receipt is not what its site signed, or cannot be read
     ├── LineUnreadable               what stands in the ledger is no line of it
@@ -18,6 +20,7 @@
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
     │   ├── StoreUnavailable         the Redis of the job store
     │   ├── BrokerUnavailable        the broker that carries the steps' messages
+    │   ├── BucketUnavailable        a data store that is looked into
     │   ├── CheckUnavailable         the control workers that check what is to be added
     │   ├── LogUnavailable           the part of a log that lies in the object store
     │   └── SessionLost              the agent of a job's host, or the connection with it
@@ -145,6 +148,14 @@ class DataStoreNotFound(AitrainError, LookupError):
         )
 
 
+class BucketNotFound(AitrainError, LookupError):
+    """The data store has no such container or object."""
+
+
+class BucketRefused(AitrainError):
+    """The data store does not do what was asked, or not with these keys."""
+
+
 class ReceiptNotFound(AitrainError, LookupError):
     """There is no receipt of the job, or of this attempt of it."""
 
@@ -202,6 +213,10 @@ class StoreUnavailable(Unavailable):
 
 class BrokerUnavailable(Unavailable):
     """The broker that carries the steps' messages does not answer."""
+
+
+class BucketUnavailable(Unavailable):
+    """The data store whose containers are looked into does not answer."""
 
 
 class CheckUnavailable(Unavailable):

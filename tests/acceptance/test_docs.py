@@ -80,7 +80,7 @@ WITH_COMMANDS = [page for page in PAGES if any(reason_not_to_run(command) is Non
 def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine, s3: S3Server) -> Iterator[Fleet]:
     """A site with what the pages speak of: a host, its data, and their images."""
     key = subprocess.run(
-        [str(Path(sys.executable).parent / "aitrain"), "data-store", "new-key"],
+        [str(Path(sys.executable).parent / "aitrain"), "datastore", "new-key"],
         capture_output=True,
         text=True,
         check=True,

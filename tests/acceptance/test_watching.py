@@ -53,7 +53,7 @@ class Terminal:
     def __init__(self, fleet: Fleet, *arguments: str) -> None:
         self.pid, self._fd = pty.fork()
         if not self.pid:
-            os.execve(CLI, [CLI, *arguments], {**os.environ, **fleet.site.environment(), "TERM": "xterm"})  # noqa: S606 - no shell is wanted
+            os.execve(CLI, [CLI, *arguments], {**os.environ, **fleet.site.environment(), "TERM": "xterm"})  # noqa: S606
         os.set_blocking(self._fd, False)
         self.said = ""
 

@@ -1,0 +1,8 @@
+"""The containers of data stores and their objects: a part of the client. It alone in this package uses boto3, and loads
+it when it is first needed (`pip install 'aitrain[cli]'` brings it).
+"""
+
+from aitrain.buckets.buckets import Buckets, Done, StoredObject, Tell
+from aitrain.buckets.places import FORM, Place
+
+__all__ = ["FORM", "Buckets", "Done", "Place", "StoredObject", "Tell"]

@@ -1,0 +1,239 @@
+"""Containers of data stores, and the objects in them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aitrain.buckets.faults import told
+from aitrain.buckets.places import Place, refusal
+from aitrain.domain.errors import AitrainError, BucketNotFound, DataStoreNotFound, InvalidInput
+from aitrain.settings import DataStore, Settings
+from aitrain.store import Store
+from aitrain.vault import Vault
+
+T = TypeVar("T")
+
+# Transfers at a time: small objects wait for the network most of their time.
+PARALLEL = 8
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object: its key, and its size in bytes."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one object or file. name: its key, or the file's path; error: "" if all went well."""
+
+    name: str
+    size: int = 0
+    error: str = ""
+
+
+# Told of each object when it is over.
+Tell = Callable[[Done], None]
+
+
+class Buckets:
+    """What a client does with containers and objects. Safe to share between threads.
+
+    The project's own data store of an alias wins over the site's. Every method raises InvalidInput, DataStoreNotFound,
+    SecretUnreadable (no encryption_keys here), BucketRefused, BucketNotFound and BucketUnavailable.
+    What is done to many objects goes on after one that failed, and the answer says what became of each.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._site, self._store, self._vault = settings.data_stores, store, Vault(settings.encryption_keys)
+
+    def list(self, alias: str, project: str = "default") -> Sequence[str]:
+        """The names of the containers of a data store."""
+        with told(f"the containers of {alias}"):
+            return [one["Name"] for one in self._client(alias, project).list_buckets()["Buckets"]]
+
+    def create(self, place: str, project: str = "default") -> None:
+        """Makes a container, "container@alias"."""
+        where = _whole(place)
+        with told(str(where)):
+            self._client(where.alias, project).create_bucket(Bucket=where.container)
+
+    def delete(self, place: str, project: str = "default") -> None:
+        """Deletes an empty container."""
+        where = _whole(place)
+        with told(str(where)):
+            self._client(where.alias, project).delete_bucket(Bucket=where.container)
+
+    def objects(self, place: str, project: str = "default") -> Iterator[StoredObject]:
+        """The objects in a container, or those whose key begins as the place says."""
+        where = Place.parse(place)
+        with told(str(where)):
+            pages = self._client(where.alias, project).get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=where.container, Prefix=where.key):
+                for one in page.get("Contents", ()):
+                    yield StoredObject(one["Key"], one["Size"])
+
+    def upload(
+        self, place: str, files: Iterable[Path | str], project: str = "default", *, tell: Tell
+    ) -> Sequence[Done]:
+        """Uploads files, and directories with all that is in them, under a prefix. Symbolic links are not followed.
+
+        A directory keeps its name unless it is given with a slash at its end.
+        """
+        where = Place.parse(place)
+        client = self._client(where.alias, project)
+
+        def put(one: tuple[Path, str]) -> int:
+            path, name = one
+            client.upload_file(str(path), where.container, where.folder + name)
+            return path.stat().st_size
+
+        return _each(put, list(_files(files)), lambda one: str(one[0]), tell)
+
+    def download(self, place: str, directory: Path | str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+        """Downloads an object, or all under a prefix, into a directory. Each file lands whole or not at all.
+
+        A key that would lead out of the directory, or cannot be a file, is refused, and the others are downloaded.
+        Raises BucketNotFound if there is none.
+        """
+        where, root = Place.parse(place), Path(directory)
+        client = self._client(where.alias, project)
+        # A key that ends with a slash marks a directory, and directories come with their files.
+        found = [one for one in self._under(where, project) if not one.key.endswith("/")]
+        names = {one.key: _relative(where, one.key) for one in found}
+        others = set(names.values())
+
+        def get(one: StoredObject) -> int:
+            name = names[one.key]
+            if (why := refusal(name, others)) is not None:
+                raise InvalidInput.of("key", one.key, "cannot be downloaded", why)
+            target = root / name
+            if not target.parent.resolve().is_relative_to(root.resolve()):
+                raise InvalidInput.of("key", one.key, "cannot be downloaded", "a link leads out of the directory")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.parent / f".aitrain-{uuid.uuid4().hex}"
+            try:
+                client.download_file(where.container, one.key, str(partial))
+                os.replace(partial, target)  # noqa: PTH105 - a file only, never into a directory
+            finally:
+                partial.unlink(missing_ok=True)
+            return one.size
+
+        return _each(get, found, lambda one: one.key, tell)
+
+    def remove(self, place: str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+        """Deletes an object, or all under a prefix. Raises BucketNotFound if there is none."""
+        where = Place.parse(place)
+        client = self._client(where.alias, project)
+
+        def drop(one: StoredObject) -> int:
+            client.delete_object(Bucket=where.container, Key=one.key)
+            return one.size
+
+        return _each(drop, self._under(where, project), lambda one: one.key, tell)
+
+    def copy(self, source: str, place: str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+        """Copies an object, or all under a prefix, under another prefix of the same data store.
+
+        The objects do not pass this machine. Raises BucketNotFound if there is none.
+        """
+        old, new = Place.parse(source), Place.parse(place)
+        if old.alias != new.alias:
+            raise InvalidInput.of("place", place, "is in another data store", "download the objects, and upload them")
+        client = self._client(old.alias, project)
+
+        def copy(one: StoredObject) -> int:
+            origin = {"Bucket": old.container, "Key": one.key}
+            client.copy(origin, new.container, new.folder + _relative(old, one.key))
+            return one.size
+
+        return _each(copy, self._under(old, project), lambda one: one.key, tell)
+
+    def _under(self, where: Place, project: str) -> Sequence[StoredObject]:
+        """The object of this key, or all in the folder of this name."""
+        found = [
+            one for one in self.objects(str(where), project) if one.key == where.key or one.key.startswith(where.folder)
+        ]
+        if not found:
+            raise BucketNotFound(f"{where}: there is no object of this key or under this prefix")
+        return [one for one in found if one.key != where.folder or not where.folder]
+
+    def _client(self, alias: str, project: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        store = self._data_store(alias, project)
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=store.endpoint_url,
+            region_name=store.region,
+            aws_access_key_id=store.access_key_id.get_secret_value(),
+            aws_secret_access_key=store.secret_access_key.get_secret_value(),
+            config=Config(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                retries={"mode": "standard"},
+                max_pool_connections=4 * PARALLEL,
+                # Stores that are not Amazon's often do not know the newer trailing checksums.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                s3={"addressing_style": "path"} if store.endpoint_url else None,
+            ),
+        )
+
+    def _data_store(self, alias: str, project: str) -> DataStore:
+        row = self._store.data_store(project, alias)
+        if row is not None:
+            return self._vault.open(project, alias, row.sealed)
+        if alias in self._site:
+            return self._site[alias]
+        raise DataStoreNotFound(project, alias)
+
+
+def _whole(place: str) -> Place:
+    where = Place.parse(place)
+    if where.key:
+        raise InvalidInput.of("place", place, "names more than a container", "write container@alias")
+    return where
+
+
+def _relative(where: Place, key: str) -> str:
+    return key.rpartition("/")[2] if key == where.key else key.removeprefix(where.folder)
+
+
+def _files(given: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
+    """Files, and the keys that they get below the prefix."""
+    for text in given:
+        path = Path(text)
+        if not path.is_dir():
+            yield path, path.name
+            continue
+        base = path if str(text).endswith("/") or not path.name else path.parent
+        for inner, _, names in os.walk(path):
+            for file in sorted(Path(inner) / name for name in names):
+                if file.is_file() and not file.is_symlink():
+                    yield file, file.relative_to(base).as_posix()
+
+
+def _each(act: Callable[[T], int], items: Sequence[T], name: Callable[[T], str], tell: Tell) -> Sequence[Done]:
+    def one(item: T) -> Done:
+        try:
+            with told(name(item)):
+                done = Done(name(item), act(item))
+        except (AitrainError, OSError) as error:
+            done = Done(name(item), error=str(error))
+        tell(done)
+        return done
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(one, items))
