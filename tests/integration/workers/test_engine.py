@@ -125,7 +125,7 @@ def test_the_job_is_shut_in(runtime: Engine, raw: docker.DockerClient) -> None:
     assert config["Memory"] == config["MemorySwap"] == 64 * 1024**2
     assert config["ShmSize"] == 64 * 1024**2
     assert config["NanoCpus"] == 500_000_000
-    assert config["LogConfig"]["Config"] == {"max-size": "16m", "max-file": "2"}
+    assert config["LogConfig"]["Config"] == {"max-size": "64m", "max-file": "4"}
     assert not config["Privileged"]
 
 
