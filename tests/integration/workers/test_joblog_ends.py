@@ -104,7 +104,8 @@ def uploads_of(machine: Machine) -> LogUploads:
 
 def test_a_log_whose_spool_was_removed_goes_on_behind_what_was_sent(machine: Machine, container: Container) -> None:
     job = queued(machine)
-    read_some(machine, job, container, 700).remove()
+    # More than the ring keeps: its first lines are nowhere any more.
+    read_some(machine, job, container, 1500).remove()
     keep_end(machine, job, container)
     assert (state(machine, job).total, state(machine, job).complete) == (LINES, True)
     held = ring(machine, job)
@@ -113,7 +114,7 @@ def test_a_log_whose_spool_was_removed_goes_on_behind_what_was_sent(machine: Mac
     spool = Spool(machine.settings.host.data_dir, job.id, job.fence)
     settle(uploads, lambda: not spool.exists)
     chunks = state(machine, job).chunks
-    assert 0 < chunks[0][0] < 700, "what the store has and the object store has not"
+    assert 0 < chunks[0][0] < 1500, "what the store has and the object store has not"
     assert chunks[-1][0] + chunks[-1][1] == LINES
 
     # The step that ended it may be sent again.
