@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pty
+import select
 import struct
 import subprocess
 import termios
@@ -105,6 +106,8 @@ def test_a_shell_on_a_terminal_of_its_size(bench: Bench) -> None:
 
     def shows(text: bytes) -> None:
         while text not in seen:
+            # A terminal that says nothing more must fail the test, not hang it.
+            assert select.select([ours], [], [], 20)[0], f"{text!r} did not come after {bytes(seen)!r}"
             seen.extend(os.read(ours, 4096))
 
     shows(b"$ ")
