@@ -73,9 +73,10 @@ def run() -> int:
     try:
         app()
     except AitrainError as error:
-        from rich.console import Console  # takes long to load; an error may do so
-        from rich.text import Text
+        from rich.text import Text  # takes long to load; an error may do so
 
-        Console(stderr=True).print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
+        from aitrain.cli.output import err
+
+        err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
         return WRONG_INPUT if isinstance(error, InvalidInput) else FAILED
     return OK

@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from typing import IO, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.output import Format, Output, err, show
 from aitrain.client import Client
 from aitrain.domain.errors import AitrainError, InvalidInput
 from aitrain.domain.usage import JobStats
@@ -50,7 +49,7 @@ def exec_(
     except InvalidInput:
         raise
     except AitrainError as error:
-        Console(stderr=True).print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
+        err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
         code = NOT_RUN
     sys.stdout.flush()
     # Its input may still be waited for in a thread, which would hold up an orderly exit.

@@ -10,8 +10,8 @@ from rich.table import Column, Table
 
 from aitrain.cli import processes
 from aitrain.cli.exits import FAILED
-from aitrain.cli.following import out, user
-from aitrain.cli.output import Format, Output
+from aitrain.cli.following import user
+from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.cli.values import seconds
 from aitrain.client import Client

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from aitrain.cli.following import out
-from aitrain.cli.output import Format, Output
+from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.cli.values import seconds
 from aitrain.client import Client

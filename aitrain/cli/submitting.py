@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from aitrain.cli.following import follow, out, user
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.following import follow, user
+from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.values import pairs, seconds
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from aitrain.output import out
 from tests.acceptance.test_bills import Commands
 from tests.integration.store.one_host import OneHost
 from workers.scratch.servers import RedisServer
@@ -23,7 +24,8 @@ def aitrain(redis: RedisServer, namespace: str) -> Commands:
     return Commands({"AITRAIN_REDIS_URL": redis.url, "AITRAIN_NAMESPACE": namespace})
 
 
-def test_a_budget_is_whole_where_the_terminal_is_narrow(aitrain: Commands) -> None:
+def test_a_budget_is_whole_where_the_terminal_is_narrow(aitrain: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "width", 80)
     table = aitrain("budget", "set", PROJECT, "123456.78", "--rule", "reserve")
     assert "…" not in table
     assert all(words in table for words in ("123456.78", "reserve", "refuse", "EUR"))
