@@ -22,7 +22,7 @@ from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.host import HostView, QueueView
 from aitrain.domain.job import Job
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.quota import OverQuota, Quota, QuotaKind
+from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
@@ -121,6 +121,10 @@ class AsyncCalls:
     async def priority_limit(self, project: str) -> int:
         """See Client.priority_limit."""
         return await self._threads.run(self._twin.priority_limit, project)
+
+    async def project_rules(self) -> list[ProjectRules]:
+        """See Client.project_rules."""
+        return await self._threads.run(self._twin.project_rules)
 
     async def prune_ledger(self, project: str, month: str, file: Path | str, *, by: str = "") -> PrunedMonth:
         """See Client.prune_ledger."""

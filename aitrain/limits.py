@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from aitrain.domain.budget import MOST_AMOUNT, Budget, BudgetRule, BudgetView
 from aitrain.domain.errors import InvalidInput, Problem
-from aitrain.domain.quota import OverQuota, Quota, QuotaKind
+from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S
 from aitrain.settings import Settings
 from aitrain.store import Store
@@ -52,6 +52,10 @@ class ProjectLimits:
     def quotas(self, project: str | None = None) -> list[Quota]:
         """The quotas of a project, each kind of it, with what is in use; or those that are set, of all projects."""
         return self._store.quotas(project)
+
+    def project_rules(self) -> list[ProjectRules]:
+        """What is set of projects beside their quotas, of those that have something set, by project."""
+        return self._store.project_rules()
 
     def held_count(self, project: str) -> int:
         """How many jobs of a project are held: accepted, and not counted until there is room."""

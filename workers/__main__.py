@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import sys
 
-from aitrain.domain.errors import AitrainError
-from aitrain.settings import load_settings
+from aitrain.domain.errors import AitrainError, InvalidInput
+from aitrain.settings import Settings, load_settings
 from workers import cached, commands, doctor, host, kept
 from workers.agent import agent
 from workers.agent.inventory import check_inventory
@@ -36,12 +37,8 @@ def main(role: str, arguments: list[str]) -> int:
                 return agent.run(settings)
             case "host":
                 return host.run(settings)
-            case "doctor":
-                return doctor.run(settings, arguments)
-            case "kept":
-                return kept.run(settings, arguments)
-            case "cache":
-                return cached.run(settings, arguments)
+            case "doctor" | "kept" | "cache":
+                return _shown(role, settings, arguments)
             case "worker":
                 command = commands.worker(settings)
             case "control":
@@ -57,6 +54,13 @@ def main(role: str, arguments: list[str]) -> int:
         log.error("%s", error)  # noqa: TRY400 - the message says it all
         return 2
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _shown(role: str, settings: Settings, arguments: list[str]) -> int:
+    """Of the roles that print something; a host that only runs needs not what draws it."""
+    if importlib.util.find_spec("rich") is None:
+        raise InvalidInput.of("installation", "rich", "is not installed", "pip install 'aitrain[cli]'")
+    return {"doctor": doctor.run, "kept": kept.run, "cache": cached.run}[role](settings, arguments)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings
 from workers.datasync import Cache
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,21 @@ def cached(cache: Cache) -> list[ProjectCache]:
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:
-    """Prints what is cached. arguments: --json, for programs. Raises InvalidInput if a table cannot be drawn."""
+    """Prints what is cached. arguments: as what, a Format."""
     found = cached(Cache(settings.host.data_dir))
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ModuleNotFoundError as error:
-        raise InvalidInput.of("installation", error.name, "is not installed", "pip install 'aitrain[cli]'") from None
-    console = Console(highlight=False)
-    if "--json" in arguments:
-        console.out(json.dumps([asdict(one) for one in found], indent=2), highlight=False)
-        return 0
+    from aitrain.output import Format, show
+
+    show([asdict(one) for one in found], Format(arguments[0]), lambda: _table(found))
+    return 0
+
+
+def _table(found: Sequence[ProjectCache]) -> Table:
+    from rich.table import Table
+
     table = Table("project", "files", "size", "hits", "misses", "not fetched again")
     for one in found:
         table.add_row(
             one.project, f"{one.files:,}", f"{one.size:,} B", f"{one.hits:,}", f"{one.misses:,}",
             f"{one.bytes_saved:,} B",
         )  # fmt: skip
-    console.print(table)
-    return 0
+    return table

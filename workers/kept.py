@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import moment
 from aitrain.settings import Settings
 from workers.machine import Machine
 from workers.retention import Retention
 from workers.workspace import Workspace, unsettled_attempts
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,19 @@ def _unclaimed_until_ms(workspace: Workspace, keep_s: int) -> int:
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:
-    """Prints what is kept. arguments: --json, for programs.
-
-    Raises InvalidInput if a table cannot be drawn, and StoreUnavailable.
-    """
+    """Prints what is kept. arguments: as what, a Format. Raises StoreUnavailable."""
     found = left(Machine(settings))
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ModuleNotFoundError as error:
-        raise InvalidInput.of("installation", error.name, "is not installed", "pip install 'aitrain[cli]'") from None
-    console = Console(highlight=False)
-    if "--json" in arguments:
-        console.out(json.dumps([asdict(one) for one in found], indent=2), highlight=False)
-        return 0
+    from aitrain.output import Format, show
+
+    show([asdict(one) for one in found], Format(arguments[0]), lambda: _table(found))
+    return 0
+
+
+def _table(found: Sequence[Left]) -> Table:
+    from rich.table import Table
+
     table = Table("job", "attempt", "size", "kept until", "")
     for one in found:
         until = f"{moment(one.until_ms):%Y-%m-%d %H:%M} UTC" if one.until_ms else "for ever"
         table.add_row(one.job, str(one.attempt), f"{one.size:,} B", until, "" if one.known else "job is unknown")
-    console.print(table)
-    return 0
+    return table

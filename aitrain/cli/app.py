@@ -29,6 +29,7 @@ COMMANDS = (
     Entry("control", "processes:control", "Run a control worker: timeouts, billing ticks, placement."),
     Entry("beat", "processes:beat", "Run beat, the clock of the sweeps."),
     Entry("flower", "processes:flower", "Run Flower over this site's broker."),
+    Entry("config", "config:app", "Settings: what holds here, and where it comes from."),
     Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
     Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),
     Entry("simulate", "processes:simulate", "Replay a list of jobs on a described fleet. Touches no site."),
@@ -73,9 +74,10 @@ def run() -> int:
     try:
         app()
     except AitrainError as error:
-        from rich.console import Console  # takes long to load; an error may do so
-        from rich.text import Text
+        from rich.text import Text  # takes long to load; an error may do so
 
-        Console(stderr=True).print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
+        from aitrain.cli.output import err
+
+        err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
         return WRONG_INPUT if isinstance(error, InvalidInput) else FAILED
     return OK

@@ -6,14 +6,11 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from aitrain.cli.exits import FAILED
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.output import Format, Output, out, show
 from aitrain.client import Client
 from aitrain.domain.audit import Difference
-
-out = Console(highlight=False, soft_wrap=True)
 
 
 def bill_audit(
@@ -24,19 +21,23 @@ def bill_audit(
     """Recompute what every job owes and compare it with the ledger. Exit status 1 if there is a difference."""
     with Client() as client:
         found: list[Difference] = []
-        tell = found.append if output is not Format.TABLE else lambda one: out.print(str(one), markup=False)
-        done = client.audit(project=project, month=month, tell=tell)
+        done = client.audit(project=project, month=month, tell=_tell if output is Format.TABLE else found.append)
 
     def tell_sums() -> None:
         out.print(
             f"{done.differences} differences; {done.jobs} jobs, {done.lines} lines of the ledger with {done.minutes} "
             f"minutes, {done.without_history} of the lines of deleted jobs, with no history left"
-            + (f"; of {done.pruned} pruned months only the sums" if done.pruned else "")
+            + (f"; of {done.pruned} pruned months only the sums" if done.pruned else ""),
+            soft_wrap=True,
         )
 
     show(asdict(done) | {"found": [str(one) for one in found]}, output, tell_sums)
     if done.differences:
         raise typer.Exit(FAILED)
+
+
+def _tell(one: Difference) -> None:
+    out.print(str(one), markup=False, soft_wrap=True)
 
 
 def add_to(bill: typer.Typer) -> None:

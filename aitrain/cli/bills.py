@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from aitrain.cli.following import user
-from aitrain.cli.output import Format
+from aitrain.cli.output import Format, out, printable
 from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.bill import Bill, BillState
@@ -36,7 +35,6 @@ from aitrain.domain.job import moment
 from aitrain.domain.money import rounded
 
 app = typer.Typer(no_args_is_help=True, help="What projects owe.")
-out = Console(highlight=False)
 
 STATE_WORDS = {
     BillState.RUNNING: "running: minutes may still be added",
@@ -185,7 +183,7 @@ def _print_bill(bill: Bill) -> None:
     by = (Column(name, overflow="fold") for name in bill.by)
     table = Table(*by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
     for group in bill.groups:
-        values = (Text("none", "dim") if value is None else Text(_printable(value)) for value in group.values)
+        values = (Text("none", "dim") if value is None else Text(printable(value)) for value in group.values)
         table.add_row(
             *values, str(group.lines), str(group.minutes), str(group.unit_minutes), shown(group.price_minutes)
         )
@@ -208,11 +206,6 @@ def _print_lines(lines: Iterable[LedgerLine]) -> None:
             decimal_text(terms.hourly_price), shown(line.price_minutes), terms.host,
         )  # fmt: skip
     out.print(table)
-
-
-def _printable(text: str) -> str:
-    """A user's text without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _write_csv(found: Iterable[list[str]]) -> None:

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import Progress
 from rich.table import Table
 
 from aitrain.buckets import Done, Tell
 from aitrain.cli.exits import FAILED
-from aitrain.cli.output import Format, Output, out, show
+from aitrain.cli.output import Format, Output, err, out, show
 from aitrain.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="Containers of data stores.")
 objects = typer.Typer(no_args_is_help=True, help="Objects in containers of data stores.")
 app.add_typer(objects, name="object")
-err = Console(stderr=True, highlight=False)
 
 Project = Annotated[str, typer.Option(envvar="AITRAIN_PROJECT", help="The project whose data stores are looked into.")]
 Where = Annotated[str, typer.Argument(metavar="CONTAINER@ALIAS[/PREFIX]")]

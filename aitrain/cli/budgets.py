@@ -9,8 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from aitrain.cli.exits import FAILED
-from aitrain.cli.following import out
-from aitrain.cli.output import Format, Output
+from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.budget import BudgetRule, BudgetView

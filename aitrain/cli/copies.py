@@ -8,7 +8,8 @@ import typer
 
 from aitrain.cli.bars import Bars
 from aitrain.cli.exits import FAILED
-from aitrain.cli.following import follow, out, tell_answer, user
+from aitrain.cli.following import follow, tell_answer, user
+from aitrain.cli.output import out
 from aitrain.cli.refs import JobRef
 from aitrain.client import Client
 from aitrain.domain.copying import CopyState

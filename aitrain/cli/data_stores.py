@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from aitrain.cli.exits import FAILED
+from aitrain.cli.output import Format, Output, facts, out
+from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import moment
 from aitrain.vault import new_key
 
 app = typer.Typer(no_args_is_help=True, help="Data stores of projects: the object storages that their jobs use.")
-out = Console(highlight=False)
 
 SECRET_VARIABLE = "AITRAIN_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
 
@@ -57,25 +56,32 @@ def add(
 
 
 @app.command("list")
-def list_data_stores(project: str) -> None:
+def list_data_stores(project: str, output: Output = Format.TABLE) -> None:
     """List a project's data stores. Those of the site stand in its settings."""
     with Client() as client:
-        table = Table("alias", "endpoint", "region", "access key id", "checked", "added", title=f"project {project}")
-        for entry in client.data_stores.list(project):
-            table.add_row(
-                entry.alias, escape(entry.endpoint_url or "Amazon's"), entry.region, entry.access_key_id,
-                "yes" if entry.checked else "no", _added(entry),
-            )  # fmt: skip
-        out.print(table)
+        entries = list(client.data_stores.list(project))
+    show_data([_shown(entry) for entry in entries], output, lambda: _table(project, entries))
+
+
+def _table(project: str, entries: list[DataStoreEntry]) -> Table:
+    heads = ("alias", "endpoint", "region", "access key id", "checked", "added")
+    table = Table(*(Column(head, overflow="fold") for head in heads), title=f"project {project}")
+    for entry in entries:
+        table.add_row(
+            entry.alias, escape(entry.endpoint_url or "Amazon's"), entry.region, entry.access_key_id,
+            "yes" if entry.checked else "no", _added(entry),
+        )  # fmt: skip
+    return table
 
 
 @app.command()
-def show(project: str, alias: str) -> None:
-    """Show a data store, as JSON. Its keys are left out, but for the end of the access key id."""
+def show(project: str, alias: str, output: Output = Format.TABLE) -> None:
+    """Show a data store. Its keys are left out, but for the end of the access key id."""
     with Client() as client:
-        entry = client.data_stores.show(project, alias)
-        shown = entry.model_dump(mode="json", exclude={"added_ms"}) | {"added": _added(entry)}
-        out.print_json(json.dumps(shown))
+        shown = _shown(client.data_stores.show(project, alias))
+    named = {name.replace("_", " "): value for name, value in shown.items()}
+    told = named | {"endpoint url": shown["endpoint_url"] or "Amazon's", "checked": "yes" if shown["checked"] else "no"}
+    show_data(shown, output, lambda: facts((name, str(value)) for name, value in told.items()))
 
 
 @app.command()
@@ -112,6 +118,10 @@ def reencrypt() -> None:
             out.print(f"{name} was encrypted with a key that is not in encryption_keys; add it again", markup=False)
         if answer.unreadable:
             raise typer.Exit(FAILED)
+
+
+def _shown(entry: DataStoreEntry) -> dict[str, Any]:
+    return entry.model_dump(mode="json", exclude={"added_ms"}) | {"added": _added(entry)}
 
 
 def _added(entry: DataStoreEntry) -> str:

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from typing import IO, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.output import Format, Output, err, show
+from aitrain.cli.refs import JobRef, JobRefs, found
 from aitrain.client import Client
 from aitrain.domain.errors import AitrainError, InvalidInput
 from aitrain.domain.usage import JobStats
@@ -32,7 +32,7 @@ MIB = 1024**2
 
 
 def exec_(
-    job_id: str,
+    job: JobRef,
     command: Annotated[list[str] | None, typer.Argument(help="The command and its arguments; sh if not given.")] = None,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Give it this command's input.")] = False,
     terminal: Annotated[bool, typer.Option("--tty", "-t", help="Run it on a terminal.")] = False,
@@ -43,14 +43,14 @@ def exec_(
     try:
         with Client() as client, raw_terminal(terminal and interactive):
             code = client.exec(
-                job_id, command or ["sh"], tty=terminal, stdin=_input() if interactive else None,
+                client.find(job), command or ["sh"], tty=terminal, stdin=_input() if interactive else None,
                 on_stdout=lambda data: _write(1, data), on_stderr=lambda data: _write(2, data),
                 on_open=_follow_size if terminal else None,
             )  # fmt: skip
     except InvalidInput:
         raise
     except AitrainError as error:
-        Console(stderr=True).print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
+        err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
         code = NOT_RUN
     sys.stdout.flush()
     # Its input may still be waited for in a thread, which would hold up an orderly exit.
@@ -100,12 +100,13 @@ def raw_terminal(wanted: bool) -> Iterator[None]:
 
 
 def stats(
-    job_ids: list[str],
+    jobs: JobRefs,
     watch: Annotated[bool, typer.Option(help="Again and again, until interrupted.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Show what running jobs use."""
     with Client() as client:
+        job_ids = found(client, jobs)
         while True:
             used = {job_id: client.stats(job_id) for job_id in job_ids}
             rows = [{"job": job_id, **one.model_dump()} for job_id, one in used.items()]

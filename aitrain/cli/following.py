@@ -7,13 +7,12 @@ import os
 import time
 from functools import partial
 
-from rich.console import Console
-
 from aitrain.cli.bars import Bars
 from aitrain.cli.detaching import detach
 from aitrain.cli.endings import end_lines
 from aitrain.cli.exits import NO_EXIT_CODE, OK
 from aitrain.cli.livelog import LiveLog
+from aitrain.cli.output import out
 from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.job import HistoryEntry, Job
@@ -21,8 +20,6 @@ from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import ENDED, State
 from aitrain.store import Ordered
 from aitrain.watching import Watch
-
-out = Console(highlight=False)
 
 # Of a job that ran before it was watched: enough to see where it stands.
 SHOWN_LINES = 20

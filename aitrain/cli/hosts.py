@@ -8,10 +8,10 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from aitrain.cli import processes
+from aitrain.cli import processes, suggestions
 from aitrain.cli.exits import FAILED
-from aitrain.cli.following import out, user
-from aitrain.cli.output import Format, Output
+from aitrain.cli.following import user
+from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.cli.values import seconds
 from aitrain.client import Client
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 queues = typer.Typer(no_args_is_help=True, help="The queues that carry the steps' messages.")
 
-Name = Annotated[str, typer.Argument(help="The host's name.")]
+Name = Annotated[str, typer.Argument(help="The host's name.", autocompletion=suggestions.hosts)]
 Unit = Annotated[str, typer.Option("--unit", help="Of this unit only: its id, or FLAVOR/ID.")]
 Reason = Annotated[str, typer.Option(help="Why, for those who wonder.")]
 

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Column, Table
 
-from aitrain.cli.following import out
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.showing import record
 from aitrain.cli.values import past_ms
 from aitrain.client import Client
@@ -23,8 +21,6 @@ REDRAW_SECONDS = 1.0
 SHORT_ID = 8
 # A whole id and the rest of a line fit from here on.
 WIDE = 120
-# No terminal: what is cut or folded would be lost to the program that reads it.
-UNLIMITED = 1000
 
 ALIVE = [state for state in State if state not in ENDED]
 
@@ -68,12 +64,7 @@ def list_jobs(
         for job in jobs:
             typer.echo(job.id)
         return
-    show([record(job) for job in jobs], output, lambda: _print(jobs, no_trunc))
-
-
-def _print(jobs: list[Job], no_trunc: bool) -> None:
-    console = out if out.is_terminal else Console(highlight=False, width=UNLIMITED)
-    console.print(_table(jobs, no_trunc))
+    show([record(job) for job in jobs], output, lambda: _table(jobs, no_trunc))
 
 
 def _table(jobs: list[Job], no_trunc: bool) -> Table:

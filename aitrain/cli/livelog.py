@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from rich.console import Console
 from rich.text import Text
 
-from aitrain.cli.output import out
+from aitrain.cli.output import err, out
 from aitrain.client import Client
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.logs import STDOUT, LogLine
 
-err = Console(stderr=True, highlight=False)
 # The end of a log comes within a second; one that does not come must not keep the job's end from being told.
 END_SECONDS = 20.0
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from aitrain.cli.output import Format, Output
 from aitrain.domain.errors import InvalidInput
 
 ON_A_HOST = ("docker", "boto3", "pynvml")
@@ -74,11 +75,11 @@ def doctor(
         bool | None,
         typer.Option("--host/--no-host", help="Check this machine as a host; as its settings say if left out."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    output: Output = Format.TABLE,
 ) -> None:
     """Check the site, and this machine as its host, before the first job. Exit status 1: something has to be mended."""
     chosen = [] if host is None else ["--host" if host else "--no-host"]
-    _become("doctor", *chosen, *(["--json"] if as_json else []))
+    _become("doctor", output, *chosen)
 
 
 def drill(
@@ -107,7 +108,7 @@ def simulate(
         list[str] | None, typer.Option(help="FIELD=VALUE: simulate once more with this, and show both.")
     ] = None,
     until: Annotated[float | None, typer.Option(help="End after so many hours of simulated time.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    output: Output = Format.TABLE,
     sample: Annotated[
         int | None, typer.Option(help="Print a made-up list of so many jobs, and simulate nothing.")
     ] = None,
@@ -117,7 +118,7 @@ def simulate(
     """Replay a list of jobs on a described fleet: waits, use and cost, in minutes instead of days. Touches no site."""
     order = {
         "fleet": str(fleet) if fleet else None, "jobs": str(jobs) if jobs else None, "policy": policy or [],
-        "compare": compare or [], "until_hours": until, "as_json": as_json,
+        "compare": compare or [], "until_hours": until, "output": output,
         "sample": sample, "days": days, "seed": seed,
     }  # fmt: skip
     _become("simulate", json.dumps(order), extra="simulate")
@@ -127,12 +128,12 @@ data = typer.Typer(no_args_is_help=True, help="What lies on this host.")
 
 
 @data.command()
-def kept(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def kept(output: Output = Format.TABLE) -> None:
     """List the results on this host that could not be pushed, how large they are, and until when they are kept."""
-    _become("kept", *(["--json"] if as_json else []))
+    _become("kept", output)
 
 
 @data.command()
-def cache(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def cache(output: Output = Format.TABLE) -> None:
     """List what this host caches for each project, and what that saved."""
-    _become("cache", *(["--json"] if as_json else []))
+    _become("cache", output)

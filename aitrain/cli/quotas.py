@@ -7,12 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from aitrain.cli.following import out
-from aitrain.cli.output import Format, Output
+from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.cli.values import seconds
 from aitrain.client import Client
-from aitrain.domain.quota import OverQuota, Quota, QuotaKind
+from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 
 app = typer.Typer(no_args_is_help=True, help="What a project may have at once.")
 
@@ -69,10 +68,26 @@ def show(project: str, output: Output = Format.TABLE) -> None:
 
 @app.command("list")
 def list_(output: Output = Format.TABLE) -> None:
-    """List the quotas that are set, of all projects."""
+    """List what is set of projects: their quotas, and the other limits of their jobs."""
     with Client() as client:
-        quotas = client.quotas()
-    show_data([quota.model_dump(mode="json") for quota in quotas], output, lambda: _print(quotas))
+        quotas, rules = client.quotas(), client.project_rules()
+    shown = {
+        "quotas": [quota.model_dump(mode="json") for quota in quotas],
+        "rules": [
+            {
+                "project": rule.project, "over_quota": rule.over_quota and rule.over_quota.value,
+                "max_timeout_seconds": rule.max_timeout_s, "max_priority": rule.max_priority,
+            }
+            for rule in rules
+        ],
+    }  # fmt: skip
+
+    def tables() -> None:
+        _print(quotas)
+        if rules:
+            _print_rules(rules)
+
+    show_data(shown, output, tables)
 
 
 def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
@@ -91,6 +106,16 @@ def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
         out.print(f"longest timeout of a job: {longest}; highest priority: {priority}")
 
     show_data(shown, output, table)
+
+
+def _print_rules(rules: list[ProjectRules]) -> None:
+    heads = ("over the quota", "longest timeout", "highest priority")
+    table = Table(Column("project", overflow="fold"), *heads, caption="-: as the site's settings say")
+    for rule in rules:
+        timeout = "-" if rule.max_timeout_s is None else f"{rule.max_timeout_s} s" if rule.max_timeout_s else "none"
+        priority = "-" if rule.max_priority is None else str(rule.max_priority)
+        table.add_row(rule.project, rule.over_quota or "-", timeout, priority)
+    out.print(table)
 
 
 def _print(quotas: list[Quota]) -> None:

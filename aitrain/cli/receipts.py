@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from aitrain.cli.output import Format, Output, facts, flat
+from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import moment
@@ -22,10 +23,12 @@ app = typer.Typer(no_args_is_help=True, help="Receipts of what a run was given, 
 def show(
     job_id: str,
     attempt: Annotated[int | None, typer.Option(min=1, help="Of this attempt; the newest if left out.")] = None,
+    output: Output = Format.JSON,
 ) -> None:
-    """Print the signed receipt of a job's attempt, as JSON. Send it into a file to keep it."""
+    """Print the signed receipt of a job's attempt. Send its JSON into a file to keep it, and for `verify`."""
     with Client() as client:
-        typer.echo(json.dumps(client.receipt(job_id, attempt), indent=2, ensure_ascii=False))
+        receipt = client.receipt(job_id, attempt)
+    show_data(receipt, output, lambda: facts(_told(name, value) for name, value in flat(receipt["receipt"])))
 
 
 @app.command("verify")
@@ -61,6 +64,13 @@ def public_key(
         remedy = "name a file, or set it: `aitrain receipt new-key FILE` makes one"
         raise InvalidInput.of("receipts.key_file", "", "is not set", remedy)
     typer.echo(Signer.of(path).public_key, nl=False)
+
+
+def _told(name: str, value: Any) -> tuple[str, str]:
+    """A fact as people read it: times are Unix ms in a receipt."""
+    if name.endswith("_ms") and value:
+        return name.removesuffix("_ms"), f"{moment(value):%Y-%m-%d %H:%M:%S} UTC"
+    return name, "" if value in (None, [], {}) else str(value)
 
 
 def _read(what: str, path: Path) -> bytes:

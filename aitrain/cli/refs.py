@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from aitrain.cli import suggestions
 from aitrain.client import Client
 
 HELP = "Its id, an unambiguous beginning of it, or its name."
-JobRef = Annotated[str, typer.Argument(metavar="JOB", help=HELP)]
-JobRefs = Annotated[list[str], typer.Argument(metavar="JOB...", help=HELP)]
+JobRef = Annotated[str, typer.Argument(metavar="JOB", help=HELP, autocompletion=suggestions.jobs)]
+JobRefs = Annotated[list[str], typer.Argument(metavar="JOB...", help=HELP, autocompletion=suggestions.jobs)]
 
 
 def found(client: Client, refs: list[str]) -> list[str]:

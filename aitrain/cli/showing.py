@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from aitrain.cli.following import out
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.refs import JobRefs, found
 from aitrain.client import Client
 from aitrain.domain.job import Job, moment

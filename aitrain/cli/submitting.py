@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from aitrain.cli.following import follow, out, user
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli import suggestions
+from aitrain.cli.following import follow, user
+from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.values import pairs, seconds
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
@@ -22,7 +23,7 @@ def run(
     command: Annotated[list[str] | None, typer.Argument(help="The command and its arguments, after --.")] = None,
     gpu: Annotated[int | None, typer.Option(help="GPUs.")] = None,
     cpu: Annotated[int | None, typer.Option(help="CPUs, for a job without GPUs.")] = None,
-    flavor: Annotated[str | None, typer.Option(help="The kind of unit.")] = None,
+    flavor: Annotated[str | None, typer.Option(help="The kind of unit.", autocompletion=suggestions.flavors)] = None,
     env: Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, or NAME as it is set here.")] = None,
     env_file: Annotated[list[Path] | None, typer.Option(help="A file of such lines; --env goes before it.")] = None,
     volume: Annotated[list[str] | None, typer.Option("--volume", "-v", help="container@alias/prefix:/path:rw")] = None,
@@ -53,7 +54,13 @@ def run(
     warning_signal: Annotated[str | None, typer.Option(help="Signal to warn it with, as SIGUSR1.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 to 100: the higher ones have their turn first.")] = None,
     earlier: Annotated[
-        str | None, typer.Option("--from", metavar="JOB", help="As this job; what else is given goes before it.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="JOB",
+            help="As this job; what else is given goes before it.",
+            autocompletion=suggestions.jobs,
+        ),
     ] = None,
     job_id: Annotated[str | None, typer.Option(help="A UUID: submitted twice with it, there is one job.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it, say its price, and submit nothing.")] = False,

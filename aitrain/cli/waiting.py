@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aitrain.cli.following import out
-from aitrain.cli.output import Format, Output, show
+from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.refs import JobRef
 from aitrain.client import Client
 from aitrain.domain.job import moment

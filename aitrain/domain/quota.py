@@ -23,6 +23,21 @@ class OverQuota(StrEnum):
     HOLD = "hold"
 
 
+class ProjectRules(BaseModel):
+    """What is set for all jobs of a project beside its quotas; None: what the site says.
+
+    over_quota: what becomes of a job over a quota; max_timeout_s: the longest timeout in seconds, 0 for none;
+    max_priority: the highest priority.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    project: str
+    over_quota: OverQuota | None
+    max_timeout_s: int | None
+    max_priority: int | None
+
+
 class Quota(BaseModel):
     """A project's quota of one kind. limit: None for none.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from aitrain.domain.quota import OverQuota, Quota, QuotaKind
+from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.store.connection import Connection
 
 
@@ -37,6 +37,20 @@ class Quotas(Connection):
                 limit=int(limits[field]) if field in limits else None, used=int(used.get(field, 0)),
             )
             for field in fields
+        ]  # fmt: skip
+
+    def project_rules(self) -> list[ProjectRules]:
+        """What is set of projects beside quotas, of those that have something set, by project."""
+        over, timeouts, priorities = (
+            self._ask(partial(self._redis.hgetall, self._key(name)))
+            for name in ("over_quota", "timeout_limit", "priority_limit")
+        )
+        return [
+            ProjectRules(
+                project=project, over_quota=over.get(project), max_timeout_s=timeouts.get(project),
+                max_priority=priorities.get(project),
+            )
+            for project in sorted({*over, *timeouts, *priorities})
         ]  # fmt: skip
 
     def held_count(self, project: str) -> int:

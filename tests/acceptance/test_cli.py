@@ -202,7 +202,7 @@ def test_a_project_whose_jobs_over_the_quota_are_held(aitrain: Shell) -> None:
     assert (told["over_quota"], told["held_jobs"]) == ("hold", 1)
     jobs = {"project": "patient", "kind": "jobs", "limit": 0, "used": 0}
     assert jobs in told["quotas"]
-    assert jobs in json.loads(aitrain("quota", "list", "-o", "json"))
+    assert jobs in json.loads(aitrain("quota", "list", "-o", "json"))["quotas"]
     aitrain("job", "stop", job_id)
 
 

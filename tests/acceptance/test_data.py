@@ -64,7 +64,7 @@ def test_jobs_of_a_project_share_the_cache(fleet: Fleet, bucket: str) -> None:
         cached.append((ended.progress["/data"].cached, ended.progress["/data"].cached_bytes))
     assert cached == [(0, 0), (2, 1000 + 9 * MIB), (0, 0)]
     listed = subprocess.run(
-        [CLI, "data", "cache", "--json"],
+        [CLI, "data", "cache", "-o", "json"],
         env={**os.environ, **fleet.site.environment(host={"data_dir": str(fleet.site.directory / "h1")})},
         check=True,
         capture_output=True,

@@ -253,17 +253,17 @@ def test_what_a_deleted_job_left_is_listed_and_goes_after_its_time(brief: Bench,
     data = volume(brief.fleet, ended, "h1")
     host = {"name": "h1", "units": {"cpu": 4}, "data_dir": str(brief.fleet.site.directory / "h1")}
     env = brief.fleet.site.environment(host=host)
-    (known,) = json.loads(command(env, "data", "kept", "--json"))
+    (known,) = json.loads(command(env, "data", "kept", "-o", "json"))
     assert (known["job"], known["attempt"], known["known"]) == (ended.id, 1, True)
     assert known["until_ms"] == ended.kept_until_ms
     assert known["size"] > 0
     assert brief.fleet.client.delete(ended.id).done
-    (unknown,) = json.loads(command(env, "data", "kept", "--json"))
+    (unknown,) = json.loads(command(env, "data", "kept", "-o", "json"))
     assert (unknown["job"], unknown["known"]) == (ended.id, False)
     assert ended.id in command(env, "data", "kept")
     assert data.exists(), "counted anew from when its job was gone"
     eventually(lambda: not data.exists(), 60, "the end of its time")
-    assert json.loads(command(env, "data", "kept", "--json")) == []
+    assert json.loads(command(env, "data", "kept", "-o", "json")) == []
 
 
 # ── push_data and pull_data ─────────────────────────────────────────────────────────────────────────────────────

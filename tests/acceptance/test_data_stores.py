@@ -91,7 +91,7 @@ def test_a_job_reads_and_writes_with_its_projects_own(
     assert store.get_object(Bucket=bucket, Key="out/y")["Body"].read() == b"hello"
 
     listed = aitrain(fleet.site, "datastore", "list", project)
-    shown = aitrain(fleet.site, "datastore", "show", project, "own")
+    shown = aitrain(fleet.site, "datastore", "show", project, "own", "-o", "json")
     assert json.loads(shown)["endpoint_url"] == other.url
     assert json.loads(shown)["access_key_id"] == "***-key"
     assert json.loads(shown)["checked"] is True

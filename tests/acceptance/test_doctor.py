@@ -37,7 +37,7 @@ def test_a_site_in_good_order(make_fleet: Callable[..., Fleet], engine: DockerEn
         store = fleet.client._store
         eventually(lambda: store._redis.hlen(store._key("sweeps")) >= 3, 30, "a sweep of each kind")
         eventually(lambda: store._redis.zcard(store._key("hosts")), 30, "a host")
-        status, said = doctor(env, "--json")
+        status, said = doctor(env, "-o", "json")
     told = {finding["check"]: finding for finding in json.loads(said)["findings"]}
     assert status == 0, said
     for check in ("store.aof", "store.eviction", "broker.reachable", "site.sweeps", "site.hosts", "data_store.s3",

@@ -65,7 +65,7 @@ def test_gpus_come_and_go(make_fleet: Callable[..., Fleet], driver: FakeDriver, 
         assert "in use by miner (pid 4242)" in shown["GPU-a"], "an operator sees it anywhere"
         section = {"name": "h1", "inventory": "nvml", "docker_url": engine.url, "container_network": "none",
                    "data_dir": str(fleet.site.directory / "h1")}  # fmt: skip
-        _, said = doctor(fleet.site.environment(host=section), "--json")
+        _, said = doctor(fleet.site.environment(host=section), "-o", "json")
         told = {finding["check"]: finding for finding in json.loads(said)["findings"]}
         assert "in use by miner (pid 4242)" in told["gpu.health"]["found"]
         assert "NVIDIA H200" in told["gpu.flavors"]["found"]

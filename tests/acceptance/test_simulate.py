@@ -39,7 +39,9 @@ def test_a_fleet_is_sized_without_a_site(tmp_path: Path) -> None:
     fleet.write_text(FLEET)
     jobs.write_text(simulate("--sample", "12", "--seed", "7", "--days", "0.2"))
 
-    compared = json.loads(simulate(str(fleet), str(jobs), "--json", "--compare", "timing.placement_patience_seconds=0"))
+    compared = json.loads(
+        simulate(str(fleet), str(jobs), "-o", "json", "--compare", "timing.placement_patience_seconds=0")
+    )
 
     assert [run["policy"] for run in compared] == [{}, {"timing.placement_patience_seconds": "0"}]
     assert all(sum(run["total"]["ended"].values()) == run["jobs"] == 12 for run in compared)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
+from aitrain.output import out
 from tests.acceptance.test_bills import Commands
 from tests.integration.store.one_host import OneHost
 from workers.scratch.servers import RedisServer
@@ -23,7 +25,8 @@ def aitrain(redis: RedisServer, namespace: str) -> Commands:
     return Commands({"AITRAIN_REDIS_URL": redis.url, "AITRAIN_NAMESPACE": namespace})
 
 
-def test_a_budget_is_whole_where_the_terminal_is_narrow(aitrain: Commands) -> None:
+def test_a_budget_is_whole_where_the_terminal_is_narrow(aitrain: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "width", 80)
     table = aitrain("budget", "set", PROJECT, "123456.78", "--rule", "reserve")
     assert "…" not in table
     assert all(words in table for words in ("123456.78", "reserve", "refuse", "EUR"))
@@ -36,6 +39,24 @@ def test_a_project_sees_all_its_limits(aitrain: Commands) -> None:
     aitrain("quota", "set", PROJECT, "--max-timeout", "0")
     told = json.loads(aitrain("quota", "show", PROJECT, "-o", "json"))
     assert (told["max_timeout_seconds"], told["max_priority"], told["quotas"][0]["limit"]) == (0, 60, 4)
+
+
+def test_projects_with_other_limits_than_quotas_are_listed(aitrain: Commands) -> None:
+    aitrain("quota", "set", "patient", "--over", "hold")
+    aitrain("quota", "set", "short", "--max-timeout", "2h", "--max-priority", "0")
+    told = json.loads(aitrain("quota", "list", "-o", "json"))
+    rules = {rule["project"]: rule for rule in told["rules"]}
+    unset = {"over_quota": None, "max_timeout_seconds": None, "max_priority": None}
+    assert rules["patient"] == unset | {"project": "patient", "over_quota": "hold"}
+    assert (rules["short"]["max_timeout_seconds"], rules["short"]["max_priority"]) == (7200, 0)
+    table = aitrain("quota", "list")
+    assert all(words in table for words in ("patient", "hold", "short", "7200 s"))
+    assert yaml.safe_load(aitrain("quota", "list", "-o", "yaml")) == told
+    for project in ("patient", "short"):
+        aitrain("quota", "set", project, "--none")
+    assert not {"patient", "short"} & {
+        rule["project"] for rule in json.loads(aitrain("quota", "list", "-o", "json"))["rules"]
+    }
 
 
 def test_jobs_are_listed_for_people_and_programs(aitrain: Commands, redis: RedisServer, namespace: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings
 from workers.doctor.finding import Finding, Verdict, worst
 from workers.doctor.probes import examine, probes
@@ -30,24 +29,14 @@ def diagnose(settings: Settings, *, with_host: bool | None = None) -> list[Findi
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:
-    """Prints the findings; 1 if one is a FAIL, else 0. arguments: any of --host, --no-host, --json.
-
-    Raises InvalidInput if a table cannot be drawn.
-    """
+    """Prints the findings; 1 if one is a FAIL, else 0. arguments: as what, a Format; --host or --no-host."""
     logging.getLogger().setLevel(logging.ERROR)  # what clients say on the way stands in the findings
-    try:
-        from rich.console import Console
+    from aitrain.output import Format, out, show
+    from workers.doctor import report
 
-        from workers.doctor import report
-    except ModuleNotFoundError as error:
-        raise InvalidInput.of("installation", error.name, "is not installed", "pip install 'aitrain[cli]'") from None
     with_host = True if "--host" in arguments else False if "--no-host" in arguments else None
     findings = diagnose(settings, with_host=with_host)
-    console = Console(highlight=False)
-    if "--json" in arguments:
-        console.out(report.as_json(findings), highlight=False)
-    else:
-        report.show(findings, console)
+    show(report.record(findings), Format(arguments[0]), lambda: report.tell(findings, out))
     return int(worst(findings) is Verdict.FAIL)
 
 

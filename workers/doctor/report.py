@@ -1,11 +1,11 @@
-"""Shows findings: as a table for people, as JSON for programs."""
+"""Shows findings: as a table for people, as data for programs."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +16,7 @@ from workers.doctor.finding import Finding, Verdict, worst
 COLORS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 
-def show(findings: Sequence[Finding], console: Console) -> None:
+def tell(findings: Sequence[Finding], console: Console) -> None:
     """A table of all, below it what to do about those that are not as they should be, the gravest first."""
     table = Table("check", "verdict", "found")
     for finding in findings:
@@ -32,6 +32,7 @@ def show(findings: Sequence[Finding], console: Console) -> None:
     console.print(", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict), soft_wrap=True)
 
 
-def as_json(findings: Sequence[Finding]) -> str:
-    """An object with the gravest verdict and every finding."""
-    return json.dumps({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]}, indent=2)
+def record(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The gravest verdict and every finding, in JSON's types."""
+    told = [asdict(finding) | {"verdict": finding.verdict.value} for finding in findings]
+    return {"verdict": worst(findings).value, "findings": told}

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aitrain.output import out
 from workers.drill.checks import Column, Violation
 
 # Details of one column that are printed; the rest is counted.
@@ -21,8 +21,7 @@ class Report:
     """Prints to a terminal, or plain lines to a file."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._status = self._console.status("")
+        self._status = out.status("")
         self._began = time.monotonic()
 
     def begin(self) -> None:
@@ -31,7 +30,7 @@ class Report:
 
     def tell(self, text: str) -> None:
         """One event."""
-        self._console.print(Text(f"{time.monotonic() - self._began:7.1f} {text}"), soft_wrap=True)
+        out.print(Text(f"{time.monotonic() - self._began:7.1f} {text}"), soft_wrap=True)
 
     def progress(self, text: str) -> None:
         """How far it is; seen on a terminal only."""
@@ -44,18 +43,18 @@ class Report:
         for column in Column:
             count = sum(1 for violation in violations if violation.column is column)
             table.add_row(column.value, Text(str(count), "bold red" if count else "green"), looked_at[column])
-        self._console.print(table)
+        out.print(table)
         for column in Column:
             found = [violation for violation in violations if violation.column is column]
             for violation in found[:MOST_DETAILS]:
                 told = f"{column.value}: {violation.subject}: expected {violation.expected}; seen: {violation.seen}"
-                self._console.print(Text(told), soft_wrap=True)
+                out.print(Text(told), soft_wrap=True)
             if len(found) > MOST_DETAILS:
-                self._console.print(Text(f"{column.value}: and {len(found) - MOST_DETAILS} more"))
+                out.print(Text(f"{column.value}: and {len(found) - MOST_DETAILS} more"))
 
     def say(self, text: str) -> None:
         """A line that is no event."""
-        self._console.print(Text(text), soft_wrap=True)
+        out.print(Text(text), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._status.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import sys
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aitrain.domain.errors import AitrainError, InvalidInput
 from aitrain.domain.spec import invalid_input
+from aitrain.output import Format, out, show
 from aitrain.settings import Settings, load_settings
 from workers.scratch.servers import RedisServer, ServerFailed
 from workers.simulation.figures import Figures, figures
@@ -44,7 +44,7 @@ class Order(BaseModel):
     policy: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()
     until_hours: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS / 3600, allow_inf_nan=False)
-    as_json: bool = False
+    output: Format = Format.TABLE
     sample: int | None = Field(default=None, ge=1, le=10_000_000)
     days: float = Field(default=2.0, gt=0, le=LONGEST_SECONDS / 86_400, allow_inf_nan=False)
     seed: int = 0
@@ -87,12 +87,13 @@ def _simulate(order: Order) -> int:
         raise InvalidInput.of("programs", "redis-server", "cannot be found", "apt-get install redis-server")
     began = time.monotonic()
     runs = [_run(order, policy, settings, fleet, jobs) for policy, settings in variants]
-    if order.as_json:
-        sys.stdout.write(json.dumps([run.model_dump() for run in runs], indent=2) + "\n")
-    else:
+    took_s = time.monotonic() - began
+
+    def report() -> None:
         print_report(runs, site.currency)
-        took = time.monotonic() - began
-        sys.stdout.write(f"{len(runs) * len(jobs)} jobs simulated in {took:.1f} s\n")
+        out.print(f"{len(runs) * len(jobs)} jobs simulated in {took_s:.1f} s")
+
+    show([run.model_dump(mode="json") for run in runs], order.output, report)
     return DONE
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
+from aitrain.output import err, out
 from workers.simulation.figures import Figures, FlavorGroup, Group
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -48,10 +48,9 @@ class Progressing:
     """A bar while a simulation runs; on a terminal only, and beside the report."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[jobs]}"))
-        self._progress = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
-        self._task = self._progress.add_task("", jobs="", visible=console.is_terminal)
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=err, transient=True)
+        self._task = self._progress.add_task("", jobs="", visible=err.is_terminal)
 
     def begin(self, policy: str, jobs: int) -> None:
         """A simulation of so many jobs begins."""
@@ -73,24 +72,23 @@ class Progressing:
 
 def print_report(runs: Sequence[Figures], currency: str) -> None:
     """Prints one simulation, or several side by side."""
-    console = Console(highlight=False)
     first = runs[0]
     names = [policy_name(run.policy) for run in runs]
     makespans = ", ".join(duration(run.makespan_s) for run in runs)
-    console.print(Text(f"{first.jobs} jobs; from the first submission to the last end: {makespans}"), soft_wrap=True)
+    out.print(Text(f"{first.jobs} jobs; from the first submission to the last end: {makespans}"), soft_wrap=True)
     groups: list[tuple[str, Sequence[Group]]] = [(name, [run.flavors[name] for run in runs]) for name in first.flavors]
     if len(groups) > 1:
         groups.append(("all", [run.total for run in runs]))
-    console.print(_flavors(groups, names, currency))
+    out.print(_flavors(groups, names, currency))
     for name, run in zip(names, runs, strict=True):
-        console.print(_projects(run, name if len(runs) > 1 else "", currency))
+        out.print(_projects(run, name if len(runs) > 1 else "", currency))
     for name, run in zip(names, runs, strict=True):
         for why, count in run.refused.items():
-            console.print(Text(f"{name}: {count} refused: {why}"), soft_wrap=True)
+            out.print(Text(f"{name}: {count} refused: {why}"), soft_wrap=True)
         for waiting in run.never_started:
             lines = ", ".join(str(number) for number in waiting.first)
             told = f"{name}: {waiting.jobs} never started: {waiting.why} (job {lines}{', ...' * (waiting.jobs > 5)})"
-            console.print(Text(told), soft_wrap=True)
+            out.print(Text(told), soft_wrap=True)
 
 
 def policy_name(policy: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from aitrain import Client
 from aitrain.broker import Broker
 from aitrain.cli.app import app
 from aitrain.domain.errors import AitrainError, InvalidInput
+from aitrain.output import out
 from aitrain.settings import load_settings
 from aitrain.store import HostTiming, Store
 from tests.integration.store.test_hosts import TIMING, joined, queued, running
@@ -26,7 +27,6 @@ Command = Callable[..., str]
 def aitrain(redis: RedisServer, store: Store, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setenv("AITRAIN_REDIS_URL", redis.url)
     monkeypatch.setenv("AITRAIN_NAMESPACE", namespace)
-    monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str, status: int = 0) -> str:
         done = CliRunner().invoke(app, arguments)
@@ -134,7 +134,7 @@ def test_a_narrow_terminal_cuts_no_name_that_is_to_be_copied(
     name, unit = "gpu-server-rack-17-node-03", "GPU-8f6d1c1e-1d1f-4a7e-9d5c-0a1b2c3d4e5f"
     store.join_host(name, instance=name, units={"cpu": [unit]}, max_jobs=9, timing=TIMING)
     job = running(store, queued(store))
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(out, "width", 80)
     # then no name is cut, though it may go over lines
     listings = [aitrain("host", "list"), aitrain("host", "show", name), aitrain("queue", "list")]
     for listing in listings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from io import StringIO
 
@@ -13,7 +12,7 @@ from aitrain.settings import Settings, load_settings
 from workers import doctor
 from workers.doctor.finding import Finding, Verdict, fail, ok, warn, worst
 from workers.doctor.probes import examine, probes
-from workers.doctor.report import as_json, show
+from workers.doctor.report import record, tell
 
 
 def test_each_probe_speaks_for_itself_and_in_bounded_time() -> None:
@@ -61,11 +60,11 @@ def test_the_report_names_each_remedy_and_takes_text_as_it_is() -> None:
     findings = [ok("a", "fine"), warn("b", "[red]so so[/x]", "do [this]"), fail("c", "broken", "mend it")]
     written = StringIO()
     console = Console(width=100, file=written)
-    show(findings, console)
+    tell(findings, console)
     text = written.getvalue()
     assert "[red]so so[/x]" in text
     assert text.index("FAIL c: mend it") < text.index("WARN b: do [this]") < text.index("1 OK, 1 WARN, 1 FAIL")
-    told = json.loads(as_json(findings))
+    told = record(findings)
     assert told["verdict"] == "FAIL"
     assert told["findings"][1] == {"check": "b", "verdict": "WARN", "found": "[red]so so[/x]", "remedy": "do [this]"}
 
