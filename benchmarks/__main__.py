@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import billing, bills, datasync, fleet, latency, listing, placement, submissions, throughput
+from benchmarks import billing, bills, datasync, fleet, latency, listing, logs, placement, submissions, throughput
 from benchmarks.bench import Bench
 from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
@@ -25,6 +25,7 @@ ALL = {
     "fleet": fleet.run,
     "billing": billing.run,
     "bills": bills.run,
+    "logs": logs.run,
 }
 
 

@@ -13,7 +13,7 @@ from workers.app import step
 from workers.containers import container_spec
 from workers.datasync import VolumeSync, push_all
 from workers.gpus.gate import await_clean
-from workers.joblog import keep_end
+from workers.joblog import end_unread, keep_end
 from workers.listings import Listing, inputs, outputs
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
@@ -111,12 +111,12 @@ def keep_rest_of_log(run: Run) -> Container | None:
     container = None
     try:
         container = engine.of_attempt(job.id, job.attempt, job.fence)
-        if container is not None:
-            keep_end(run.machine, container, job.project)
+        keep_end(run.machine, job, container)
     except Unavailable:
         raise
     except Exception:
         log.exception("job %s: the end of its log was not kept", job.id)
+        end_unread(run.machine, job)
     return container
 
 

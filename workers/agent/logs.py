@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 
 from aitrain.domain.errors import AitrainError
+from aitrain.domain.job import Job
+from workers import clock
 from workers.agent.acting import Actor
 from workers.agent.loop import Loop
-from workers.joblog import Spool, SpoolBusy, Uploader, follow, send_new, spools
+from workers.joblog import Shipper, Spool, SpoolBusy, Uploader, end_left, follow, open_spool, spools
 from workers.machine import Machine
 from workers.runtime import Container
 
@@ -28,37 +31,46 @@ class Logs(Loop):
         super().__init__(machine, stopping)
         self._actor = actor
         self._followers: dict[str, threading.Thread] = {}
-        self._sent: dict[str, int | None] = {}
+        self._shippers: dict[str, Shipper] = {}
+        # Their containers have ended, maybe while no agent ran: what their spools have, their readers are to see.
+        self._over = {spool.fence: spool for spool in spools(machine.settings.host.data_dir) if not spool.ended}
 
     def run_once(self) -> None:
         """Begins with containers that are new, and sends."""
-        watched = {container.id: container for container in self._actor.watched()}
-        for container_id, container in watched.items():
-            follower = self._followers.get(container_id)
+        data_dir, watched = self.machine.settings.host.data_dir, self._actor.watched()
+        for container in watched:
+            follower = self._followers.get(container.id)
             if follower is None or not follower.is_alive():
                 self._begin(container)
+            self._over[container.fence] = Spool(data_dir, container.job_id, container.fence)
         self._followers = {one: thread for one, thread in self._followers.items() if thread.is_alive()}
-        spooled = {container.fence: container for container in watched.values()}
-        self._sent = {fence: first for fence, first in self._sent.items() if fence in spooled}
-        for fence, container in spooled.items():
-            spool = Spool(self.machine.settings.host.data_dir, container.job_id, fence)
-            if spool.exists:
-                self._sent[fence] = send_new(
-                    self.machine.store, spool, self.machine.settings.logs, self._sent.get(fence)
-                )
+        # Looked at before they are sent: what a follower wrote last is sent, too.
+        followed = {container.fence for container in watched} | {thread.name for thread in self._followers.values()}
+        for fence, spool in list(self._over.items()):
+            self._ship(spool)
+            if fence not in followed:
+                del self._over[fence]
+                self._shippers.pop(fence, None)
         self.stopping.wait(self.machine.settings.timing.log_poll_seconds)
 
+    def _ship(self, spool: Spool) -> None:
+        if spool.exists:
+            shipper = self._shippers.setdefault(
+                spool.fence, Shipper(self.machine.store, spool, self.machine.settings.logs)
+            )
+            shipper.send()
+
     def _begin(self, container: Container) -> None:
-        thread = threading.Thread(target=self._follow, args=(container,), name="log", daemon=True)
+        thread = threading.Thread(target=self._follow, args=(container,), name=container.fence, daemon=True)
         self._followers[container.id] = thread
         thread.start()
 
     def _follow(self, container: Container) -> None:
-        machine, logs = self.machine, self.machine.settings.logs
-        spool, idle_s = Spool(machine.settings.host.data_dir, container.job_id, container.fence), IDLE_SECONDS
+        machine, idle_s = self.machine, IDLE_SECONDS
+        spool = None
         try:
             project = machine.store.get(container.job_id).project
-            spool.lock(project=project, segment_bytes=logs.segment_bytes, spool_bytes=logs.spool_bytes)
+            spool = open_spool(machine, container.job_id, container.fence, project)
             while not self.stopping.is_set():
                 news = follow(machine.engine, container, spool, idle_s, self.stopping.is_set)
                 idle_s = IDLE_SECONDS if news else min(2 * idle_s, IDLE_MAX_SECONDS)
@@ -74,7 +86,8 @@ class Logs(Loop):
             log.exception("job %s: its log was not read, trying again", container.job_id)
             self.stopping.wait(PAUSE_SECONDS)
         finally:
-            spool.close()
+            if spool is not None:
+                spool.close()
 
 
 class LogUploads(Loop):
@@ -82,34 +95,47 @@ class LogUploads(Loop):
 
     def __init__(self, machine: Machine, stopping: threading.Event) -> None:
         super().__init__(machine, stopping)
-        self._uploader, self._pause_s = Uploader(machine), PAUSE_SECONDS
+        self._uploader = Uploader(machine)
+        # When spools that could not be uploaded are tried again, and after which pause: one project's store that is
+        # away does not hold up the others' logs.
+        self._again: dict[str, tuple[float, float]] = {}
 
     def run_once(self) -> None:
         """One round."""
-        failed = False
-        for spool in spools(self.machine.settings.host.data_dir):
+        due = [spool for spool in spools(self.machine.settings.host.data_dir) if self._is_due(spool)]
+        jobs = {job.id: job for job in self.machine.store.get_many(sorted({spool.job_id for spool in due}))}
+        for spool in due:
             try:
-                if not spool.ended:
-                    self._end_if_abandoned(spool)
-                ended = spool.ended
-                self._uploader.upload(spool)
-                if ended and not spool.closed():
-                    spool.remove()
-            except (AitrainError, OSError, KeyError) as error:
-                failed = True
+                self._settle(spool, jobs.get(spool.job_id))
+                self._again.pop(spool.fence, None)
+            except SpoolBusy:
+                continue
+            except (AitrainError, OSError) as error:
+                _, pause_s = self._again.get(spool.fence, (0.0, PAUSE_SECONDS / 2))
+                pause_s = min(2 * pause_s, PAUSE_MAX_SECONDS)
+                self._again[spool.fence] = clock.elapsed() + pause_s, pause_s
                 log.warning("job %s: its log is not in the object store yet: %s", spool.job_id, error)
-        self._pause_s = min(2 * self._pause_s, PAUSE_MAX_SECONDS) if failed else PAUSE_SECONDS
-        self.stopping.wait(self._pause_s)
+        self.stopping.wait(PAUSE_SECONDS)
 
-    def _end_if_abandoned(self, spool: Spool) -> None:
-        """An attempt that the store does not know any more, of a lost host or a deleted job, has no one to end it."""
-        if spool.idle_seconds < ABANDONED_SECONDS or self.machine.store.log_stand(spool.job_id, spool.fence).known:
+    def _is_due(self, spool: Spool) -> bool:
+        if clock.elapsed() < self._again.get(spool.fence, (0.0, 0.0))[0]:
+            return False
+        with suppress(FileNotFoundError):  # a step may make it just now
+            return spool.ended or bool(spool.closed()) or spool.idle_seconds >= ABANDONED_SECONDS
+        return False
+
+    def _settle(self, spool: Spool, job: Job | None) -> None:
+        if job is None:
+            # It was deleted, or is of a store that was lost: kept as long as results that nobody claims.
+            keep_s = self.machine.settings.limits.results_retention_seconds
+            if spool.idle_seconds >= keep_s > 0:
+                log.warning("job %s: nobody knows it; its log was kept for its time, and is removed now", spool.job_id)
+                spool.remove()
             return
-        logs = self.machine.settings.logs
-        try:
-            spool.lock(project="", segment_bytes=logs.segment_bytes, spool_bytes=logs.spool_bytes)
-            spool.mark_ended()
-        except SpoolBusy:
-            return
-        finally:
-            spool.close()
+        is_over = job.ended or job.fence != spool.fence
+        if is_over and not spool.ended and spool.idle_seconds >= ABANDONED_SECONDS:
+            end_left(self.machine, spool)
+        ended = spool.ended
+        self._uploader.upload(spool)
+        if ended and not spool.closed():
+            spool.remove()

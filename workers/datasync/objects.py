@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +11,7 @@ from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import DataStore
 from workers.datasync.faults import data_errors
 from workers.datasync.s3 import S3Container
+from workers.datasync.small import SmallObjects
 
 ABSENT = {"NoSuchKey", "NoSuchBucket", "404"}
 
@@ -29,7 +30,9 @@ class Objects:
                 InfoCode.DATASYNC_DATA_STORE_NOT_FOUND,
                 f"there is no data store {alias!r}: add it to the settings, or to the project",
             ) from None
-        self._bucket = S3Container(store, container)
+        with data_errors(self._subject):
+            self._bucket = S3Container(store, container)
+            self._small = SmallObjects(self._bucket, "", lambda: None)
 
     def read(self, key: str) -> bytes | None:
         """An object's content; None: it is not there."""
@@ -41,6 +44,22 @@ class Objects:
                     return None
                 raise
             return bytes(found)
+
+    def ensure(self) -> None:
+        """Makes the container if it is not there."""
+        with data_errors(self._subject):
+            self._bucket.ensure("", lambda: None)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Writes an object, verified. The container is there: see ensure."""
+        with data_errors(self._subject):
+            self._small.put(key, content)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Deletes objects; those that are gone are no error."""
+        with data_errors(self._subject):
+            for key in keys:
+                self._bucket.client.delete_object(Bucket=self._bucket.name, Key=key)
 
     def delete_under(self, prefix: str) -> None:
         """Deletes every object whose key begins so. A container that is not there has none."""

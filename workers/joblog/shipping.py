@@ -10,24 +10,33 @@ from workers.joblog.spool import Spool
 BATCH_BYTES = 256 * 1024
 
 
-def send_new(store: Store, spool: Spool, settings: LogSettings, first: int | None = None) -> int | None:
-    """Sends the lines from number `first` on that the store has not had; from which one it lacks them afterwards.
+class Shipper:
+    """Of one spool. It remembers how far it is: what was sent is not read again."""
 
-    first: as this returned it; None: the store is asked. None is returned if the store does not know the attempt.
-    """
-    if first is None:
-        stand = store.log_stand(spool.job_id, spool.fence)
-        if not stand.known:
-            return None
-        first = stand.next
-    while True:
-        start, lines = spool.read(first, BATCH_BYTES)
-        if not lines:
-            return first
-        stand = store.append_log(
-            spool.job_id, spool.fence, first=start, lines=lines, ring_bytes=settings.ring_bytes,
-            kept=settings.container is not None,
-        )  # fmt: skip
-        if not stand.known:
-            return None
-        first = stand.next
+    def __init__(self, store: Store, spool: Spool, settings: LogSettings) -> None:
+        self._store, self._spool, self._settings = store, spool, settings
+        self._first: int | None = None
+
+    def send(self) -> None:
+        """Sends the lines that the store has not had, as far as it takes lines of this attempt. Raises OSError and
+        StoreUnavailable.
+        """
+        spool = self._spool
+        if self._first is None:
+            stand = self._store.log_stand(spool.job_id, spool.fence)
+            if not stand.known:
+                return
+            self._first = stand.next
+        while True:
+            start, lines = spool.read(self._first, BATCH_BYTES)
+            if not lines:
+                return
+            stand = self._store.append_log(
+                spool.job_id, spool.fence, first=start, lines=lines, ring_bytes=self._settings.ring_bytes,
+                kept=self._settings.container is not None,
+            )  # fmt: skip
+            if not stand.known:
+                self._first = None
+                return
+            # A store that lost its last second takes these all the same, and the gap before them stays one.
+            self._first = stand.next

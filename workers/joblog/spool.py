@@ -6,14 +6,13 @@ import calendar
 import fcntl
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitrain.domain.logs import NOTICE, LogLine, format_line, parse_line
+from aitrain.domain.logs import NOTICE, LogLine, format_lines, parse_line
 
 OPEN, SENT = ".log", ".sent"
 ENDED, PROJECT = "ended", "project"
@@ -48,7 +47,8 @@ class Spool:
         self._file = self._lock_file = -1
         self._size = 0
         self._segment_bytes = self._spool_bytes = 0
-        self._within = threading.Lock()
+        # Where reading ended: a segment's first line, the next line's number, and where that stands in the file.
+        self._read = (-1, 0, 0)
 
     @property
     def attempt(self) -> int:
@@ -75,7 +75,11 @@ class Spool:
     @property
     def idle_seconds(self) -> float:
         """For how long nothing was added."""
-        return time.time() - max(segment.path.stat().st_mtime for segment in self.segments())
+        times = [self.path.stat().st_mtime]
+        for segment in self.segments():
+            with suppress(FileNotFoundError):  # another thread renamed it: that is no addition
+                times.append(segment.path.stat().st_mtime)
+        return time.time() - max(times[1:] or times)
 
     def lock(self, *, project: str, segment_bytes: int, spool_bytes: int, wait_seconds: float = 0) -> None:
         """Makes it if it is not there, and makes this its one writer; a torn last line is cut away.
@@ -107,9 +111,29 @@ class Spool:
                 os.close(number)
         self._file = self._lock_file = -1
 
+    def take_up(self, following: int, sent: Sequence[LogLine], unsent: Sequence[LogLine]) -> None:
+        """Begins an empty one that is locked with the lines that come just before number `following`.
+
+        sent: the earlier ones, which are where they belong already; unsent: the later ones.
+        """
+        os.close(self._file)
+        self._file = -1
+        for segment in self.segments():
+            segment.path.unlink()
+        for suffix, first, lines in (
+            (SENT, following - len(unsent) - len(sent), sent), (OPEN, following - len(unsent), unsent),
+        ):  # fmt: skip
+            if lines:
+                # Renamed when it is whole: what a crash leaves counts from the right number, or is begun again.
+                path = self.path / f"{first:012d}{suffix}"
+                path.with_suffix(".new").write_text(format_lines(lines), newline="")
+                path.with_suffix(".new").rename(path)
+        self.next = following
+        self._open_at(following - len(unsent))
+
     def append(self, lines: Sequence[LogLine]) -> None:
         """Adds lines."""
-        text = "".join(map(format_line, lines)).encode()
+        text = format_lines(lines).encode()
         written = 0
         while written < len(text):
             written += os.write(self._file, text[written:])
@@ -174,20 +198,28 @@ class Spool:
         return (kept[0].at if kept and self.segments()[0].first else ""), kept
 
     def read(self, first: int, max_bytes: int) -> tuple[int, list[LogLine]]:
-        """Some lines from number `first` on, with the number of the first of them."""
+        """Some lines from number `first` on, with the number of the first of them.
+
+        Where the last call ended, the next one goes on without reading what is before again.
+        """
         chosen: list[LogLine] = []
         start, size = first, 0
         for segment in self._from(first):
-            number = segment.first
+            number, offset = segment.first, 0
+            if self._read[0] == segment.first and self._read[1] <= first:
+                _, number, offset = self._read
             if not chosen:
                 start = max(first, number)
             elif number != start + len(chosen):
                 break
-            for line in _lines(segment.path):
+            for raw in _raw_lines(segment.path, offset):
+                offset += len(raw) + 1
                 if number >= start:
+                    line = _line(raw)
                     chosen.append(line)
                     size += len(line.text)
                 number += 1
+                self._read = segment.first, number, offset
                 if size >= max_bytes:
                     return start, chosen
         return start, chosen
@@ -251,13 +283,21 @@ def spools(data_dir: Path) -> Iterator[Spool]:
 
 
 def _lines(path: Path) -> Iterator[LogLine]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        path = path.with_suffix(SENT)
-        content = path.read_bytes() if path.exists() else b""
-    for raw in content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]:
-        yield parse_line(raw.decode(errors="replace"))
+    return map(_line, _raw_lines(path))
+
+
+def _raw_lines(path: Path, offset: int = 0) -> list[bytes]:
+    """Its whole lines from a place in the file on."""
+    for each in (path, path.with_suffix(SENT)):
+        with suppress(FileNotFoundError), each.open("rb") as file:
+            file.seek(offset)
+            content = file.read()
+            return content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
+    return []
+
+
+def _line(raw: bytes) -> LogLine:
+    return parse_line(raw.decode(errors="replace"))
 
 
 def earlier(at: str, span_ns: int) -> str:

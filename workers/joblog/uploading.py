@@ -5,7 +5,7 @@ from __future__ import annotations
 from aitrain.domain.logs import LogPlace, chunk_key, pack_chunk
 from aitrain.settings import LogSettings
 from workers.data_stores import ProjectDataStores
-from workers.datasync.chunks import LogObjects
+from workers.datasync.objects import Objects
 from workers.joblog.spool import Segment, Spool
 from workers.machine import Machine
 
@@ -29,6 +29,7 @@ class Uploader:
             return
         if place is not None:
             objects = self._objects(spool, place)
+            objects.ensure()
             for segment in closed:
                 self._upload(spool, segment, objects, place)
             return
@@ -37,12 +38,12 @@ class Uploader:
             if spool.ended or (stand.known and segment.first + segment.path.read_bytes().count(b"\n") <= stand.next):
                 spool.mark_sent(segment)
 
-    def _upload(self, spool: Spool, segment: Segment, objects: LogObjects, place: LogPlace) -> None:
+    def _upload(self, spool: Spool, segment: Segment, objects: Objects, place: LogPlace) -> None:
         try:
             text = segment.path.read_bytes()
         except FileNotFoundError:  # it was dropped for want of room
             return
-        objects.put(self._key(spool, segment.first, place), pack_chunk(text.decode(errors="replace")))
+        objects.write(self._key(spool, segment.first, place), pack_chunk(text.decode(errors="replace")))
         cut = self._machine.store.register_log_chunk(
             spool.job_id, spool.fence, first=segment.first, count=text.count(b"\n"), size=len(text),
             max_bytes=self._settings.max_bytes,
@@ -50,10 +51,10 @@ class Uploader:
         objects.delete(self._key(spool, first, place) for first in cut)
         spool.mark_sent(segment)
 
-    def _objects(self, spool: Spool, place: LogPlace) -> LogObjects:
+    def _objects(self, spool: Spool, place: LogPlace) -> Objects:
         machine = self._machine
         stores = ProjectDataStores(spool.project, machine.store, machine.vault, machine.settings.data_stores)
-        return LogObjects(stores[place.alias], place.container)
+        return Objects(stores, place.alias, place.container)
 
     def _key(self, spool: Spool, first: int, place: LogPlace) -> str:
         return chunk_key(place.prefix, spool.project, spool.job_id, spool.attempt, first)
