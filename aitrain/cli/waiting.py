@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from aitrain.cli.following import out
 from aitrain.cli.output import Format, Output, show
 from aitrain.cli.refs import JobRef
@@ -46,8 +44,3 @@ def _lines(told: Explanation) -> list[str]:
 
 def _time(at_ms: int) -> str:
     return f"{moment(at_ms):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to those on jobs."""
-    app.command()(explain)
