@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aitrain import ledger_file
-from aitrain.domain.audit import place_of
-from aitrain.domain.bill import UNKNOWN, Bill, BillState, Grouping, Tally, Usage, bill_of
-from aitrain.domain.billforms import line_record
 from aitrain.domain.billing import BilledJob, LedgerLine, Price
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import SLUG, SLUG_REMEDY
 from aitrain.domain.months import checked_month, end_ms
-from aitrain.ledger_file import Head, Reader, Sums
 from aitrain.settings import DAY_SECONDS, Settings
 from aitrain.store import MonthView, PrunedMonth, Store
+
+if TYPE_CHECKING:  # imported where they are needed: this is a part of every client, and few read bills
+    from aitrain.domain.bill import Bill, Grouping, Usage
+    from aitrain.ledger_file import Reader, Sums
 
 CHUNK = 1000
 
@@ -46,6 +46,8 @@ class Bills:
         by: one or more of project, flavor, user, job, name, host, day, policy, price and label:KEY. Reads every line of
         the month once, and keeps only the groups. Raises InvalidInput for a month or a grouping that is none.
         """
+        from aitrain.domain.bill import Grouping
+
         grouping, month, project = Grouping.of(by), self._month(month), checked_project(project)
         bill = self._bill(project, month, grouping)
         # A store that was put in another's place meanwhile may have shown lines twice, or not at all.
@@ -70,6 +72,8 @@ class Bills:
 
         Costs one look at counters, however long the ledgers are. Raises InvalidInput for a month that is none.
         """
+        from aitrain.domain.bill import Usage
+
         view = self._store.month_view("", None if month is None else checked_month(month))
         spent = dict(sorted(self._store.spent(view.month).items()))
         return Usage(view.month, view.now_ms, spent, self.settings.currency, self.settings.minor_unit)
@@ -80,10 +84,12 @@ class Bills:
         The same ledger is always the same file. Raises InvalidInput if there is such a file already, if the month is
         none or was pruned, or if minutes of it may still be billed.
         """
+        from aitrain.ledger_file import Head, write
+
         self._closed(project, month)
         path, head = Path(file), Head(project, month, self.settings.currency)
         lines = self._store.ledger_lines(project, month)
-        return ledger_file.write(path, head, lines, self._store.each_billed_job(project, month))
+        return write(path, head, lines, self._store.each_billed_job(project, month))
 
     def prune_ledger(self, project: str, month: str, file: Path | str, *, by: str = "") -> PrunedMonth:
         """Removes a month of a project's ledger from the store, of which `file` is an export; what is left of it.
@@ -92,6 +98,8 @@ class Bills:
         billing.ledger_retention_days, and of which no minute can be billed any more. What was pruned before is answered
         again. Raises InvalidInput, and then nothing is removed.
         """
+        from aitrain.ledger_file import Head, Reader
+
         reader = Reader(Path(file), Head(checked_project(project), month, self.settings.currency))
         if (pruned := self._store.month_view(project, checked_month(month)).pruned) is not None:
             return self._same(reader, pruned)
@@ -129,6 +137,8 @@ class Bills:
         return checked_month(month) if month is not None else self._store.month_view("").month
 
     def _bill(self, project: str, month: str, grouping: Grouping) -> Bill:
+        from aitrain.domain.bill import Bill, BillState, Tally, bill_of
+
         before = self._store.month_view(project, month)
         if (pruned := before.pruned) is not None:
             differs = before.lines > 0 or before.price_minutes != pruned.price_minutes
@@ -152,6 +162,8 @@ class Bills:
         self, project: str, month: str, job_id: str | None, asks_jobs: bool = True
     ) -> Iterator[tuple[LedgerLine, BilledJob]]:
         """Lines with their jobs, which are looked up for a chunk of lines at a time."""
+        from aitrain.domain.bill import UNKNOWN
+
         lines = self._store.ledger_lines(project, month)
         while chunk := list(islice(lines, CHUNK)):
             wanted = [line for line in chunk if job_id in (None, line.job_id)]
@@ -187,6 +199,8 @@ class Bills:
 
     def _compared(self, reader: Reader, view: MonthView) -> Sums:
         """Holds an export against the store; what it holds. Raises InvalidInput if they differ."""
+        from aitrain.domain.audit import place_of
+
         head = reader.head
         for lines, jobs in reader.batches():
             stored = self._store.lines_at([(head.project, place_of(line)) for line in lines])
@@ -202,6 +216,8 @@ class Bills:
 
 def _same_line(one: LedgerLine, other: LedgerLine | None) -> bool:
     """Whether they are one, to the digits of the price: of 1.9 and 1.90 a file could have both."""
+    from aitrain.domain.billforms import line_record
+
     return other is not None and line_record(one) == line_record(other)
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from aitrain.audit import Audit
 from aitrain.bills import Bills, checked_project
 from aitrain.broker import Broker
-from aitrain.buckets import Buckets
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
-from aitrain.data_stores import DataStores
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import default_timeout, timeout_problem
-from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound
@@ -27,13 +24,18 @@ from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
-from aitrain.log_reader import LogReader
 from aitrain.operations import Operations
 from aitrain.sessions import RunningJobs
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
 from aitrain.submissions import Submission, Submissions
 from aitrain.watching import Watch
+
+if TYPE_CHECKING:  # imported where they are needed: a producer that only submits does not wait for them to load
+    from aitrain.buckets import Buckets
+    from aitrain.data_stores import DataStores
+    from aitrain.domain.audit import Audited, Difference
+    from aitrain.log_reader import LogReader
 
 
 def open_store(settings: Settings) -> Store:
@@ -50,10 +52,8 @@ def open_store(settings: Settings) -> Store:
 class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
     """One connection to a site. Safe to share between threads.
 
-    buckets: containers of data stores and their objects (see aitrain.buckets).
-    data_stores: those of projects, to add, list, show and remove (see aitrain.data_stores). What operators order of
-    hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and budgets in aitrain.limits,
-    commands in running jobs and what these use in aitrain.sessions.
+    What operators order of hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and
+    budgets in aitrain.limits, commands in running jobs and what these use in aitrain.sessions.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -64,11 +64,23 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         self._store = open_store(self.settings)
         self._broker = Broker(self.settings)
         self._dispatcher = Dispatcher(self.settings, self._store, self._broker)
-        self.data_stores = DataStores(self.settings, self._store, self._broker)
-        self.buckets = Buckets(self.settings, self._store)
         self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
         self._silence_s = self.settings.timing.session_silence_seconds
+
+    @cached_property
+    def data_stores(self) -> DataStores:
+        """The data stores of projects, to add, list, show and remove (see aitrain.data_stores)."""
+        from aitrain.data_stores import DataStores
+
+        return DataStores(self.settings, self._store, self._broker)
+
+    @cached_property
+    def buckets(self) -> Buckets:
+        """Containers of data stores and their objects (see aitrain.buckets)."""
+        from aitrain.buckets import Buckets
+
+        return Buckets(self.settings, self._store)
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobNotFound."""
@@ -249,6 +261,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
 
     def _log_reader(self, job_id: str, attempt: int | None = None) -> LogReader:
         """Reads one attempt's log in pieces, for those who wait in their own way. Raises JobNotFound."""
+        from aitrain.log_reader import LogReader
+
         return LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
 
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
@@ -268,6 +282,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         tell: called with each difference; the answer says how many there are, and how much was looked at. Raises
         InvalidInput for a project or a month that is none: nothing would be looked at, and all would look right.
         """
+        from aitrain.audit import Audit
+
         if month is not None:
             checked_month(month)
         if project is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -11,8 +10,28 @@ from typer._completion_classes import completion_init
 from aitrain.cli.exits import FAILED, OK, WRONG_INPUT
 from aitrain.cli.lazy import Entry, LazyGroup
 
+# What is said of each is the beginning of its own help, which is not known before it is loaded.
+JOB_COMMANDS = (
+    Entry("run", "submitting:run", "Submit a job: aitrain job run IMAGE [options] -- COMMAND..."),
+    Entry("list", "listing:list_jobs", "List the newest jobs that have not ended; with --all or --state others."),
+    Entry("get", "showing:get", "Show everything about jobs. Values of variables are left out: they may be secret."),
+    Entry("stop", "jobs:stop", "Stop jobs. Their data is pushed back, and they do not run again by themselves."),
+    Entry("start", "jobs:start", "Start ended jobs again: the same ids, their next attempts."),
+    Entry("delete", "jobs:delete", "Delete ended jobs: their specs, histories and logs."),
+    Entry("edit", "jobs:edit", "Change a job's timeout, auto-restart or labels. The deadline of a running job moves."),
+    Entry("label", "jobs:label_job", "Set and remove labels of a job: aitrain job label JOB team=vision draft-"),
+    Entry("logs", "logs:logs", "Show what a job wrote: its stdout on stdout, its stderr and our notices on stderr."),
+    Entry("wait", "watching:wait", "Wait until jobs have ended: their states, and of a single one its copies and log."),
+    Entry("retry-push", "copies:retry_push", "Push the results of a job again that ended with JOB_SYNC_FAILED."),
+    Entry("push-data", "copies:push_data", "Push what a running job has written so far."),
+    Entry("pull-data", "copies:pull_data", "Pull what is new in the data store into a running job."),
+    Entry("explain", "waiting:explain", "Say why a job waits, what is before it, and what would start at once."),
+    Entry("exec", "execs:exec_", "Run a command in a running job: aitrain job exec -it JOB -- COMMAND..."),
+    Entry("stats", "execs:stats", "Show what running jobs use."),
+)
+
 COMMANDS = (
-    Entry("job", "jobs:app", "Submit, watch and stop jobs.", ("logs", "watching", "copies", "waiting", "execs")),
+    Entry("job", "app:jobs", "Submit, watch and stop jobs."),
     Entry("datastore", "data_stores:app", "Data stores of projects: the object storages that their jobs use."),
     Entry("bucket", "buckets:app", "Objects in the data stores of projects: list, upload, download, delete, copy."),
     Entry("flavor", "flavors:app", "Flavors: the kinds of unit that jobs may ask for."),
@@ -42,6 +61,10 @@ class _Commands(LazyGroup):
     entries = COMMANDS
 
 
+class _JobCommands(LazyGroup):
+    entries = JOB_COMMANDS
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -49,11 +72,14 @@ app = typer.Typer(
     add_completion=False,  # `aitrain completion` prints the script
     help="Training jobs on your own GPU machines.",
 )
+jobs = typer.Typer(cls=_JobCommands, no_args_is_help=True, help="Submit, watch and stop jobs.")
 completion_init()  # teaches typer the shells, when its own options for that are off
 
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # takes long to load
+
         typer.echo(f"aitrain {version('aitrain')}")
         raise typer.Exit(OK)
 

@@ -62,9 +62,3 @@ def _told(job_id: str, answer: Ordered) -> int:
     for line in copy.lines:
         out.print(line, markup=False, soft_wrap=True)
     return FAILED if copy.state is CopyState.FAILED else 0
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands to those on jobs."""
-    for command in (retry_push, push_data, pull_data):
-        app.command()(command)

@@ -125,9 +125,3 @@ def _table(used: dict[str, JobStats]) -> Table:
             f"{one.read_bytes / MIB:.1f} / {one.written_bytes / MIB:.1f}", str(one.processes),
         )  # fmt: skip
     return table
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands to those on jobs."""
-    app.command("exec")(exec_)
-    app.command()(stats)

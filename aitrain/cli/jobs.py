@@ -1,4 +1,4 @@
-"""Commands on jobs."""
+"""Commands that change jobs."""
 
 from __future__ import annotations
 
@@ -8,24 +8,13 @@ import typer
 
 from aitrain.cli.exits import FAILED
 from aitrain.cli.following import follow_all, tell_answer, user
-from aitrain.cli.listing import list_jobs
 from aitrain.cli.refs import JobRef, JobRefs, found
-from aitrain.cli.showing import get
-from aitrain.cli.submitting import run
 from aitrain.cli.values import Seconds, pairs
 from aitrain.client import Client
 from aitrain.domain.errors import JobNotFound
 from aitrain.domain.orders import JobEdit
 
-app = typer.Typer(no_args_is_help=True, help="Submit, watch and stop jobs.")
 
-
-app.command()(run)
-app.command("list")(list_jobs)
-app.command()(get)
-
-
-@app.command()
 def stop(jobs: JobRefs) -> None:
     """Stop jobs. Their data is pushed back, and they do not run again by themselves."""
     with Client() as client:
@@ -33,7 +22,6 @@ def stop(jobs: JobRefs) -> None:
             tell_answer(job_id, client.stop(job_id, by=user()))
 
 
-@app.command()
 def start(jobs: JobRefs, watch: Annotated[bool, typer.Option(help="Follow them to their ends.")] = False) -> None:
     """Start ended jobs again: the same ids, their next attempts."""
     status = 0
@@ -51,7 +39,6 @@ def start(jobs: JobRefs, watch: Annotated[bool, typer.Option(help="Follow them t
     raise typer.Exit(status)
 
 
-@app.command()
 def delete(
     jobs: JobRefs,
     force: Annotated[bool, typer.Option("--force", "-f", help="Stop those first that have not ended.")] = False,
@@ -75,7 +62,6 @@ def _id_or_same(client: Client, ref: str) -> str:
         return ref
 
 
-@app.command()
 def edit(
     job: JobRef,
     timeout: Seconds = None,
@@ -87,7 +73,6 @@ def edit(
     _edit(job, label or [], **{name: value for name, value in given.items() if value is not None})
 
 
-@app.command("label")
 def label_job(
     job: JobRef, labels: Annotated[list[str], typer.Argument(help="KEY=VALUE to set, KEY- to remove.")]
 ) -> None:

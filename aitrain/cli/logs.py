@@ -53,8 +53,3 @@ def logs(
 def tell(line: LogLine, *, timestamps: bool = False) -> None:
     """Writes a line to the stream that it came from; a notice of ours to stderr."""
     typer.echo(f"{line.at} {line.text}" if timestamps else line.text, err=line.stream != STDOUT)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to those on jobs."""
-    app.command()(logs)

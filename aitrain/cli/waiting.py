@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.refs import JobRef
 from aitrain.client import Client
@@ -45,8 +43,3 @@ def _lines(told: Explanation) -> list[str]:
 
 def _time(at_ms: int) -> str:
     return f"{moment(at_ms):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to those on jobs."""
-    app.command()(explain)

@@ -20,8 +20,3 @@ def wait(
     """
     with Client() as client:
         raise typer.Exit(follow_all(client, found(client, jobs), quiet=quiet))
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to those on jobs."""
-    app.command()(wait)

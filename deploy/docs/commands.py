@@ -37,7 +37,7 @@ def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
         return
     context = command.make_context(path[-1], [], resilient_parsing=True)
     for name in command.list_commands(context):
-        child = command.get_command(context, name)
+        _, child, _ = command.resolve_command(context, [name])  # which loads it; get_command knows its name only
         if child is not None and not child.hidden:
             yield from walk(child, (*path, name))
 

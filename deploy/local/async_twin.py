@@ -6,12 +6,15 @@ hand in aitrain/async_client.py.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import enum
 import inspect
 import re
 import subprocess
 import sys
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +84,7 @@ def _method(twin: type, name: str, imports: dict[str, set[str]]) -> str:
 
 def _known(function: Any, annotation: str, imports: dict[str, set[str]]) -> str:
     """The annotation, its names imported; one that stands for another thing already is given a longer name."""
-    scope = vars(sys.modules[function.__module__])
+    scope = _scope(function.__module__)
 
     def known(match: re.Match[str]) -> str:
         word = match[0]
@@ -94,6 +97,18 @@ def _known(function: Any, annotation: str, imports: dict[str, set[str]]) -> str:
         return name
 
     return re.sub(r"[A-Za-z_]\w*", known, annotation)
+
+
+@lru_cache
+def _scope(module: str) -> dict[str, Any]:
+    """The names that annotations of a module may use, also those that it imports for annotations only."""
+    scope = dict(vars(sys.modules[module]))
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for line in node.body:
+                if isinstance(line, ast.ImportFrom) and line.module:
+                    scope |= {one.name: getattr(import_module(line.module), one.name) for one in line.names}
+    return scope
 
 
 def _value(value: Any) -> str:

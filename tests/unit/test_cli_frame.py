@@ -9,8 +9,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from aitrain.cli.app import COMMANDS, app
+from aitrain.cli.app import COMMANDS, JOB_COMMANDS, app
 from aitrain.cli.lazy import Entry
+from deploy.docs.commands import render
 
 HEAVY = ("celery", "kombu", "redis", "pydantic", "cryptography", "rich.table")
 
@@ -20,7 +21,16 @@ HEAVY = ("celery", "kombu", "redis", "pydantic", "cryptography", "rich.table")
     [
         ("import aitrain", HEAVY),
         ("import aitrain.cli.app", HEAVY),
-        ("import aitrain.cli.jobs; from aitrain import Client, submit_job", ("celery", "kombu")),
+        # The bare list, too, for completion asks for it at each press of a key.
+        ("from aitrain.cli.app import jobs; from typer.main import get_group; get_group(jobs)", HEAVY),
+        (
+            "import aitrain.cli.jobs, aitrain.cli.listing; from aitrain import Client, submit_job",
+            ("celery", "kombu", "boto3"),
+        ),
+        (
+            "from aitrain import Client, submit_job",
+            ("aitrain.vault", "aitrain.buckets", "aitrain.audit", "aitrain.ledger_file", "aitrain.async_client"),
+        ),
     ],
 )
 def test_what_is_not_needed_is_not_loaded(code: str, unwanted: tuple[str, ...]) -> None:
@@ -34,6 +44,18 @@ def test_every_line_of_the_table_loads(entry: Entry) -> None:
     done = CliRunner().invoke(app, [entry.name, "--help"])
     assert done.exit_code == 0, done.output
     assert f" {entry.name} " in done.output
+
+
+@pytest.mark.parametrize("entry", JOB_COMMANDS, ids=lambda entry: entry.name)
+def test_what_the_list_of_commands_says_of_one_is_its_own_help(entry: Entry) -> None:
+    assert (entry.load().help or "").startswith(entry.help)
+
+
+def test_the_page_of_the_command_line_has_the_commands_of_groups() -> None:
+    page = render()
+    for words in ("job list", "job exec", "host drain", "bill audit", "datastore add"):
+        assert f"### aitrain {words}\n" in page
+    assert "`--quiet`" in page
 
 
 def test_a_group_of_one_command_stays_a_group() -> None:
