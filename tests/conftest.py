@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,11 @@ SLOWEST = (
     "test_loss_connection.py", "test_data_stores.py", "test_datasync_large.py", "test_loss_engine.py", "test_life.py",
     "test_loss_processes.py", "test_hosts.py", "test_gpus.py", "test_docs.py", "test_exec.py",
 )  # fmt: skip
+
+
+# Whoever runs the tests may have readline tell every child a terminal's size; commands have none, or their own.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

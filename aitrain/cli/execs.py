@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import termios
@@ -11,7 +10,7 @@ import threading
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Annotated
 
 import typer
@@ -66,13 +65,21 @@ def _write(where: int, data: bytes) -> None:
         data = data[os.write(where, data) :]
 
 
+def _size() -> tuple[int, int]:
+    """Rows and columns. The terminal is asked: LINES and COLUMNS stay what they were when it is resized."""
+    for where in (1, 0, 2):
+        with suppress(OSError):
+            size = os.get_terminal_size(where)
+            return size.lines, size.columns
+    return 24, 80
+
+
 def _follow_size(session: Session) -> None:
     one_at_a_time = threading.Lock()
 
     def tell() -> None:
         with one_at_a_time:  # so that the last size is told last
-            size = shutil.get_terminal_size()
-            session.resize(size.lines, size.columns)
+            session.resize(*_size())
 
     # Not in the handler: a command that is held up by its output would hold up whoever is to read that.
     signal.signal(signal.SIGWINCH, lambda *_: threading.Thread(target=tell, daemon=True).start())
