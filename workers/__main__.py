@@ -1,4 +1,7 @@
-"""Runs one of the fleet's processes: `python -m workers ROLE`, which is what `aitrain ROLE` does."""
+"""Runs one of the fleet's processes: `python -m workers ROLE`, which is what `aitrain ROLE` does.
+
+Each role is imported where it is chosen: most replace this process, and would load for nothing what others need.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,7 @@ import sys
 
 from aitrain.domain.errors import AitrainError, InvalidInput
 from aitrain.settings import Settings, load_settings
-from workers import cached, commands, doctor, host, kept
-from workers.agent import agent
-from workers.agent.inventory import check_inventory
-from workers.machine import Machine
+from workers import commands
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +31,24 @@ def main(role: str, arguments: list[str]) -> int:
     try:
         settings = load_settings()
         if role in ("worker", "agent", "host"):
+            from workers.agent.inventory import check_inventory
+
             check_inventory(settings)
         match role:
             case "agent":
+                from workers.agent import agent
+
                 return agent.run(settings)
             case "host":
+                from workers import host
+
                 return host.run(settings)
             case "doctor" | "kept" | "cache":
                 return _shown(role, settings, arguments)
             case "worker":
                 command = commands.worker(settings)
             case "control":
-                _ = Machine(settings).signer  # a key that cannot be read is told here, not by every sweep
+                _check_signing_key(settings)
                 command = commands.control()
             case "beat":
                 command = commands.beat(*arguments)
@@ -56,10 +62,20 @@ def main(role: str, arguments: list[str]) -> int:
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
+def _check_signing_key(settings: Settings) -> None:
+    """Raises InvalidInput for a key that cannot be read: told here, not by every sweep."""
+    from aitrain.signing import Signer
+
+    if path := settings.receipts.key_file:
+        Signer.of(path)
+
+
 def _shown(role: str, settings: Settings, arguments: list[str]) -> int:
     """Of the roles that print something; a host that only runs needs not what draws it."""
     if importlib.util.find_spec("rich") is None:
         raise InvalidInput.of("installation", "rich", "is not installed", "pip install 'aitrain[cli]'")
+    from workers import cached, doctor, kept
+
     return {"doctor": doctor.run, "kept": kept.run, "cache": cached.run}[role](settings, arguments)
 
 

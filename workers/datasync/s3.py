@@ -10,8 +10,6 @@ from http import HTTPStatus
 from typing import Any
 from xml.etree import ElementTree
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
@@ -38,6 +36,9 @@ def _client(store: DataStore, read_seconds: float) -> Any:
 
 def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, attempts: int) -> Any:
     """A client of a data store. attempts: how often a request is sent until it counts as failed."""
+    import boto3  # takes long to load, and many processes of the fleet copy nothing
+    from botocore.config import Config
+
     client = boto3.session.Session().client(
         "s3",
         endpoint_url=store.endpoint_url,
