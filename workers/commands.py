@@ -9,7 +9,7 @@ from aitrain.broker import CONTROL_QUEUE, host_queue
 from aitrain.settings import Settings
 from workers.gpus.offer import may_offer
 
-CELERY = [sys.executable, "-m", "celery", "-A", "workers.app"]
+CELERY = [sys.executable, "-m", "workers.celery_command"]
 # Two sweeps at once, while two checks of data stores wait for answers that do not come.
 CONTROL_CONCURRENCY = 4
 # More than a machine has. How many the agent finds may change, and threads that are not needed are not made.
@@ -50,4 +50,14 @@ def beat(schedule: str) -> list[str]:
 def flower(address: str, port: int, config: str) -> list[str]:
     """Flower, over this site's broker. config: a flowerconfig.py; empty for the one beside this file."""
     file = config or str(Path(__file__).with_name("flowerconfig.py"))
-    return [*CELERY, "flower", f"--address={address}", f"--port={port}", f"--conf={file}"]
+    return [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "workers.app",
+        "flower",
+        f"--address={address}",
+        f"--port={port}",
+        f"--conf={file}",
+    ]
