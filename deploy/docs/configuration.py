@@ -90,11 +90,11 @@ def _intro(model: type[BaseModel]) -> str:
 def _table(model: type[BaseModel], prefix: str = "", leave: frozenset[str] | set[str] = frozenset()) -> list[str]:
     why = reasons(model)
     rows = (
-        [f"`{name}`", *([f"`{prefix}{name.upper()}`"] if prefix else []), _default(field), plain(why.get(name, ""))]
+        [f"`{name}`" + (f"<br>`{prefix}{name.upper()}`" if prefix else ""), _default(field), plain(why.get(name, ""))]
         for name, field in model.model_fields.items()
         if name not in leave
     )
-    return table(["setting", *(["variable"] if prefix else []), "default", ""], rows)
+    return table(["setting, and its variable" if prefix else "setting", "default", ""], rows)
 
 
 def _default(field: Any) -> str:
