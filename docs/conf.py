@@ -53,7 +53,7 @@ def _plain(app: object, what: str, name: str, thing: object, options: object, li
 
 
 def _without_drawings(app: object, name: str, content: list[str]) -> None:
-    """GitHub draws the states; a program that could do so here would be loaded from another host. Tables say the same."""
+    """GitHub draws the states; a program to do so here would come from another host. Tables say the same."""
     content[0] = MERMAID.sub("", content[0])
 
 
