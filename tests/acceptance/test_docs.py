@@ -20,6 +20,7 @@ from typer.main import get_command
 from aitrain.cli.app import app
 from deploy.docs.commands import walk
 from tests.acceptance.conftest import Fleet, eventually
+from tests.acceptance.warm import warm_aitrain
 from tests.pages import DOCS, PAGES, ROOT, blocks, codes, commands, faults
 from workers.scratch.images import busybox_root
 from workers.scratch.servers import DockerEngine, S3Server
@@ -158,6 +159,13 @@ def _tar(name: str, content: str) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with an `aitrain` that starts quickly."""
+    with warm_aitrain(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
 @pytest.fixture
 def directory(fleet: Fleet, tmp_path: Path) -> Path:
     """Where a page is followed: with the files that it takes as given."""
@@ -172,7 +180,7 @@ def directory(fleet: Fleet, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", WITH_LINES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_has_to_type_runs(fleet: Fleet, s3: S3Server, page: Path, directory: Path) -> None:
+def test_what_a_page_has_to_type_runs(fleet: Fleet, s3: S3Server, warm: Path, page: Path, directory: Path) -> None:
     name = str(page.relative_to(ROOT))
     run = [*GIVEN.get(name, ()), *lines(page, directory), *AFTER.get(name, ())]
     # The folder of the pages' settings is no other than this one.
@@ -182,7 +190,8 @@ def test_what_a_page_has_to_type_runs(fleet: Fleet, s3: S3Server, page: Path, di
     done = subprocess.run(
         ["bash", "-c", script], cwd=directory, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL,
         env={
-            **os.environ, **fleet.site.environment(host=host), "HOME": str(directory), "PATH": f"{Path(CLI).parent}:{os.environ['PATH']}",
+            **os.environ, **fleet.site.environment(host=host), "HOME": str(directory),
+            "PATH": f"{warm}:{Path(CLI).parent}:{os.environ['PATH']}",
             "ENDPOINT": s3.url, "ACCESS_KEY_ID": s3.access_key_id, "AITRAIN_CONTROL": str(directory / "control"),
             "AITRAIN_SECRET_ACCESS_KEY": s3.secret_access_key,
         },
@@ -249,6 +258,14 @@ def test_a_page_has_nothing_to_type_that_is_not_run(page: Path) -> None:
 def test_no_wrong_fence_hides_what_is_typed(text: str, tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(f"# A page\n\n{text}\n")
     assert list(faults(tmp_path / "page.md"))
+
+
+def test_the_table_of_rooms_has_them_all() -> None:
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = [path for top in ("aitrain", "workers") for path in (ROOT / top).iterdir()]
+    names = [path.name for path in rooms if path.is_dir() and (path / "__init__.py").exists()]
+    names += [path.name for path in (ROOT / "aitrain").glob("[!_]*.py")]
+    assert [name for name in names if name not in told] == []
 
 
 def test_the_examples_are_run() -> None:
