@@ -8,10 +8,21 @@ import typer
 
 from aitrain.cli import suggestions
 from aitrain.client import Client
+from aitrain.domain.errors import JobNotFound
 
 HELP = "Its id, an unambiguous beginning of it, or its name."
 JobRef = Annotated[str, typer.Argument(metavar="JOB", help=HELP, autocompletion=suggestions.jobs)]
 JobRefs = Annotated[list[str], typer.Argument(metavar="JOB...", help=HELP, autocompletion=suggestions.jobs)]
+
+
+def found_or_same(client: Client, ref: str) -> str:
+    """The id of a job, or what was given, if it may be one that is gone: it has bills and receipts still. Raises
+    AmbiguousJob.
+    """
+    try:
+        return client.find(ref)
+    except JobNotFound:
+        return ref
 
 
 def found(client: Client, refs: list[str]) -> list[str]:

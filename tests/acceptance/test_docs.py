@@ -18,6 +18,7 @@ import pytest
 from typer.main import get_command
 
 from aitrain.cli.app import app
+from deploy.docs import configuration
 from deploy.docs.commands import walk
 from tests.acceptance.conftest import Fleet, eventually
 from tests.acceptance.warm import warm_aitrain
@@ -258,6 +259,10 @@ def test_a_page_has_nothing_to_type_that_is_not_run(page: Path) -> None:
 def test_no_wrong_fence_hides_what_is_typed(text: str, tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(f"# A page\n\n{text}\n")
     assert list(faults(tmp_path / "page.md"))
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert not re.findall(r"^\| `.*\|  \|$", configuration.render(), re.M)
 
 
 def test_the_table_of_rooms_has_them_all() -> None:
