@@ -18,6 +18,7 @@ import pytest
 from typer.main import get_command
 
 from aitrain.cli.app import app
+from deploy.docs import commands as commands_page
 from deploy.docs import configuration
 from deploy.docs.commands import walk
 from tests.acceptance.conftest import Fleet, eventually
@@ -30,7 +31,12 @@ from workers.scratch.site import CLI
 IMAGE = "registry.example/vision/trainer:1.4"
 # Stands for the images of the pages: what it is given to train is not what is tried here.
 TRAINER = "#!/bin/sh\necho trained\nif [ -w /output ]; then echo weights > /output/model.txt; fi\n"
-HOST = "gpu-01"
+HOST, UNITS = "gpu-01", {"cpu": 4, "v100s": ["GPU-8f6"]}
+# As large as this machine has it.
+FLAVORS = {
+    "v100s": {"kind": "gpu", "cpu": 1, "memory_gib": 1, "hourly_price": "1.93", "default": True},
+    "cpu": {"kind": "cpu", "cpu": 1, "memory_gib": 1, "hourly_price": "0.03", "default": True},
+}
 
 # Not run, and why. Those of aitrain are looked up among its commands.
 FOR_EVER = "runs for ever; the site that the pages run on is made of these"
@@ -126,7 +132,7 @@ def fleet(
     key = _aitrain("datastore", "new-key").strip()
     keys = tmp_path_factory.mktemp("keys")
     (keys / "site.pem").write_text(_aitrain("receipt", "new-key", str(keys / "receipts.pem")))
-    fleet = make_fleet(encryption_keys=[key], receipts={"key_file": str(keys / "receipts.pem")})
+    fleet = make_fleet(flavors=FLAVORS, encryption_keys=[key], receipts={"key_file": str(keys / "receipts.pem")})
     api = fleet.docker.api
     api.import_image_from_data(busybox_root(), repository="aitrain-local/plain", tag="1")
     made = api.create_container("aitrain-local/plain:1", ["true"])["Id"]
@@ -141,7 +147,7 @@ def fleet(
             fleet.s3.create_bucket(Bucket=bucket)
     for key_name in ("digits/train.npz", "imagenet/1.jpg"):
         fleet.s3.put_object(Bucket="datasets", Key=key_name, Body=b"data")
-    with fleet.site.control(), fleet.site.beat(), fleet.site.host(HOST, {"cpu": 4}, engine.url):
+    with fleet.site.control(), fleet.site.beat(), fleet.site.host(HOST, UNITS, engine.url):
         eventually(fleet.client.hosts, what="a host")
         eventually(fleet.client._store.makes_receipts, what="a control worker with the key")
         yield fleet
@@ -187,7 +193,7 @@ def test_what_a_page_has_to_type_runs(fleet: Fleet, s3: S3Server, warm: Path, pa
     # The folder of the pages' settings is no other than this one.
     run = [line.replace("/etc/aitrain", str(directory)) for line in run]
     script = "set -e -o pipefail\n" + "".join(f"echo {shlex.quote(f':: {line}')} >&2\n{line}\n" for line in run)
-    host = {"name": HOST, "units": {"cpu": 4}, "data_dir": str(fleet.site.directory / HOST)}
+    host = {"name": HOST, "units": UNITS, "data_dir": str(fleet.site.directory / HOST)}
     done = subprocess.run(
         ["bash", "-c", script], cwd=directory, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL,
         env={
@@ -261,8 +267,9 @@ def test_no_wrong_fence_hides_what_is_typed(text: str, tmp_path: Path) -> None:
     assert list(faults(tmp_path / "page.md"))
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_and_option_says_what_it_is() -> None:
     assert not re.findall(r"^\| `.*\|  \|$", configuration.render(), re.M)
+    assert not re.findall(r"^\| `[^|]*`  ?\|  \|.*$", commands_page.render(), re.M)
 
 
 def test_the_table_of_rooms_has_them_all() -> None:
