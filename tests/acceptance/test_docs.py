@@ -66,12 +66,12 @@ GIVEN = {
         'until aitrain job list --name busy | grep -q "RUNNING"; do :; done',
     ),
     "docs/how-to/receipts.md": (
-        f"JOB=$(aitrain job run {IMAGE} --cpu 1 --name receipt -- true)",
-        "aitrain job wait receipt",
-        "until aitrain receipt show receipt > /dev/null 2>&1; do :; done",
+        f"JOB=$(aitrain job run {IMAGE} --cpu 1 -- true)",
+        'aitrain job wait "$JOB"',
+        'until aitrain receipt show "$JOB" > receipt.json 2> /dev/null; do :; done',
     ),
 }
-GIVEN["docs/reference/receipts.md"] = (*GIVEN["docs/how-to/receipts.md"], "aitrain receipt show receipt > receipt.json")
+GIVEN["docs/reference/receipts.md"] = GIVEN["docs/how-to/receipts.md"]
 # What ends what a page leaves behind, so that it holds nothing up on the next ones.
 AFTER = {
     "docs/how-to/data-in-and-out.md": ("aitrain job stop checkpoints",),
@@ -125,13 +125,28 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess
 
 
 @pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with an `aitrain` that starts quickly."""
+    with warm_aitrain(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
 def fleet(
-    build: object, make_fleet: Callable[..., Fleet], engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
+    build: object,
+    warm: Path,
+    make_fleet: Callable[..., Fleet],
+    engine: DockerEngine,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
     """A site with what the pages speak of: a host, its data, and their images."""
-    key = _aitrain("datastore", "new-key").strip()
+
+    def aitrain(*arguments: str) -> str:
+        return subprocess.run([warm / "aitrain", *arguments], capture_output=True, text=True, check=True).stdout
+
+    key = aitrain("datastore", "new-key").strip()
     keys = tmp_path_factory.mktemp("keys")
-    (keys / "site.pem").write_text(_aitrain("receipt", "new-key", str(keys / "receipts.pem")))
+    (keys / "site.pem").write_text(aitrain("receipt", "new-key", str(keys / "receipts.pem")))
     fleet = make_fleet(flavors=FLAVORS, encryption_keys=[key], receipts={"key_file": str(keys / "receipts.pem")})
     api = fleet.docker.api
     api.import_image_from_data(busybox_root(), repository="aitrain-local/plain", tag="1")
@@ -153,10 +168,6 @@ def fleet(
         yield fleet
 
 
-def _aitrain(*arguments: str) -> str:
-    return subprocess.run([CLI, *arguments], capture_output=True, text=True, check=True).stdout
-
-
 def _tar(name: str, content: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -164,13 +175,6 @@ def _tar(name: str, content: str) -> bytes:
         info.size, info.mode = len(content), 0o755
         tar.addfile(info, io.BytesIO(content.encode()))
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with an `aitrain` that starts quickly."""
-    with warm_aitrain(tmp_path_factory.mktemp("warm")) as folder:
-        yield folder
 
 
 @pytest.fixture
