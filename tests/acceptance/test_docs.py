@@ -241,6 +241,13 @@ def _unknown(text: str, known: dict[tuple[str, ...], Any]) -> str:
     return ""
 
 
+def test_nothing_is_excused_or_given_that_no_page_has() -> None:
+    every = [command for page in PAGES for block in blocks(page) for command in commands(block)]
+    excused = [command for command in every if reason_not_to_run(command) is not None]
+    assert [one for one in NOT_RUN if not any(command.startswith(one) for command in excused)] == []
+    assert {*GIVEN, *AFTER} <= {str(page.relative_to(ROOT)) for page in PAGES}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_has_nothing_to_type_that_is_not_run(page: Path) -> None:
     assert list(faults(page)) == []
