@@ -28,6 +28,7 @@ def show(
 ) -> None:
     """Print the signed receipt of a job's attempt. Send its JSON into a file to keep it, and for `verify`."""
     with Client() as client:
+        # A receipt outlives its job.
         receipt = client.receipt(found_or_same(client, job), attempt)
     show_data(receipt, output, lambda: facts(_told(name, value) for name, value in flat(receipt["receipt"])))
 

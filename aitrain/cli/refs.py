@@ -15,16 +15,14 @@ JobRef = Annotated[str, typer.Argument(metavar="JOB", help=HELP, autocompletion=
 JobRefs = Annotated[list[str], typer.Argument(metavar="JOB...", help=HELP, autocompletion=suggestions.jobs)]
 
 
+def found(client: Client, refs: list[str]) -> list[str]:
+    """The ids of jobs, each once. Nothing is ordered of any if one is not known: raises JobNotFound, AmbiguousJob."""
+    return list(dict.fromkeys(client.find(ref) for ref in refs))
+
+
 def found_or_same(client: Client, ref: str) -> str:
-    """The id of a job, or what was given, if it may be one that is gone: it has bills and receipts still. Raises
-    AmbiguousJob.
-    """
+    """The id of a job, or of one that is there no longer what was given. Raises AmbiguousJob."""
     try:
         return client.find(ref)
     except JobNotFound:
         return ref
-
-
-def found(client: Client, refs: list[str]) -> list[str]:
-    """The ids of jobs, each once. Nothing is ordered of any if one is not known: raises JobNotFound, AmbiguousJob."""
-    return list(dict.fromkeys(client.find(ref) for ref in refs))
