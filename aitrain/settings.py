@@ -37,7 +37,11 @@ class _Section(BaseModel):
 
 
 class DataStore(_Section):
-    """A named object storage that speaks S3. endpoint_url None: the SDK's own default."""
+    """A named object storage that speaks S3.
+
+    endpoint_url: where it answers, the SDK's own default if not given; region: as the storage names it; access_key_id:
+    the public half of its key; secret_access_key: the other half.
+    """
 
     endpoint_url: str | None = None
     region: str = "us-east-1"
@@ -51,8 +55,11 @@ class HostSettings(_Section):
     name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
     the ids of its GPUs; inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver
     lists, each as the flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at
-    least four); data_dir: where volumes lie; container_user: uid:gid of every container; ca_file: a PEM file of the
-    authorities to trust instead of the system's, where data stores and git servers have certificates of a private one.
+    least four); worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its
+    Docker Engine; container_user: uid:gid of every container; container_network: the engine's network that containers
+    get; ca_file: a PEM file of the authorities to trust instead of the system's, where data stores and git servers have
+    certificates of a private one; git_max_mib: of one repository, unpacked; git_max_files: in one repository;
+    container_log_files: so many rotated files of each container.
     """
 
     name: Slug = "local"
@@ -132,6 +139,7 @@ class Timing(_Section):
     host_lease_seconds: float = Field(default=30, gt=0)
     # A worker that was killed is noticed after this; one that only stalls for less keeps its work.
     step_lease_seconds: float = Field(default=15, gt=0)
+    # So often a worker renews the leases of its steps: several times may fail before one lapses.
     step_renew_seconds: float = Field(default=1, gt=0)
     # A command in a job ends when whoever started it was silent for this; a blip of the network is over by then.
     session_silence_seconds: float = Field(default=15, gt=3)
@@ -147,7 +155,9 @@ class Timing(_Section):
     gpu_clean_seconds: float = Field(default=10, ge=0)
     # From SIGTERM to SIGKILL: time to write a last checkpoint.
     stop_grace_seconds: float = Field(default=30, ge=0)
+    # So often beat has the sweeps run, in case what they look for was missed by who should have seen it.
     sweep_seconds: float = Field(default=15, gt=0)
+    # So often minutes that have begun are written to the ledger. How often changes no bill.
     billing_seconds: float = Field(default=60, gt=0)
     # A host that cannot reach the job store for this long stops its containers, so that their jobs may run elsewhere.
     # Longer than a Redis is away in a bad hour; the price of a lost host is that its jobs wait this long.
@@ -163,6 +173,7 @@ class Timing(_Section):
     orphan_grace_seconds: float = Field(default=300, ge=0)
     # Between retries: the first pause, doubled each time up to the longest.
     retry_pause_seconds: float = Field(default=10, ge=0)
+    # An outage that lasts is asked after this often, and no less.
     retry_pause_max_seconds: float = Field(default=600, ge=0)
     # What no job has read from a host's cache for so long is removed; 0: only when the disk needs room.
     cache_idle_seconds: float = Field(default=7 * DAY_SECONDS, ge=0)
@@ -200,7 +211,10 @@ class Timing(_Section):
 
 
 class BillingSettings(_Section):
-    """How runs are billed. policy: from when on, for attempts that are placed from now on."""
+    """How runs are billed.
+
+    policy: from when on, for attempts that are placed from now on.
+    """
 
     policy: Policy = Policy.RUNNING
     # A month that is over for less is not pruned: long enough for questions about a bill, and for a year's accounts.
@@ -291,6 +305,7 @@ class Settings(BaseSettings):
 
     redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
     in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
+    minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue, which every process of a site needs;
     data_stores: of the whole site, by alias; encryption_keys: for the keys of the projects' data stores, which stand in
     the job store: the first one encrypts, all decrypt (`aitrain datastore new-key` makes one).
     """

@@ -8,9 +8,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from pygments.lexers.special import TextLexer
-from sphinx.highlighting import lexers
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
@@ -26,16 +23,21 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphin
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
-# The drawing of the states: GitHub draws it, the site shows its text above the same in tables.
-lexers["mermaid"] = TextLexer()
+MERMAID = re.compile(r"^```mermaid\n.*?^```\n", re.M | re.S)
 
 html_theme = "furo"
 html_title = "aitrain"
+html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+# Two dashes are two dashes: most of them stand before an option.
+smartquotes = False
 # Sphinx would name the machine's own theme of colours; both of these ship with Pygments.
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 # The button copies what is typed: without the prompt, and without what the command answers.
 copybutton_prompt_text = "$ "
+copybutton_line_continuation_character = "\\"
 
 
 def _plain(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
@@ -50,8 +52,14 @@ def _plain(app: object, what: str, name: str, thing: object, options: object, li
         lines.append(line if indented else re.sub(r"(\*|_\b)", r"\\\1", line))
 
 
+def _without_drawings(app: object, name: str, content: list[str]) -> None:
+    """GitHub draws the states; a program to do so here would come from another host. Tables say the same."""
+    content[0] = MERMAID.sub("", content[0])
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("source-read", _without_drawings)
     app.connect("autodoc-process-docstring", _plain)
 
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from aitrain.cli.following import user
 from aitrain.cli.output import Format, out, printable
 from aitrain.cli.output import show as show_data
+from aitrain.cli.refs import HELP, found_or_same
 from aitrain.client import Client
 from aitrain.domain.bill import Bill, BillState
 from aitrain.domain.billforms import (
@@ -80,7 +81,7 @@ def show(project: Project = "default", month: Month = None, by: By = None, outpu
 def rows(
     project: Project = "default",
     month: Month = None,
-    job: Annotated[str | None, typer.Option(help="Of this job only.")] = None,
+    job: Annotated[str | None, typer.Option(help=f"Of this job only. {HELP}")] = None,
     output: As = Output.TABLE,
 ) -> None:
     """Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0.
@@ -88,7 +89,7 @@ def rows(
     JSON: one a line; YAML: a list.
     """
     with Client() as client:
-        lines = client.bill_lines(project, month, job_id=job)
+        lines = client.bill_lines(project, month, job_id=None if job is None else found_or_same(client, job))
         if output is Output.JSON:
             for line, _ in lines:
                 sys.stdout.write(json.dumps(line_record(line)) + "\n")

@@ -43,4 +43,6 @@ def pairs(option: str, texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-Seconds = Annotated[int | None, typer.Option(parser=seconds, metavar="DURATION")]
+Seconds = Annotated[
+    int | None, typer.Option(parser=seconds, metavar="DURATION", help="Of running, as 12h; 0 for the site's default.")
+]

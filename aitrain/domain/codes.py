@@ -9,10 +9,10 @@ from aitrain.domain.states import InfoCode
 
 @dataclass(frozen=True)
 class CodeRow:
-    """What a code says, and what its reader can do; "" where there is nothing to do."""
+    """What a code says, and what its reader can do."""
 
     meaning: str
-    remedy: str = ""
+    remedy: str
 
 
 _IMAGE = "Look at the image's name and tag, and whether its registry lets the host have it."
@@ -22,12 +22,24 @@ CODES: dict[InfoCode, CodeRow] = {
     InfoCode.JOB_QUEUED: CodeRow(
         "It waits for a host, for a retry, or for room in its project's quota.", "`aitrain job explain` says for what."
     ),
-    InfoCode.JOB_INITIALIZING: CodeRow("Its data is copied to its host."),
-    InfoCode.JOB_PENDING: CodeRow("Its image is pulled and its container made."),
-    InfoCode.JOB_RUNNING: CodeRow("Its container runs."),
-    InfoCode.JOB_INTERRUPTING: CodeRow("It was told to stop, and is about to."),
-    InfoCode.JOB_FINALIZING: CodeRow("Its container is gone, and its results are pushed."),
-    InfoCode.JOB_DONE: CodeRow("Its command exited with 0, and its results are pushed."),
+    InfoCode.JOB_INITIALIZING: CodeRow(
+        "Its data is copied to its host.", "Nothing; `aitrain job wait` shows how far the copies are."
+    ),
+    InfoCode.JOB_PENDING: CodeRow(
+        "Its image is pulled and its container made.", "Nothing; an image that its host has not yet takes its time."
+    ),
+    InfoCode.JOB_RUNNING: CodeRow(
+        "Its container runs.", "`aitrain job logs --follow`, `aitrain job stats` and `aitrain job exec` look into it."
+    ),
+    InfoCode.JOB_INTERRUPTING: CodeRow(
+        "It was told to stop, and is about to.", "Nothing; after its grace it is killed, and its results are pushed."
+    ),
+    InfoCode.JOB_FINALIZING: CodeRow(
+        "Its container is gone, and its results are being pushed.", "Nothing; what cannot be pushed is tried for hours."
+    ),
+    InfoCode.JOB_DONE: CodeRow(
+        "Its command exited with 0, and its results are pushed.", "`aitrain job get` says where they are."
+    ),
     InfoCode.JOB_TIMEOUT: CodeRow(
         "Its timeout was reached.", "Give it more time with `aitrain job edit`, or have it go on with `--auto-restart`."
     ),

@@ -27,12 +27,12 @@ Slug = Annotated[str, StringConstraints(pattern=SLUG.pattern)]
 class Flavor(BaseModel):
     """One GPU (or one CPU) with its fixed share of the host, and its price. Everything scales with the units.
 
-    brand, model, gpu_memory_gib: by these a GPU that a host finds is known to be of the flavor (see flavor_of in
-    workers/gpus/offer.py); without a model none is, and hosts declare what they offer of it. cpu: processors a unit;
-    memory_gib, shm_gib: GiB a unit; disk_gib: GiB of the host's disk a unit, 0 if none is set aside: `aitrain doctor`
-    checks that the disk has what the units on offer promise, the engine does not hold a job to it; max_units: most
-    units in one job; hourly_price: price of one unit for one hour, in the site's currency; default: what a job gets
-    that names no flavor, at most one of each kind.
+    kind: gpu or cpu. brand, model, gpu_memory_gib: by these a GPU that a host finds is known to be of the flavor (see
+    flavor_of in workers/gpus/offer.py); without a model none is, and hosts declare what they offer of it. cpu:
+    processors a unit; memory_gib, shm_gib: GiB a unit; disk_gib: GiB of the host's disk a unit, 0 if none is set aside:
+    `aitrain doctor` checks that the disk has what the units on offer promise, the engine does not hold a job to it;
+    max_units: most units in one job; hourly_price: price of one unit for one hour, in the site's currency; default:
+    what a job gets that names no flavor, at most one of each kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -75,7 +75,15 @@ def _option(option: Any) -> list[str]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         text = f"{text} One of: {', '.join(str(choice.value) for choice in kind)}."
     default = option.default
-    if callable(default) or default is None or default is False or type(default).__name__ == "Sentinel":
+    if default is True:
+        shown = f"`{option.opts[0]}`"
+    elif (
+        callable(default)
+        or default is None
+        or default is False
+        or default == ""
+        or type(default).__name__ == "Sentinel"
+    ):
         shown = "required" if option.required else ""
     else:
         shown = f"`{default.value if isinstance(default, Enum) else default}`"

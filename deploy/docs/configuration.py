@@ -73,14 +73,15 @@ def reasons(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _told(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """What the docstring says of single fields: the parts `name: text` of its later paragraphs."""
+    """What the docstring says of fields: the parts `name: text` and `name, name: text` of its later paragraphs."""
     names = "|".join(model.model_fields)
     for paragraph in (inspect.getdoc(model) or "").split("\n\n")[1:]:
-        parts = re.split(rf"(?:^|; |\. )(?=(?:{names}): )", " ".join(paragraph.split()))
+        parts = re.split(rf"(?:^|; |\. )(?=(?:{names})(?:, (?:{names}))*: )", " ".join(paragraph.split()))
         for part in parts:
-            name, _, text = part.partition(": ")
-            if name in model.model_fields:
-                yield name, text[:1].upper() + text[1:].rstrip(".") + "."
+            told, _, text = part.partition(": ")
+            for name in told.split(", "):
+                if name in model.model_fields:
+                    yield name, text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _intro(model: type[BaseModel]) -> str:
@@ -90,18 +91,18 @@ def _intro(model: type[BaseModel]) -> str:
 def _table(model: type[BaseModel], prefix: str = "", leave: frozenset[str] | set[str] = frozenset()) -> list[str]:
     why = reasons(model)
     rows = (
-        [f"`{name}`", *([f"`{prefix}{name.upper()}`"] if prefix else []), _default(field), plain(why.get(name, ""))]
+        [f"`{name}`" + (f"<br>`{prefix}{name.upper()}`" if prefix else ""), _default(field), plain(why.get(name, ""))]
         for name, field in model.model_fields.items()
         if name not in leave
     )
-    return table(["setting", *(["variable"] if prefix else []), "default", ""], rows)
+    return table(["setting, and its variable" if prefix else "setting", "default", ""], rows)
 
 
 def _default(field: Any) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is None or value == () or value == {} or isinstance(value, SecretStr):
+    if value in (None, "", (), {}) or isinstance(value, SecretStr):
         return ""
     if isinstance(value, dict):
         return "built in"

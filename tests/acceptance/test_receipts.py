@@ -102,7 +102,7 @@ def test_a_receipt_names_the_exact_objects_and_verifies_in_an_empty_directory(
     assert receipt["bill"]["currency"] == "EUR"
     assert "hunter2" not in json.dumps(receipt)
 
-    shown = cli("receipt", "show", job.id, cwd=tmp_path, **fleet.site.environment())
+    shown = cli("receipt", "show", job.name, cwd=tmp_path, **fleet.site.environment())
     assert shown.returncode == 0, shown.stderr
     (tmp_path / "receipt.json").write_text(shown.stdout)
     (tmp_path / "site.pem").write_text(Signer.of(key).public_key)
