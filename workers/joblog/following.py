@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aitrain.domain.logs import NOTICE, LogLine
 from workers.joblog.spool import Spool
@@ -24,14 +24,21 @@ def follow(
     """
     since, kept = spool.newest(OVERLAP_NS)
     known, began = deque(kept), spool.next
-    for line in engine.log(container, since, idle_seconds):
+    for lines in engine.log(container, since, idle_seconds):
         if until():
             break
-        if not known:
-            spool.append([line])
-        elif not _passed(line, known):
-            spool.append([LogLine(line.at, LOST, NOTICE), line])
+        spool.append(list(_unknown(lines, known)) if known else lines)
     return spool.next > began
+
+
+def _unknown(lines: list[LogLine], known: deque[LogLine]) -> Iterator[LogLine]:
+    """Those that are not known. One that comes behind what is known, but is not in it, is told apart by a notice."""
+    for line in lines:
+        if not known:
+            yield line
+        elif not _passed(line, known):
+            yield LogLine(line.at, LOST, NOTICE)
+            yield line
 
 
 def _passed(line: LogLine, known: deque[LogLine]) -> bool:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitrain.domain.logs import NOTICE, LogLine, format_lines, parse_line
+from aitrain.domain.logs import NOTICE, LogLine, format_line, format_lines, parse_line
 
 OPEN, SENT = ".log", ".sent"
 ENDED, PROJECT = "ended", "project"
@@ -132,15 +132,26 @@ class Spool:
         self._open_at(following - len(unsent))
 
     def append(self, lines: Sequence[LogLine]) -> None:
-        """Adds lines."""
-        text = format_lines(lines).encode()
+        """Adds lines, those that go into one segment with one write."""
+        texts: list[bytes] = []
+        size = 0
+        for line in lines:
+            text = format_line(line).encode()
+            texts.append(text)
+            size += len(text)
+            if self._size + size >= self._segment_bytes:
+                self._write(texts)
+                texts, size = [], 0
+                self.cut()
+        self._write(texts)
+
+    def _write(self, texts: list[bytes]) -> None:
+        content = b"".join(texts)
         written = 0
-        while written < len(text):
-            written += os.write(self._file, text[written:])
-        self.next += len(lines)
-        self._size += len(text)
-        if self._size >= self._segment_bytes:
-            self.cut()
+        while written < len(content):
+            written += os.write(self._file, content[written:])
+        self.next += len(texts)
+        self._size += len(content)
 
     def cut(self) -> None:
         """Closes the open segment, if there is anything in it, and opens the next one."""
@@ -197,12 +208,13 @@ class Spool:
         # All that is left is younger: the engine is read again from the oldest of it on.
         return (kept[0].at if kept and self.segments()[0].first else ""), kept
 
-    def read(self, first: int, max_bytes: int) -> tuple[int, list[LogLine]]:
-        """Some lines from number `first` on, with the number of the first of them.
+    def read(self, first: int, max_bytes: int) -> tuple[int, list[bytes]]:
+        """Some lines from number `first` on, as format_line writes them without their newlines, with the number of the
+        first of them.
 
         Where the last call ended, the next one goes on without reading what is before again.
         """
-        chosen: list[LogLine] = []
+        chosen: list[bytes] = []
         start, size = first, 0
         for segment in self._from(first):
             number, offset = segment.first, 0
@@ -215,13 +227,14 @@ class Spool:
             for raw in _raw_lines(segment.path, offset):
                 offset += len(raw) + 1
                 if number >= start:
-                    line = _line(raw)
-                    chosen.append(line)
-                    size += len(line.text)
+                    chosen.append(raw)
+                    size += len(raw)
                 number += 1
-                self._read = segment.first, number, offset
                 if size >= max_bytes:
-                    return start, chosen
+                    break
+            self._read = segment.first, number, offset
+            if size >= max_bytes:
+                break
         return start, chosen
 
     def remove(self) -> None:
@@ -283,7 +296,7 @@ def spools(data_dir: Path) -> Iterator[Spool]:
 
 
 def _lines(path: Path) -> Iterator[LogLine]:
-    return map(_line, _raw_lines(path))
+    return (parse_line(raw.decode(errors="replace")) for raw in _raw_lines(path))
 
 
 def _raw_lines(path: Path, offset: int = 0) -> list[bytes]:
@@ -294,10 +307,6 @@ def _raw_lines(path: Path, offset: int = 0) -> list[bytes]:
             content = file.read()
             return content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
     return []
-
-
-def _line(raw: bytes) -> LogLine:
-    return parse_line(raw.decode(errors="replace"))
 
 
 def earlier(at: str, span_ns: int) -> str:
