@@ -72,6 +72,11 @@ def format_line(line: LogLine) -> str:
     return f"{line.at} {line.stream} F {line.text}\n"
 
 
+def raw_line(at: bytes, stream: bytes, text: bytes) -> bytes:
+    """A line as format_line writes it, without its newline, from what is bytes already; text: UTF-8."""
+    return b"%b %b F %b" % (at, stream, text)
+
+
 def parse_line(text: str) -> LogLine:
     """The line again, with or without its newline. Raises ValueError for what is none."""
     parts = text.removesuffix("\n").split(" ", 3)

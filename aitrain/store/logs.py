@@ -97,8 +97,7 @@ class Logs(Connection):
         ring_bytes: int,
         kept: bool = False,
     ) -> LogStand:
-        """Appends lines to the ring; `first` is the number of the first one, and each is as format_line writes it,
-        without its newline.
+        """Appends lines to the ring; `first` is the number of the first one, and each is as raw_line makes it.
 
         Those that the store has had are skipped; where some are missing before, that stays a gap. ring_bytes: bytes of
         text that the ring keeps; kept: whether the host uploads the log. known=False: no such job, or another attempt.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from aitrain.domain.logs import NOTICE, LogLine
+from aitrain.domain.logs import NOTICE, raw_line
 from workers.joblog.spool import Spool
 from workers.runtime import Container, Engine
 
 # The engine takes the times of stdout and stderr apart: a line may come after one that is a little younger.
 OVERLAP_NS = 10**9
-LOST = "[aitrain: lines are missing here: the engine dropped them before they were read]"
+LOST = b"[aitrain: lines are missing here: the engine dropped them before they were read]"
 
 
 def follow(
@@ -31,17 +31,17 @@ def follow(
     return spool.next > began
 
 
-def _unknown(lines: list[LogLine], known: deque[LogLine]) -> Iterator[LogLine]:
+def _unknown(lines: list[bytes], known: deque[bytes]) -> Iterator[bytes]:
     """Those that are not known. One that comes behind what is known, but is not in it, is told apart by a notice."""
     for line in lines:
         if not known:
             yield line
         elif not _passed(line, known):
-            yield LogLine(line.at, LOST, NOTICE)
+            yield raw_line(line.partition(b" ")[0], NOTICE.encode(), LOST)
             yield line
 
 
-def _passed(line: LogLine, known: deque[LogLine]) -> bool:
+def _passed(line: bytes, known: deque[bytes]) -> bool:
     """Goes on to behind this line in what is known; False, and nothing is known any more, if it is not there."""
     try:
         place = known.index(line)

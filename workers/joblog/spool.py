@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitrain.domain.logs import NOTICE, LogLine, format_line, format_lines, parse_line
+from aitrain.domain.logs import NOTICE, LogLine, format_lines
 
 OPEN, SENT = ".log", ".sent"
 ENDED, PROJECT = "ended", "project"
@@ -131,26 +131,23 @@ class Spool:
         self.next = following
         self._open_at(following - len(unsent))
 
-    def append(self, lines: Sequence[LogLine]) -> None:
-        """Adds lines, those that go into one segment with one write."""
-        texts: list[bytes] = []
-        size = 0
-        for line in lines:
-            text = format_line(line).encode()
-            texts.append(text)
-            size += len(text)
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Adds lines, each as raw_line makes it; those that go into one segment with one write."""
+        begun = size = 0
+        for end, line in enumerate(lines, 1):
+            size += len(line) + 1
             if self._size + size >= self._segment_bytes:
-                self._write(texts)
-                texts, size = [], 0
+                self._write(lines[begun:end])
+                begun, size = end, 0
                 self.cut()
-        self._write(texts)
+        self._write(lines[begun:])
 
-    def _write(self, texts: list[bytes]) -> None:
-        content = b"".join(texts)
+    def _write(self, lines: Sequence[bytes]) -> None:
+        content = b"".join([line + b"\n" for line in lines])
         written = 0
         while written < len(content):
             written += os.write(self._file, content[written:])
-        self.next += len(texts)
+        self.next += len(lines)
         self._size += len(content)
 
     def cut(self) -> None:
@@ -190,27 +187,26 @@ class Spool:
                 each.path.unlink(missing_ok=True)
             size += each.path.stat().st_size if each.path.exists() else 0
 
-    def newest(self, span_ns: int) -> tuple[str, list[LogLine]]:
+    def newest(self, span_ns: int) -> tuple[str, list[bytes]]:
         """The time from which on the engine is to be read again, and the lines of the spool from that time on.
 
         span_ns: how far before the newest line that is. The time is empty if there is none yet.
         """
-        kept: list[LogLine] = []
+        kept: list[bytes] = []
         limit = ""
         for segment in reversed(self.segments()):
-            lines = [line for line in _lines(segment.path) if line.stream != NOTICE]
+            lines = [line for line in _raw_lines(segment.path) if line.split(b" ", 2)[1] != NOTICE.encode()]
             if not lines:
                 continue
-            limit = limit or earlier(lines[-1].at, span_ns)
-            if lines[0].at < limit:
-                return limit, [line for line in lines if line.at >= limit] + kept
+            limit = limit or earlier(_at(lines[-1]), span_ns)
+            if _at(lines[0]) < limit:
+                return limit, [line for line in lines if _at(line) >= limit] + kept
             kept = lines + kept
         # All that is left is younger: the engine is read again from the oldest of it on.
-        return (kept[0].at if kept and self.segments()[0].first else ""), kept
+        return (_at(kept[0]) if kept and self.segments()[0].first else ""), kept
 
     def read(self, first: int, max_bytes: int) -> tuple[int, list[bytes]]:
-        """Some lines from number `first` on, as format_line writes them without their newlines, with the number of the
-        first of them.
+        """Some lines from number `first` on, as raw_line makes them, with the number of the first of them.
 
         Where the last call ended, the next one goes on without reading what is before again.
         """
@@ -295,8 +291,8 @@ def spools(data_dir: Path) -> Iterator[Spool]:
             yield Spool(data_dir, job_id, fence)
 
 
-def _lines(path: Path) -> Iterator[LogLine]:
-    return (parse_line(raw.decode(errors="replace")) for raw in _raw_lines(path))
+def _at(line: bytes) -> str:
+    return line.partition(b" ")[0].decode()
 
 
 def _raw_lines(path: Path, offset: int = 0) -> list[bytes]:

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from aitrain.domain.logs import STDERR, STDOUT, LogLine
+from aitrain.domain.logs import STDERR, STDOUT, raw_line
 from workers.runtime.httpbody import body_blocks
 
 HEADER_BYTES = 8
-STREAM_OF = {1: STDOUT, 2: STDERR}
+OUT, ERR = STDOUT.encode(), STDERR.encode()
+STREAM_OF = {1: OUT, 2: ERR}
 # The engine splits lines at 16 KiB; joined again they are no longer than this.
 LINE_BYTES = 64 * 1024
 CONNECT_SECONDS = 10
 
 
-def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | None) -> Iterator[list[LogLine]]:
-    """The lines from `since` on, as many at a time as have come; nothing if the container is gone. Raises what the SDK
-    raises, and OSError.
+def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | None) -> Iterator[list[bytes]]:
+    """The lines from `since` on as raw_line makes them, as many at a time as have come; nothing if the container is
+    gone. Raises what the SDK raises, and OSError.
     """
     query = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(idle_seconds is not None), "since": _unix(since)}
     wait_s = api.timeout if idle_seconds is None else idle_seconds
@@ -29,10 +30,10 @@ def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | Non
     if response.status_code == HTTPStatus.NOT_FOUND:
         return
     api._raise_for_status(response)
-    parts: dict[str, tuple[bytes, bytes]] = {}
+    parts: dict[bytes, tuple[bytes, bytes]] = {}
     try:
         for frames in _frames(body_blocks(response)):
-            if lines := list(_joined(frames, parts)):
+            if lines := _joined(frames, parts):
                 yield lines
     except TimeoutError:
         # That nothing came is the end that was asked for.
@@ -43,27 +44,31 @@ def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | Non
         response.close()
     # A container's last words may lack their newline.
     if parts:
-        yield [_line(stream, at, text) for stream, (at, text) in parts.items()]
+        yield [raw_line(at, stream, _text(text)) for stream, (at, text) in parts.items()]
 
 
-def _joined(frames: list[tuple[str, bytes]], parts: dict[str, tuple[bytes, bytes]]) -> Iterator[LogLine]:
+def _joined(frames: list[tuple[bytes, bytes]], parts: dict[bytes, tuple[bytes, bytes]]) -> list[bytes]:
     """Whole lines; what is begun stays in parts: its time and its text, by stream."""
+    lines = []
     for stream, frame in frames:
         at, _, text = frame.partition(b" ")
         if stream in parts:
             at, begun = parts.pop(stream)
             text = begun + text
         if text.endswith(b"\n") or len(text) >= LINE_BYTES:
-            yield _line(stream, at, text)
+            lines.append(raw_line(at, stream, _text(text)))
         else:
             parts[stream] = at, text
+    return lines
 
 
-def _line(stream: str, at: bytes, text: bytes) -> LogLine:
-    return LogLine(at.decode(), text.removesuffix(b"\n").removesuffix(b"\r").decode(errors="replace"), stream)
+def _text(text: bytes) -> bytes:
+    """Without its end, and what is not UTF-8 replaced."""
+    text = text.removesuffix(b"\n").removesuffix(b"\r")
+    return text if text.isascii() else text.decode(errors="replace").encode()
 
 
-def _frames(blocks: Iterator[bytes]) -> Iterator[list[tuple[str, bytes]]]:
+def _frames(blocks: Iterator[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
     """The engine's frames, stream and content, those of one block at a time."""
     held = b""
     for block in blocks:
@@ -74,7 +79,7 @@ def _frames(blocks: Iterator[bytes]) -> Iterator[list[tuple[str, bytes]]]:
             end = begin + int.from_bytes(held[start + 4 : begin], "big")
             if end > len(held):
                 break
-            frames.append((STREAM_OF.get(held[start], STDOUT), held[begin:end]))
+            frames.append((STREAM_OF.get(held[start], OUT), held[begin:end]))
             start = end
         held = held[start:]
         yield frames

@@ -17,7 +17,7 @@ import docker
 import pytest
 
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
-from aitrain.domain.logs import LogLine
+from aitrain.domain.logs import LogLine, parse_line
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime import Container, ContainerSpec, Ending, Engine, Labels, Mount, container_name
@@ -67,7 +67,7 @@ def run(runtime: Engine, wanted: ContainerSpec) -> Container:
 
 
 def written(runtime: Engine, container: Container) -> list[LogLine]:
-    return [line for lines in runtime.log(container) for line in lines]
+    return [parse_line(line.decode()) for lines in runtime.log(container) for line in lines]
 
 
 def test_a_container_runs_once_and_tells_its_end(runtime: Engine) -> None:

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from aitrain.domain.logs import LogLine, format_line
 from workers.joblog.spool import Spool, SpoolBusy
 
 
-def line(number: int, nanos: int | None = None) -> LogLine:
-    return LogLine(f"2026-01-01T00:00:00.{number if nanos is None else nanos:09d}Z", f"line {number}")
-
-
-def raw(*numbers: int) -> list[bytes]:
-    return [format_line(line(number)).encode().removesuffix(b"\n") for number in numbers]
+def line(number: int) -> bytes:
+    return b"2026-01-01T00:00:00.%09dZ stdout F line %d" % (number, number)
 
 
 def locked(directory: Path, segment_bytes: int = 200, spool_bytes: int = 10**6) -> Spool:
@@ -30,7 +25,7 @@ def test_what_is_written_is_read_again_from_any_line(tmp_path: Path) -> None:
         spool.append([line(number)])
     assert len(spool.segments()) > 5
     for first in (0, 1, 17, 49):
-        assert spool.read(first, 10**6) == (first, raw(*range(first, 50)))
+        assert spool.read(first, 10**6) == (first, [line(number) for number in range(first, 50)])
     spool.close()
 
 
@@ -54,7 +49,7 @@ def test_a_torn_last_line_is_cut_away(tmp_path: Path) -> None:
     again = locked(tmp_path)
     assert again.next == 1
     again.append([line(1)])
-    assert again.read(0, 10**6) == (0, raw(0, 1))
+    assert again.read(0, 10**6) == (0, [line(0), line(1)])
     again.close()
 
 
