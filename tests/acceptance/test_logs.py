@@ -50,7 +50,7 @@ def agent(fleet: Fleet, engine: DockerEngine) -> Aitrain:
 
 @pytest.fixture(scope="module")
 def agent_at_work(agent: Aitrain) -> Iterator[None]:
-    """For those tests that do not kill it."""
+    """One that is not killed."""
     with agent.another():
         yield
 
@@ -67,7 +67,9 @@ def let_go(fleet: Fleet, job: Job, burst: int) -> None:
     fleet.docker.containers.get(held["Id"]).exec_run(["touch", f"/tmp/{burst}"])  # noqa: S108
 
 
-def test_every_line_is_kept_though_the_agent_is_killed(fleet: Fleet, agent: Aitrain, container: str) -> None:
+def test_every_line_is_kept_though_the_agent_is_killed(
+    fleet: Fleet, agent: Aitrain, container: str, request: pytest.FixtureRequest
+) -> None:
     # Both streams, in turns, as fast as it can, in bursts: each agent is killed in the middle of one.
     script = (
         f"i=0; while [ $i -lt {LINES} ]; do [ $((i % {BURST})) -gt 0 ] || until [ -e /tmp/$((i / {BURST})) ]; do "
@@ -81,26 +83,26 @@ def test_every_line_is_kept_though_the_agent_is_killed(fleet: Fleet, agent: Aitr
             let_go(fleet, job, burst)
             eventually(lambda had=had: fleet.client._store.log_state(job.id, 1).next > had, 30, "a new line")
             killed.kill()
-    with agent.another():
-        let_go(fleet, job, KILLS)
-        assert fleet.end(job).state == "DONE"
-        lines: list[LogLine] = list(fleet.client.logs(job.id))
-        for stream, word in (("stdout", "out"), ("stderr", "err")):
-            assert [line.text for line in lines if line.stream == stream] == [f"{word} {n}" for n in range(LINES)]
-        assert not [line.text for line in lines if line.stream == NOTICE]
+    request.getfixturevalue("agent_at_work")
+    let_go(fleet, job, KILLS)
+    assert fleet.end(job).state == "DONE"
+    lines: list[LogLine] = list(fleet.client.logs(job.id))
+    for stream, word in (("stdout", "out"), ("stderr", "err")):
+        assert [line.text for line in lines if line.stream == stream] == [f"{word} {n}" for n in range(LINES)]
+    assert not [line.text for line in lines if line.stream == NOTICE]
 
-        def whole() -> bool:
-            state = fleet.client._store.log_state(job.id, 1)
-            return sum(count for _, count in state.chunks) == 2 * LINES
+    def whole() -> bool:
+        state = fleet.client._store.log_state(job.id, 1)
+        return sum(count for _, count in state.chunks) == 2 * LINES
 
-        eventually(whole, 30, "the whole log in the object store")
-        assert len(list(fleet.client.logs(job.id))) == 2 * LINES
-        assert [line.text for line in fleet.client.logs(job.id, tail=2)] == [line.text for line in lines[-2:]]
-        prefix = f"kept/default/{job.id}/1/"
-        assert len(parts(fleet, container, prefix)) > 10
+    eventually(whole, 30, "the whole log in the object store")
+    assert len(list(fleet.client.logs(job.id))) == 2 * LINES
+    assert [line.text for line in fleet.client.logs(job.id, tail=2)] == [line.text for line in lines[-2:]]
+    prefix = f"kept/default/{job.id}/1/"
+    assert len(parts(fleet, container, prefix)) > 10
 
-        fleet.client.delete(job.id)
-        eventually(lambda: not parts(fleet, container, prefix), 30, "no log left")
+    fleet.client.delete(job.id)
+    eventually(lambda: not parts(fleet, container, prefix), 30, "no log left")
 
 
 @pytest.mark.usefixtures("agent_at_work")
