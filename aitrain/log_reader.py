@@ -11,6 +11,7 @@ from itertools import islice
 from aitrain.broker import Broker
 from aitrain.domain.errors import LogUnavailable, StoreUnavailable
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
+from aitrain.domain.states import State
 from aitrain.store import ChunkAsk, LogState, Store, token
 
 POLL_SECONDS = 0.2
@@ -56,14 +57,23 @@ class LogReader:
             if over or not follow:
                 break
             time.sleep(POLL_SECONDS)
-        state = self._state()
-        if over and not state.complete:
+        if over and not self._is_whole(self._state()):
             yield self._notice("the end of the log could not be read")
 
     def over(self) -> bool:
-        """Whether the attempt has ended. Raises JobNotFound."""
+        """Whether nothing will be added: all of it was read, or the attempt has ended. Raises JobNotFound."""
+        if _is_told(self._state()):
+            return True  # its results may be copied for long yet
         job = self._store.get(self._job_id)
         return job.ended or job.attempt > self._attempt
+
+    def _is_whole(self, state: LogState) -> bool:
+        """Whether a log that is over was read to its end. That of a host that was lost was ended by nobody."""
+        if _is_told(state) or not state.complete:
+            return state.complete
+        history = self._store.get(self._job_id).history
+        ran = any(entry.attempt == self._attempt and entry.state is State.RUNNING for entry in history)
+        return not state.next and not ran
 
     def _there(self) -> Iterator[LogLine]:
         """The lines that there are, from the position on."""
@@ -159,6 +169,11 @@ class LogReader:
 
     def _state(self) -> LogState:
         return self._store.log_state(self._job_id, self._attempt)
+
+
+def _is_told(state: LogState) -> bool:
+    """Whether it was ended with all its lines. An end that could not be read may be read later."""
+    return state.total is not None and state.complete
 
 
 def _end(state: LogState) -> int:

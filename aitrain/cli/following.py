@@ -76,7 +76,7 @@ def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
         if entry.state is State.RUNNING and not first.ended:
             tail.begin(entry.attempt, live=entry.at_ms > old)
         elif entry.state in AFTER_RUNNING:
-            tail.end()
+            tail.wait()
         _tell(entry)
 
     try:

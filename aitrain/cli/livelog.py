@@ -12,7 +12,7 @@ from aitrain.domain.errors import AitrainError
 from aitrain.domain.logs import STDOUT, LogLine
 
 # The end of a log comes within a second; one that does not come must not keep the job's end from being told.
-END_SECONDS = 20.0
+SILENT_SECONDS = 20.0
 
 
 class LiveLog:
@@ -21,35 +21,74 @@ class LiveLog:
     def __init__(self, client: Client, job_id: str, shown: int | None) -> None:
         """shown: of an attempt that ran before it was watched, the last so many lines; None: all."""
         self._client, self._job_id, self._shown = client, job_id, shown
-        self._left = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._one: _Followed | None = None
 
     def begin(self, attempt: int, *, live: bool) -> None:
         """Follows an attempt. live: it began while it was watched, so all its lines are new."""
         self.end()
-        tail = None if live else self._shown
-        self._thread = threading.Thread(target=self._follow, args=(attempt, tail), daemon=True)
-        self._thread.start()
+        self._one = _Followed(self._client, self._job_id, attempt, None if live else self._shown)
+        self._one.start()
+
+    def wait(self) -> None:
+        """Waits until the attempt's lines are told, for as long as they come."""
+        if self._one is not None:
+            self._one.wait()
 
     def end(self) -> None:
-        """Waits until the attempt's lines are told, as long as that takes while they come, but not for ever."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(END_SECONDS)
+        """As wait, and then tells no more of it: says so, and how to see what is left, if that is not all."""
+        if self._one is None:
+            return
+        if not self._one.wait():
+            self._one.leave()
+            err.print(
+                f"nothing of its log has come for {SILENT_SECONDS:g} s, and it is not at its end: {self._one.hint}",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+        self._one = None
+
+    def leave(self) -> None:
+        """Tells no more lines."""
+        if self._one is not None:
+            self._one.leave()
+
+
+class _Followed(threading.Thread):
+    """One attempt's log, told as it comes."""
+
+    def __init__(self, client: Client, job_id: str, attempt: int, tail: int | None) -> None:
+        super().__init__(daemon=True)
+        self._client, self._job_id, self._attempt, self._tail = client, job_id, attempt, tail
+        self._left = threading.Event()
+        self._told = 0
+
+    @property
+    def hint(self) -> str:
+        """How its whole log is seen."""
+        return f"aitrain job logs {self._job_id} --attempt {self._attempt} shows all of it"
+
+    def run(self) -> None:
+        """Tells its lines."""
+        try:
+            for line in self._client.logs(self._job_id, follow=True, attempt=self._attempt, tail=self._tail):
+                if self._left.is_set():
+                    return
+                _tell(line)
+                self._told += 1
+        except AitrainError as error:
+            if not self._left.is_set():
+                err.print(f"its log cannot be followed: {error}; {self.hint}", markup=False, soft_wrap=True)
+
+    def wait(self) -> bool:
+        """Waits for its end as long as lines come; whether that has come."""
+        told = -1
+        while self.is_alive() and told < self._told:
+            told = self._told
+            self.join(SILENT_SECONDS)
+        return not self.is_alive()
 
     def leave(self) -> None:
         """Tells no more lines."""
         self._left.set()
-
-    def _follow(self, attempt: int, tail: int | None) -> None:
-        try:
-            for line in self._client.logs(self._job_id, follow=True, attempt=attempt, tail=tail):
-                if self._left.is_set():
-                    return
-                _tell(line)
-        except AitrainError as error:
-            if not self._left.is_set():
-                err.print(f"its log cannot be followed: {error}", markup=False, soft_wrap=True)
 
 
 def _tell(line: LogLine) -> None:

@@ -33,7 +33,7 @@ def since_ms(text: str) -> int:
 
 def logs(
     job: JobRef,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the log ends.")] = False,
     tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="Begin with the last so many lines.")] = None,
     since: Annotated[
         int | None, typer.Option(parser=since_ms, metavar="10m|ISO", help="Leave out what is older.")

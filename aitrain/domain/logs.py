@@ -12,6 +12,8 @@ from aitrain.domain.volume import ALIAS, CONTAINER
 STDOUT, STDERR = "stdout", "stderr"
 # Of lines that are ours: notices in a log.
 NOTICE = "aitrain"
+# Of gzip: the next ones take twice a host's time and more, for a tenth less room.
+PACK_LEVEL = 3
 STREAMS = (STDOUT, STDERR, NOTICE)
 PLACE_FORM = "container@alias/prefix"
 PLACE = re.compile(r"(?P<container>[^@:/]+)@(?P<alias>[^@:/]+)(/(?P<prefix>[^:\0]*))?")
@@ -70,6 +72,11 @@ def format_line(line: LogLine) -> str:
     return f"{line.at} {line.stream} F {line.text}\n"
 
 
+def raw_line(at: bytes, stream: bytes, text: bytes) -> bytes:
+    """A line as format_line writes it, without its newline, from what is bytes already; text: UTF-8."""
+    return b"%b %b F %b" % (at, stream, text)
+
+
 def parse_line(text: str) -> LogLine:
     """The line again, with or without its newline. Raises ValueError for what is none."""
     parts = text.removesuffix("\n").split(" ", 3)
@@ -88,9 +95,9 @@ def parse_lines(text: str) -> list[LogLine]:
     return [parse_line(line) for line in text.split("\n") if line]
 
 
-def pack_chunk(text: str) -> bytes:
+def pack_chunk(text: bytes) -> bytes:
     """A part of a log as it lies in the object store: the same text gives the same bytes."""
-    return gzip.compress(text.encode(), 6, mtime=0)
+    return gzip.compress(text, PACK_LEVEL, mtime=0)
 
 
 def unpack_chunk(body: bytes) -> str:

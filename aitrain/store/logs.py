@@ -14,11 +14,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aitrain.domain.logs import LogLine, format_line, format_lines, parse_lines
+from aitrain.domain.logs import LogLine, parse_lines
 from aitrain.store.connection import Connection
 
 # Of text, in one block of the ring: little enough that a ring of one MiB falls out in small pieces.
 BLOCK_BYTES = 32 * 1024
+# The most of a chatty log falls out of its ring at once: packing it well is not worth the host's time.
+BLOCK_LEVEL = 1
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,11 @@ class Logs(Connection):
         fence: str,
         *,
         first: int,
-        lines: Sequence[LogLine],
+        lines: Sequence[bytes],
         ring_bytes: int,
         kept: bool = False,
     ) -> LogStand:
-        """Appends lines to the ring; `first` is the number of the first one.
+        """Appends lines to the ring; `first` is the number of the first one, and each is as raw_line makes it.
 
         Those that the store has had are skipped; where some are missing before, that stays a gap. ring_bytes: bytes of
         text that the ring keeps; kept: whether the host uploads the log. known=False: no such job, or another attempt.
@@ -202,14 +204,15 @@ def _stand(answer: dict[str, int]) -> LogStand:
     return LogStand(bool(answer["known"]), answer.get("next", 0), answer.get("total"))
 
 
-def _blocks(first: int, lines: Sequence[LogLine]) -> list[dict[str, object]]:
+def _blocks(first: int, lines: Sequence[bytes]) -> list[dict[str, object]]:
     """The lines in blocks, each compressed."""
     blocks: list[dict[str, object]] = []
     begins, size = 0, 0
     for end, line in enumerate(lines, 1):
-        size += len(format_line(line).encode())
+        size += len(line) + 1
         if size >= BLOCK_BYTES or end == len(lines):
-            packed = base64.b64encode(zlib.compress(format_lines(lines[begins:end]).encode())).decode()
+            text = b"\n".join(lines[begins:end]) + b"\n"
+            packed = base64.b64encode(zlib.compress(text, BLOCK_LEVEL)).decode()
             blocks.append({"first": first + begins, "count": end - begins, "size": size, "text": packed})
             begins, size = end, 0
     return blocks

@@ -11,6 +11,7 @@ import pytest
 
 from aitrain import HostNotFound, Job
 from aitrain.domain.host import HostState
+from aitrain.domain.logs import NOTICE
 from aitrain.domain.states import EndCause, InfoCode
 from tests.acceptance.conftest import QUICK, Fleet, eventually
 from tests.acceptance.test_cli import Shell
@@ -26,6 +27,7 @@ TIMING = {
     "retry_pause_seconds": 0.2,
 }
 UNITS = 3
+COUNTS = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"
 
 
 @dataclass
@@ -141,9 +143,10 @@ def test_a_unit_that_is_set_aside_gets_no_job(pair: Pair, fleet: Fleet) -> None:
 
 def test_a_host_is_lost_comes_back_and_is_removed(pair: Pair, fleet: Fleet) -> None:
     client = fleet.client
-    moves, ends = (pair.on_h1("sleep", "600", on_host_loss=policy) for policy in ("requeue", "fail"))
+    moves, ends = (pair.on_h1("sh", "-c", COUNTS, on_host_loss=policy) for policy in ("requeue", "fail"))
     for job in (moves, ends):
         pair.runs_on(job, "h1", 1)
+        eventually(lambda job=job: fleet.log(job), 30, "its first line")
     pair.workers["h1"].kill()
     waits = pair.on_h1("sleep", "600", on_host_loss="fail", platform_retries=0)
     assert eventually(lambda: client.host("h1").messages, 10, "a message that nobody reads")
@@ -165,6 +168,15 @@ def test_a_host_is_lost_comes_back_and_is_removed(pair: Pair, fleet: Fleet) -> N
     eventually(lambda: client.host("h1").state is HostState.READY, 30, "its return")
     assert [unit.job_id for unit in client.host("h1").flavors[0].units] == ["", "", ""]
     assert client.host("h2").flavors[0].held == 2
+
+    for job in (moves, ends):
+        *shipped, notice = client.logs(job.id, attempt=1)
+        assert [line.text for line in shipped] == [str(number) for number in range(1, len(shipped) + 1)]
+        assert (notice.stream, notice.text) == (NOTICE, "[aitrain: the end of the log could not be read]")
+    assert client.stop(moves.id).done
+    assert fleet.end(moves).attempt == 2
+    numbers = fleet.log(moves)
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)], "the second attempt's has no gap"
     pair.agents["h1"].kill()
     eventually(lambda: client.host("h1").state is not HostState.READY, 30, "its lease to lapse")
     assert client.remove_host("h1").done

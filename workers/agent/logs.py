@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from contextlib import suppress
 
 from aitrain.domain.errors import AitrainError
@@ -22,6 +23,8 @@ IDLE_SECONDS, IDLE_MAX_SECONDS = 5.0, 60.0
 # Longer than a store takes to come back from a crash with its last second lost.
 ABANDONED_SECONDS = 600.0
 PAUSE_SECONDS, PAUSE_MAX_SECONDS = 1.0, 300.0
+# Spools of one project: a job's last lines need not wait for another's long log.
+AT_ONCE = 4
 
 
 class Logs(Loop):
@@ -99,26 +102,47 @@ class LogUploads(Loop):
         # When spools that could not be uploaded are tried again, and after which pause: one project's store that is
         # away does not hold up the others' logs.
         self._again: dict[str, tuple[float, float]] = {}
+        # By fence: whose spool is being brought there, and for which project.
+        self._under_way: dict[str, tuple[threading.Thread, str]] = {}
 
     def run_once(self) -> None:
-        """One round."""
+        """Begins with spools that are due, each in a thread: a store that does not answer holds up only its own."""
+        self._under_way = {fence: way for fence, way in self._under_way.items() if way[0].is_alive()}
         due = [spool for spool in spools(self.machine.settings.host.data_dir) if self._is_due(spool)]
         jobs = {job.id: job for job in self.machine.store.get_many(sorted({spool.job_id for spool in due}))}
+        busy = Counter(project for _, project in self._under_way.values())
         for spool in due:
-            try:
-                self._settle(spool, jobs.get(spool.job_id))
-                self._again.pop(spool.fence, None)
-            except SpoolBusy:
-                continue
-            except (AitrainError, OSError) as error:
-                _, pause_s = self._again.get(spool.fence, (0.0, PAUSE_SECONDS / 2))
-                pause_s = min(2 * pause_s, PAUSE_MAX_SECONDS)
-                self._again[spool.fence] = clock.elapsed() + pause_s, pause_s
-                log.warning("job %s: its log is not in the object store yet: %s", spool.job_id, error)
+            project = spool.project
+            if busy[project] < AT_ONCE:
+                busy[project] += 1
+                self._begin(spool, project, jobs.get(spool.job_id))
         self.stopping.wait(PAUSE_SECONDS)
 
+    def _begin(self, spool: Spool, project: str, job: Job | None) -> None:
+        thread = threading.Thread(target=self._bring, args=(spool, job), name=f"log {spool.fence}", daemon=True)
+        self._under_way[spool.fence] = thread, project
+        thread.start()
+
+    def _bring(self, spool: Spool, job: Job | None) -> None:
+        try:
+            self._settle(spool, job)
+            self._again.pop(spool.fence, None)
+        except SpoolBusy:
+            return
+        except (AitrainError, OSError) as error:
+            self._try_again(spool)
+            log.warning("job %s: its log is not in the object store yet: %s", spool.job_id, error)
+        except Exception:
+            self._try_again(spool)
+            log.exception("job %s: its log is not in the object store yet", spool.job_id)
+
+    def _try_again(self, spool: Spool) -> None:
+        _, pause_s = self._again.get(spool.fence, (0.0, PAUSE_SECONDS / 2))
+        pause_s = min(2 * pause_s, PAUSE_MAX_SECONDS)
+        self._again[spool.fence] = clock.elapsed() + pause_s, pause_s
+
     def _is_due(self, spool: Spool) -> bool:
-        if clock.elapsed() < self._again.get(spool.fence, (0.0, 0.0))[0]:
+        if spool.fence in self._under_way or clock.elapsed() < self._again.get(spool.fence, (0.0, 0.0))[0]:
             return False
         with suppress(FileNotFoundError):  # a step may make it just now
             return spool.ended or bool(spool.closed()) or spool.idle_seconds >= ABANDONED_SECONDS

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitrain.domain.logs import NOTICE, LogLine, format_lines, parse_line
+from aitrain.domain.logs import NOTICE, LogLine, format_lines
 
 OPEN, SENT = ".log", ".sent"
 ENDED, PROJECT = "ended", "project"
@@ -131,16 +131,24 @@ class Spool:
         self.next = following
         self._open_at(following - len(unsent))
 
-    def append(self, lines: Sequence[LogLine]) -> None:
-        """Adds lines."""
-        text = format_lines(lines).encode()
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Adds lines, each as raw_line makes it; those that go into one segment with one write."""
+        begun = size = 0
+        for end, line in enumerate(lines, 1):
+            size += len(line) + 1
+            if self._size + size >= self._segment_bytes:
+                self._write(lines[begun:end])
+                begun, size = end, 0
+                self.cut()
+        self._write(lines[begun:])
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        content = b"".join([line + b"\n" for line in lines])
         written = 0
-        while written < len(text):
-            written += os.write(self._file, text[written:])
+        while written < len(content):
+            written += os.write(self._file, content[written:])
         self.next += len(lines)
-        self._size += len(text)
-        if self._size >= self._segment_bytes:
-            self.cut()
+        self._size += len(content)
 
     def cut(self) -> None:
         """Closes the open segment, if there is anything in it, and opens the next one."""
@@ -179,30 +187,30 @@ class Spool:
                 each.path.unlink(missing_ok=True)
             size += each.path.stat().st_size if each.path.exists() else 0
 
-    def newest(self, span_ns: int) -> tuple[str, list[LogLine]]:
+    def newest(self, span_ns: int) -> tuple[str, list[bytes]]:
         """The time from which on the engine is to be read again, and the lines of the spool from that time on.
 
         span_ns: how far before the newest line that is. The time is empty if there is none yet.
         """
-        kept: list[LogLine] = []
+        kept: list[bytes] = []
         limit = ""
         for segment in reversed(self.segments()):
-            lines = [line for line in _lines(segment.path) if line.stream != NOTICE]
+            lines = [line for line in _raw_lines(segment.path) if line.split(b" ", 2)[1] != NOTICE.encode()]
             if not lines:
                 continue
-            limit = limit or earlier(lines[-1].at, span_ns)
-            if lines[0].at < limit:
-                return limit, [line for line in lines if line.at >= limit] + kept
+            limit = limit or earlier(_at(lines[-1]), span_ns)
+            if _at(lines[0]) < limit:
+                return limit, [line for line in lines if _at(line) >= limit] + kept
             kept = lines + kept
         # All that is left is younger: the engine is read again from the oldest of it on.
-        return (kept[0].at if kept and self.segments()[0].first else ""), kept
+        return (_at(kept[0]) if kept and self.segments()[0].first else ""), kept
 
-    def read(self, first: int, max_bytes: int) -> tuple[int, list[LogLine]]:
-        """Some lines from number `first` on, with the number of the first of them.
+    def read(self, first: int, max_bytes: int) -> tuple[int, list[bytes]]:
+        """Some lines from number `first` on, as raw_line makes them, with the number of the first of them.
 
         Where the last call ended, the next one goes on without reading what is before again.
         """
-        chosen: list[LogLine] = []
+        chosen: list[bytes] = []
         start, size = first, 0
         for segment in self._from(first):
             number, offset = segment.first, 0
@@ -215,13 +223,14 @@ class Spool:
             for raw in _raw_lines(segment.path, offset):
                 offset += len(raw) + 1
                 if number >= start:
-                    line = _line(raw)
-                    chosen.append(line)
-                    size += len(line.text)
+                    chosen.append(raw)
+                    size += len(raw)
                 number += 1
-                self._read = segment.first, number, offset
                 if size >= max_bytes:
-                    return start, chosen
+                    break
+            self._read = segment.first, number, offset
+            if size >= max_bytes:
+                break
         return start, chosen
 
     def remove(self) -> None:
@@ -282,8 +291,8 @@ def spools(data_dir: Path) -> Iterator[Spool]:
             yield Spool(data_dir, job_id, fence)
 
 
-def _lines(path: Path) -> Iterator[LogLine]:
-    return map(_line, _raw_lines(path))
+def _at(line: bytes) -> str:
+    return line.partition(b" ")[0].decode()
 
 
 def _raw_lines(path: Path, offset: int = 0) -> list[bytes]:
@@ -294,10 +303,6 @@ def _raw_lines(path: Path, offset: int = 0) -> list[bytes]:
             content = file.read()
             return content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
     return []
-
-
-def _line(raw: bytes) -> LogLine:
-    return parse_line(raw.decode(errors="replace"))
 
 
 def earlier(at: str, span_ns: int) -> str:

@@ -43,7 +43,7 @@ class Uploader:
             text = segment.path.read_bytes()
         except FileNotFoundError:  # it was dropped for want of room
             return
-        objects.write(self._key(spool, segment.first, place), pack_chunk(text.decode(errors="replace")))
+        objects.write(self._key(spool, segment.first, place), pack_chunk(text))
         cut = self._machine.store.register_log_chunk(
             spool.job_id, spool.fence, first=segment.first, count=text.count(b"\n"), size=len(text),
             max_bytes=self._settings.max_bytes,

@@ -13,7 +13,6 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
 
 from aitrain.domain.errors import PlatformFault, UserFault
-from aitrain.domain.logs import LogLine
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name, digest_of
@@ -255,8 +254,9 @@ class Engine:
             limit = api.inspect_container(container.id)["HostConfig"].get("NanoCpus") or 0
             return api.stats(container.id, stream=False), limit / 1e9 or None
 
-    def log(self, container: Container, since: str = "", idle_seconds: float | None = None) -> Iterator[LogLine]:
-        """The lines that a container wrote at `since` (RFC 3339, nanoseconds) or later, in the engine's order.
+    def log(self, container: Container, since: str = "", idle_seconds: float | None = None) -> Iterator[list[bytes]]:
+        """The lines that a container wrote at `since` (RFC 3339, nanoseconds) or later, in the engine's order, as many
+        at a time as have come; each as raw_line makes it.
 
         idle_seconds: also those that it is going to write, until none has come for so long, or it has ended; None: only
         those that are there.

@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from requests.exceptions import ConnectionError as Broken
-from urllib3.exceptions import ReadTimeoutError
-
-from aitrain.domain.logs import STDERR, STDOUT, LogLine
+from aitrain.domain.logs import STDERR, STDOUT, raw_line
+from workers.runtime.httpbody import body_blocks
 
 HEADER_BYTES = 8
-STREAM_OF = {1: STDOUT, 2: STDERR}
+OUT, ERR = STDOUT.encode(), STDERR.encode()
+STREAM_OF = {1: OUT, 2: ERR}
 # The engine splits lines at 16 KiB; joined again they are no longer than this.
 LINE_BYTES = 64 * 1024
 CONNECT_SECONDS = 10
 
 
-def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | None) -> Iterator[LogLine]:
-    """The lines from `since` on; nothing if the container is gone. Raises what the SDK raises."""
+def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | None) -> Iterator[list[bytes]]:
+    """The lines from `since` on as raw_line makes them, as many at a time as have come; nothing if the container is
+    gone. Raises what the SDK raises, and OSError.
+    """
     query = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(idle_seconds is not None), "since": _unix(since)}
     wait_s = api.timeout if idle_seconds is None else idle_seconds
     url = api._url("/containers/{0}/logs", container_id)
@@ -29,42 +30,59 @@ def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | Non
     if response.status_code == HTTPStatus.NOT_FOUND:
         return
     api._raise_for_status(response)
-    parts: dict[str, LogLine] = {}
+    parts: dict[bytes, tuple[bytes, bytes]] = {}
     try:
-        for stream, text in _frames(response.iter_content(None)):
-            at, _, rest = text.partition(b" ")
-            line = LogLine(at.decode(), rest.removesuffix(b"\n").removesuffix(b"\r").decode(errors="replace"), stream)
-            begun = parts.pop(stream, None)
-            if begun is not None:
-                line = LogLine(begun.at, begun.text + line.text, stream)
-            if rest.endswith(b"\n") or len(line.text) >= LINE_BYTES:
-                yield line
-            else:
-                parts[stream] = line
-    except Broken as error:
+        for frames in _frames(body_blocks(response)):
+            if lines := _joined(frames, parts):
+                yield lines
+    except TimeoutError:
         # That nothing came is the end that was asked for.
-        if idle_seconds is None or not isinstance(error.args[0] if error.args else None, ReadTimeoutError):
+        if idle_seconds is None:
             raise
         return
     finally:
         response.close()
     # A container's last words may lack their newline.
-    yield from parts.values()
+    if parts:
+        yield [raw_line(at, stream, _text(text)) for stream, (at, text) in parts.items()]
 
 
-def _frames(blocks: Iterator[bytes]) -> Iterator[tuple[str, bytes]]:
+def _joined(frames: list[tuple[bytes, bytes]], parts: dict[bytes, tuple[bytes, bytes]]) -> list[bytes]:
+    """Whole lines; what is begun stays in parts: its time and its text, by stream."""
+    lines = []
+    for stream, frame in frames:
+        at, _, text = frame.partition(b" ")
+        if stream in parts:
+            at, begun = parts.pop(stream)
+            text = begun + text
+        if text.endswith(b"\n") or len(text) >= LINE_BYTES:
+            lines.append(raw_line(at, stream, _text(text)))
+        else:
+            parts[stream] = at, text
+    return lines
+
+
+def _text(text: bytes) -> bytes:
+    """Without its end, and what is not UTF-8 replaced."""
+    text = text.removesuffix(b"\n").removesuffix(b"\r")
+    return text if text.isascii() else text.decode(errors="replace").encode()
+
+
+def _frames(blocks: Iterator[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
+    """The engine's frames, stream and content, those of one block at a time."""
     held = b""
     for block in blocks:
         held += block
-        start = 0
+        frames, start = [], 0
         while len(held) - start >= HEADER_BYTES:
-            size = int.from_bytes(held[start + 4 : start + HEADER_BYTES], "big")
-            end = start + HEADER_BYTES + size
+            begin = start + HEADER_BYTES
+            end = begin + int.from_bytes(held[start + 4 : begin], "big")
             if end > len(held):
                 break
-            yield STREAM_OF.get(held[start], STDOUT), held[start + HEADER_BYTES : end]
+            frames.append((STREAM_OF.get(held[start], OUT), held[begin:end]))
             start = end
         held = held[start:]
+        yield frames
 
 
 def _unix(at: str) -> str:

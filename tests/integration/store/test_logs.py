@@ -34,9 +34,13 @@ def numbered(first: int, end: int) -> list[LogLine]:
     return [LogLine("2026-11-22T10:00:00.1Z", f"line {number}") for number in range(first, end)]
 
 
+def raw(lines: list[LogLine]) -> list[bytes]:
+    return format_lines(lines).encode().splitlines()
+
+
 def append(store: Store, job: Job, first: int, end: int, ring: int = RING, kept: bool = False) -> int:
     lines = numbered(first, end)
-    return store.append_log(job.id, job.fence, first=first, lines=lines, ring_bytes=ring, kept=kept).next
+    return store.append_log(job.id, job.fence, first=first, lines=raw(lines), ring_bytes=ring, kept=kept).next
 
 
 def register(store: Store, job: Job, first: int, count: int, size: int = 100, most: int = 10**9) -> list[int]:
@@ -68,7 +72,7 @@ def test_lines_are_taken_once_and_in_order(store: Store) -> None:
 def test_another_attempt_and_an_unknown_job_take_nothing(store: Store) -> None:
     job = queued(store)
     for job_id, fence in ((job.id, "1.other"), ("nobody", "1.x")):
-        assert not store.append_log(job_id, fence, first=0, lines=numbered(0, 1), ring_bytes=RING).known
+        assert not store.append_log(job_id, fence, first=0, lines=raw(numbered(0, 1)), ring_bytes=RING).known
         assert not store.log_stand(job_id, fence).known
     assert store.log_state(job.id, 1) == LogState()
 
@@ -142,7 +146,7 @@ class Site3:
         lines = numbered(first, end)
         self.s3.put_object(
             Bucket=self.settings.namespace, Key=chunk_key("kept", job.project, job.id, 1, first),
-            Body=pack_chunk(format_lines(lines)),
+            Body=pack_chunk(format_lines(lines).encode()),
         )  # fmt: skip
         register(self.store, job, first, end - first, most=most)
 

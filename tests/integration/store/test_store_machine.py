@@ -32,7 +32,7 @@ from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
-from aitrain.store import DataStoreRow, HostTiming, Lease, LogLine, Ordered, Seen, Store
+from aitrain.store import DataStoreRow, HostTiming, Lease, Ordered, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
 from tests.integration.store.billing_rules import BillingRules
@@ -362,7 +362,7 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
             fence, attempt = self._fence(job_id, which), int(fields["attempt"])
             before = self.store.log_state(job_id, attempt)
             first = max(0, before.next + begins)
-            new = [LogLine("2026-11-22T00:00:00Z", "x")] * lines
+            new = [b"2026-11-22T00:00:00Z stdout F x"] * lines
             stand = self.store.append_log(job_id, fence, first=first, lines=new, ring_bytes=120)
             now = self.store.log_state(job_id, attempt).next
             assert stand.known == (fence == fields["fence"])

@@ -17,6 +17,7 @@ import docker
 import pytest
 
 from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
+from aitrain.domain.logs import LogLine, parse_line
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime import Container, ContainerSpec, Ending, Engine, Labels, Mount, container_name
@@ -65,6 +66,10 @@ def run(runtime: Engine, wanted: ContainerSpec) -> Container:
     return container
 
 
+def written(runtime: Engine, container: Container) -> list[LogLine]:
+    return [parse_line(line.decode()) for lines in runtime.log(container) for line in lines]
+
+
 def test_a_container_runs_once_and_tells_its_end(runtime: Engine) -> None:
     wanted = spec("sh", "-c", "echo one; echo two >&2; exit 3")
     ended = run(runtime, wanted)
@@ -78,7 +83,7 @@ def test_a_container_runs_once_and_tells_its_end(runtime: Engine) -> None:
     assert runtime.image_digest(ended) == "", "it came from no registry"
     assert runtime.image_digest(replace(ended, image_id="sha256:gone")) == "", "that it is not known ends no job"
     assert again == ended, "a second create finds the first, and an ended one is not run again"
-    assert sorted(line.text for line in runtime.log(ended)) == ["one", "two"]
+    assert sorted(line.text for line in written(runtime, ended)) == ["one", "two"]
 
 
 def test_another_fence_under_the_same_name_is_replaced(runtime: Engine) -> None:
@@ -92,7 +97,7 @@ def test_another_fence_under_the_same_name_is_replaced(runtime: Engine) -> None:
 def test_a_command_that_does_not_exist(runtime: Engine) -> None:
     ended = run(runtime, spec("no-such-program"))
     assert ended.exit_code == 127
-    assert "no-such-program" in next(iter(runtime.log(ended))).text
+    assert "no-such-program" in written(runtime, ended)[0].text
 
 
 def test_a_container_that_cannot_be_started(runtime: Engine, tmp_path: Path) -> None:
@@ -116,7 +121,7 @@ def test_the_job_is_shut_in(runtime: Engine, raw: docker.DockerClient) -> None:
     command = "id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; echo $A $NVIDIA_VISIBLE_DEVICES"
     wanted = spec("sh", "-c", command, env={"A": "b"})
     ended = run(runtime, wanted)
-    said = "\n".join(line.text for line in runtime.log(ended)).split()
+    said = "\n".join(line.text for line in written(runtime, ended)).split()
     assert said == ["42420", "42420", "CapEff:", "0000000000000000", "NoNewPrivs:", "1", "b", "void"]
     config = raw.api.inspect_container(ended.id)["HostConfig"]
     assert config["RestartPolicy"]["Name"] == "no"
@@ -143,7 +148,7 @@ def test_volumes_are_mounted_as_asked(runtime: Engine, tmp_path: Path) -> None:
 def test_the_nvidia_runtime_gets_exactly_the_reserved_ids(runtime: Engine, raw: docker.DockerClient) -> None:
     ended = run(runtime, spec("sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES", gpu_ids=("GPU-a", "GPU-c"),
                               env={"NVIDIA_VISIBLE_DEVICES": "all"}))  # fmt: skip
-    assert [line.text for line in runtime.log(ended)] == ["GPU-a,GPU-c"]
+    assert [line.text for line in written(runtime, ended)] == ["GPU-a,GPU-c"]
     assert raw.api.inspect_container(ended.id)["HostConfig"]["Runtime"] == "nvidia"
 
 
@@ -167,7 +172,7 @@ def test_neither_an_image_nor_a_job_can_ask_for_more_gpus(
     runtime: Engine, greedy_image: str, env: dict[str, str], gpu_ids: tuple[str, ...], seen: str
 ) -> None:
     ended = run(runtime, spec("sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES", image=greedy_image, env=env, gpu_ids=gpu_ids))
-    assert [line.text for line in runtime.log(ended)] == [seen]
+    assert [line.text for line in written(runtime, ended)] == [seen]
 
 
 NO_REQUEST: dict[str, Any] = {"Driver": "", "Count": 0, "DeviceIDs": None, "Capabilities": [], "Options": {}}

@@ -9,6 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from aitrain.domain.logs import LogLine, parse_line
 from aitrain.settings import HostSettings
 from workers.joblog.following import follow
 from workers.joblog.spool import Spool
@@ -40,6 +41,10 @@ def spool_at(directory: Path) -> Spool:
     return spool
 
 
+def read(spool: Spool) -> list[LogLine]:
+    return [parse_line(raw.decode()) for raw in spool.read(0, 10**9)[1]]
+
+
 def test_nothing_is_lost_or_doubled_when_the_reader_is_ended_again_and_again(
     engine: DockerEngine, write: Write, tmp_path: Path
 ) -> None:
@@ -49,7 +54,7 @@ def test_nothing_is_lost_or_doubled_when_the_reader_is_ended_again_and_again(
         spool = spool_at(tmp_path)
         follow(host, container, spool, 5, lambda spool=spool, stop=stop: spool.next >= stop)  # type: ignore[misc]
         spool.close()
-    _, lines = spool.read(0, 10**9)
+    lines = read(spool)
     wanted = [str(number) for number in range(1, 20001)]
     assert [line.text for line in lines if line.stream == "stdout"] == wanted
     assert [line.text for line in lines if line.stream == "stderr"] == wanted
@@ -64,5 +69,5 @@ def test_long_lines_are_joined_and_the_last_may_lack_its_end(
     spool = spool_at(tmp_path)
     follow(host, container, spool, None, lambda: False)
     follow(host, container, spool, None, lambda: False)
-    assert [line.text for line in spool.read(0, 10**9)[1]] == ["x" * 40000, "end"]
+    assert [line.text for line in read(spool)] == ["x" * 40000, "end"]
     spool.close()

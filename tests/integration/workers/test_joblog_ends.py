@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 import uuid
@@ -11,24 +12,28 @@ from pathlib import Path
 
 import docker
 import pytest
+from pydantic import SecretStr
 
 from aitrain.broker import Broker
 from aitrain.domain.admission import admit
+from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import Job
-from aitrain.domain.logs import LogLine
 from aitrain.domain.spec import JobSpec
 from aitrain.log_reader import LogReader
-from aitrain.settings import load_settings
-from aitrain.store import LogState
+from aitrain.settings import DataStore, load_settings
+from aitrain.store import DataStoreRow, LogState
+from aitrain.vault import new_key
 from workers.agent.acting import Actor
-from workers.agent.logs import Logs, LogUploads
+from workers.agent.logs import AT_ONCE, Logs, LogUploads
 from workers.joblog import Shipper, Spool, end_unread, follow, keep_end, open_spool
 from workers.machine import Machine
 from workers.runtime import Container
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
 
-LINES = 2000
+# Several reads of the engine's answer.
+LINES = 6000
+KEY = new_key()
 DAY_SECONDS = 86400
 
 
@@ -44,6 +49,7 @@ def over(redis: RedisServer, engine: DockerEngine, s3: S3Server, namespace: str,
             redis_url=redis.url,
             namespace=namespace,
             data_stores={"s3": store},
+            encryption_keys=[KEY],
             host={"name": "h1", "docker_url": engine.url, "data_dir": str(directory / "h1")},
             logs={"container": f"logs-{namespace}@s3", "segment_bytes": 8192, "ring_bytes": 16_384},
             limits={"results_retention_seconds": DAY_SECONDS},
@@ -61,8 +67,8 @@ def container(engine: DockerEngine) -> Iterator[Container]:
     made.remove(force=True)
 
 
-def queued(machine: Machine) -> Job:
-    spec = JobSpec.of(image="x", resources={"cpu": 1})
+def queued(machine: Machine, project: str = "default") -> Job:
+    spec = JobSpec.of(image="x", resources={"cpu": 1}, project=project)
     return machine.store.submit(str(uuid.uuid4()), admit(spec, machine.settings.site)).job
 
 
@@ -83,14 +89,24 @@ def state(machine: Machine, job: Job) -> LogState:
     return machine.store.log_state(job.id, job.attempt)
 
 
+def spool_of(machine: Machine, job: Job) -> Spool:
+    return Spool(machine.settings.host.data_dir, job.id, job.fence)
+
+
 def age(spool: Spool, seconds: float) -> None:
     for path in (spool.path, *(segment.path for segment in spool.segments())):
         os.utime(path, (time.time() - seconds,) * 2)
 
 
+def one_round(uploads: LogUploads) -> None:
+    uploads.run_once()
+    for thread, _ in list(uploads._under_way.values()):
+        thread.join()
+
+
 def settle(uploads: LogUploads, until: Callable[[], bool]) -> None:
     for _ in range(10):
-        uploads.run_once()
+        one_round(uploads)
         if until():
             return
     raise AssertionError("it did not come to be")
@@ -105,16 +121,17 @@ def uploads_of(machine: Machine) -> LogUploads:
 def test_a_log_whose_spool_was_removed_goes_on_behind_what_was_sent(machine: Machine, container: Container) -> None:
     job = queued(machine)
     # More than the ring keeps: its first lines are nowhere any more.
-    read_some(machine, job, container, 1500).remove()
+    sent = read_some(machine, job, container, 3000)
+    sent.remove()
     keep_end(machine, job, container)
     assert (state(machine, job).total, state(machine, job).complete) == (LINES, True)
     held = ring(machine, job)
     assert held == [(number, str(number)) for number in range(held[0][0], LINES)]
     uploads = uploads_of(machine)
-    spool = Spool(machine.settings.host.data_dir, job.id, job.fence)
+    spool = spool_of(machine, job)
     settle(uploads, lambda: not spool.exists)
     chunks = state(machine, job).chunks
-    assert 0 < chunks[0][0] < 1500, "what the store has and the object store has not"
+    assert 0 < chunks[0][0] < sent.next, "what the store has and the object store has not"
     assert chunks[-1][0] + chunks[-1][1] == LINES
 
     # The step that ended it may be sent again.
@@ -152,7 +169,7 @@ def test_an_end_that_could_not_be_kept_is_said_once(machine: Machine, container:
 def test_an_agent_that_starts_sends_what_the_last_one_read(machine: Machine) -> None:
     job = queued(machine)
     spool = open_spool(machine, job.id, job.fence, job.project)
-    spool.append([LogLine("2026-01-01T00:00:00.1Z", "last words")])
+    spool.append([b"2026-01-01T00:00:00.1Z stdout F last words"])
     spool.close()
     Logs(machine, threading.Event(), Actor(machine)).run_once()
     assert ring(machine, job) == [(0, "last words")]
@@ -164,7 +181,7 @@ def test_what_a_failed_host_left_is_ended_and_what_nobody_knows_is_kept_for_its_
     job, uploads = queued(machine), uploads_of(machine)
     spool = read_some(machine, job, container, 700)
     age(spool, DAY_SECONDS / 2)
-    uploads.run_once()
+    one_round(uploads)
     assert not spool.ended, "its job goes on"
     machine.store.stop(job.id, "")
     age(spool, DAY_SECONDS / 2)
@@ -174,13 +191,13 @@ def test_what_a_failed_host_left_is_ended_and_what_nobody_knows_is_kept_for_its_
 
     unknown = Spool(machine.settings.host.data_dir, "nobody", "1.x")
     unknown.lock(project="default", segment_bytes=1024, spool_bytes=10**6)
-    unknown.append([LogLine("2026-01-01T00:00:00.1Z", "x" * 2000)])
+    unknown.append([b"2026-01-01T00:00:00.1Z stdout F " + b"x" * 2000])
     unknown.close()
     age(unknown, DAY_SECONDS - 60)
-    uploads.run_once()
+    one_round(uploads)
     assert unknown.closed(), "a store that is restored may know it again"
     age(unknown, DAY_SECONDS + 60)
-    uploads.run_once()
+    one_round(uploads)
     assert not unknown.exists
 
 
@@ -192,13 +209,42 @@ def test_a_log_waits_on_the_disk_while_the_object_store_is_away(
         machine = over(redis, engine, server, namespace, tmp_path)
         job, uploads = queued(machine), uploads_of(machine)
     keep_end(machine, job, container)
-    spool = Spool(machine.settings.host.data_dir, job.id, job.fence)
+    spool = spool_of(machine, job)
     waiting = len(spool.closed())
-    uploads.run_once()
+    one_round(uploads)
     assert len(spool.closed()) == waiting > 1
     with server:
         end = time.monotonic() + 30
         while spool.exists:  # it is tried again after a pause that grows
-            uploads.run_once()
+            one_round(uploads)
             assert time.monotonic() < end, "it is not uploaded"
         assert sum(count for _, count in state(machine, job).chunks) == LINES
+
+
+def test_a_projects_store_that_does_not_answer_holds_up_nobody_elses_logs(
+    machine: Machine, container: Container
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
+        away = DataStore(
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", access_key_id="k",
+            secret_access_key=SecretStr("s"),
+        )  # fmt: skip
+        entry = DataStoreEntry(
+            project="stuck", alias="s3", endpoint_url=away.endpoint_url, region="", access_key_id="***", revision="1",
+            checked=True, added_ms=0,
+        )  # fmt: skip
+        machine.store.put_data_store(DataStoreRow(entry, machine.vault.seal("stuck", "s3", away)))
+        stuck = [queued(machine, "stuck") for _ in range(AT_ONCE + 1)]
+        others = [queued(machine) for _ in range(2)]
+        for job in (*stuck, *others):
+            keep_end(machine, job, container)
+        uploads, left = uploads_of(machine), {job.id: job for job in others}
+        end = time.monotonic() + 10
+        while left:
+            uploads.run_once()
+            assert time.monotonic() < end, "they wait for the one that does not answer"
+            left = {of: job for of, job in left.items() if spool_of(machine, job).exists}
+            time.sleep(0.01)
+        assert all(sum(count for _, count in state(machine, job).chunks) == LINES for job in others)
+        assert len(uploads._under_way) <= AT_ONCE + len(others)
+        assert all(spool_of(machine, job).closed() for job in stuck)

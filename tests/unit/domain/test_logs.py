@@ -24,7 +24,7 @@ TEXTS = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",
 
 @given(st.lists(st.builds(LogLine, st.just("2026-11-29T05:00:00.1Z"), TEXTS, st.sampled_from(STREAMS))))
 def test_lines_come_back_as_they_were(lines: list[LogLine]) -> None:
-    assert parse_lines(unpack_chunk(pack_chunk(format_lines(lines)))) == lines
+    assert parse_lines(unpack_chunk(pack_chunk(format_lines(lines).encode()))) == lines
 
 
 @pytest.mark.parametrize("text", ["", "x", "t stdout F", "t nowhere F x"])
@@ -35,7 +35,7 @@ def test_what_is_no_line_is_refused(text: str) -> None:
 
 def test_a_torn_part_is_refused() -> None:
     with pytest.raises(ValueError, match="not a part"):
-        unpack_chunk(pack_chunk("x" * 99)[:-9])
+        unpack_chunk(pack_chunk(b"x" * 99)[:-9])
 
 
 def test_places() -> None:

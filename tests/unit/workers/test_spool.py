@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from aitrain.domain.logs import LogLine
 from workers.joblog.spool import Spool, SpoolBusy
 
 
-def line(number: int, nanos: int | None = None) -> LogLine:
-    return LogLine(f"2026-01-01T00:00:00.{number if nanos is None else nanos:09d}Z", f"line {number}")
+def line(number: int) -> bytes:
+    return b"2026-01-01T00:00:00.%09dZ stdout F line %d" % (number, number)
 
 
 def locked(directory: Path, segment_bytes: int = 200, spool_bytes: int = 10**6) -> Spool:
@@ -28,6 +27,17 @@ def test_what_is_written_is_read_again_from_any_line(tmp_path: Path) -> None:
     for first in (0, 1, 17, 49):
         assert spool.read(first, 10**6) == (first, [line(number) for number in range(first, 50)])
     spool.close()
+
+
+def test_many_at_once_are_cut_into_segments_as_single_ones_are(tmp_path: Path) -> None:
+    one, many = locked(tmp_path / "one"), locked(tmp_path / "many")
+    for number in range(50):
+        one.append([line(number)])
+    many.append([line(number) for number in range(50)])
+    assert [segment.first for segment in many.segments()] == [segment.first for segment in one.segments()]
+    assert many.read(0, 10**6) == one.read(0, 10**6)
+    one.close()
+    many.close()
 
 
 def test_a_torn_last_line_is_cut_away(tmp_path: Path) -> None:
