@@ -9,7 +9,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from aitrain.cli.app import COMMANDS, JOB_COMMANDS, app
+from aitrain.cli.app import BILL_COMMANDS, COMMANDS, JOB_COMMANDS, app
 from aitrain.cli.lazy import Entry
 from deploy.docs.commands import render
 
@@ -46,7 +46,7 @@ def test_every_line_of_the_table_loads(entry: Entry) -> None:
     assert f" {entry.name} " in done.output
 
 
-@pytest.mark.parametrize("entry", JOB_COMMANDS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", JOB_COMMANDS + BILL_COMMANDS, ids=lambda entry: entry.name)
 def test_what_the_list_of_commands_says_of_one_is_its_own_help(entry: Entry) -> None:
     assert (entry.load().help or "").startswith(entry.help)
 
