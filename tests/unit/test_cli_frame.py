@@ -29,7 +29,16 @@ HEAVY = ("celery", "kombu", "redis", "pydantic", "cryptography", "rich.table")
         ),
         (
             "from aitrain import Client, submit_job",
-            ("aitrain.vault", "aitrain.buckets", "aitrain.audit", "aitrain.ledger_file", "aitrain.async_client"),
+            (
+                "aitrain.vault",
+                "aitrain.buckets",
+                "aitrain.audit",
+                "aitrain.ledger_file",
+                "aitrain.async_client",
+                "aitrain.domain.waiting",
+                "aitrain.domain.receipt",
+                "aitrain.domain.bill",
+            ),
         ),
     ],
 )
