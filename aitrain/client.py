@@ -22,7 +22,6 @@ from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
-from aitrain.domain.waiting import Explanation
 from aitrain.limits import ProjectLimits
 from aitrain.operations import Operations
 from aitrain.sessions import RunningJobs
@@ -35,6 +34,7 @@ if TYPE_CHECKING:  # imported where they are needed: a producer that only submit
     from aitrain.buckets import Buckets
     from aitrain.data_stores import DataStores
     from aitrain.domain.audit import Audited, Difference
+    from aitrain.domain.waiting import Explanation
     from aitrain.log_reader import LogReader
 
 

@@ -8,7 +8,19 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import billing, bills, datasync, fleet, latency, listing, logs, placement, submissions, throughput
+from benchmarks import (
+    billing,
+    bills,
+    datasync,
+    fleet,
+    latency,
+    listing,
+    logs,
+    placement,
+    startup,
+    submissions,
+    throughput,
+)
 from benchmarks.bench import Bench
 from workers.scratch.images import ensure_busybox
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
@@ -26,6 +38,7 @@ ALL = {
     "billing": billing.run,
     "bills": bills.run,
     "logs": logs.run,
+    "startup": startup.run,
 }
 
 

@@ -42,8 +42,20 @@ class Done:
     error: str = ""
 
 
-# Told of each object when it is over.
-Tell = Callable[[Done], None]
+class Watch:
+    """Told how it goes, from several threads at once. Does nothing: a subclass looks at what it wants to know."""
+
+    def begins(self, planned: Sequence[Done]) -> None:
+        """What becomes of each if all goes well. What this raises keeps any from being touched."""
+
+    def moves(self, size: int) -> None:
+        """So many bytes more were copied; less than 0 where some are sent again."""
+
+    def ends(self, done: Done) -> None:
+        """One is over."""
+
+
+UNWATCHED = Watch()
 
 
 class Buckets:
@@ -51,7 +63,8 @@ class Buckets:
 
     The project's own data store of an alias wins over the site's. Every method raises InvalidInput, DataStoreNotFound,
     SecretUnreadable (no encryption_keys here), BucketRefused, BucketNotFound and BucketUnavailable.
-    What is done to many objects goes on after one that failed, and the answer says what became of each.
+    What is done to many objects goes on after one that failed, and the answer says what became of each. watch: told
+    meanwhile; dry_run: only look, and answer what would become of each.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -84,7 +97,13 @@ class Buckets:
                     yield StoredObject(one["Key"], one["Size"])
 
     def upload(
-        self, place: str, files: Iterable[Path | str], project: str = "default", *, tell: Tell
+        self,
+        place: str,
+        files: Iterable[Path | str],
+        project: str = "default",
+        *,
+        watch: Watch = UNWATCHED,
+        dry_run: bool = False,
     ) -> Sequence[Done]:
         """Uploads files, and directories with all that is in them, under a prefix. Symbolic links are not followed.
 
@@ -93,14 +112,28 @@ class Buckets:
         where = Place.parse(place)
         client = self._client(where.alias, project)
 
-        def put(one: tuple[Path, str]) -> int:
+        def put(one: tuple[Path, str]) -> None:
             path, name = one
-            client.upload_file(str(path), where.container, where.folder + name)
-            return path.stat().st_size
+            if dry_run:
+                path.open("rb").close()
+            else:
+                client.upload_file(str(path), where.container, where.folder + name, Callback=watch.moves)
 
-        return _each(put, list(_files(files)), lambda one: str(one[0]), tell)
+        def planned(one: tuple[Path, str]) -> Done:
+            path, _ = one
+            return Done(str(path), path.stat().st_size if path.exists() else 0)
 
-    def download(self, place: str, directory: Path | str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+        return _each(put, list(_files(files)), planned, watch)
+
+    def download(
+        self,
+        place: str,
+        directory: Path | str,
+        project: str = "default",
+        *,
+        watch: Watch = UNWATCHED,
+        dry_run: bool = False,
+    ) -> Sequence[Done]:
         """Downloads an object, or all under a prefix, into a directory. Each file lands whole or not at all.
 
         A key that would lead out of the directory, or cannot be a file, is refused, and the others are downloaded.
@@ -113,36 +146,41 @@ class Buckets:
         names = {one.key: _relative(where, one.key) for one in found}
         others = set(names.values())
 
-        def get(one: StoredObject) -> int:
+        def get(one: StoredObject) -> None:
             name = names[one.key]
             if (why := refusal(name, others)) is not None:
                 raise InvalidInput.of("key", one.key, "cannot be downloaded", why)
             target = root / name
             if not target.parent.resolve().is_relative_to(root.resolve()):
                 raise InvalidInput.of("key", one.key, "cannot be downloaded", "a link leads out of the directory")
+            if dry_run:
+                return
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.parent / f".aitrain-{uuid.uuid4().hex}"
             try:
-                client.download_file(where.container, one.key, str(partial))
+                client.download_file(where.container, one.key, str(partial), Callback=watch.moves)
                 os.replace(partial, target)  # noqa: PTH105 - a file only, never into a directory
             finally:
                 partial.unlink(missing_ok=True)
-            return one.size
 
-        return _each(get, found, lambda one: one.key, tell)
+        return _each(get, found, _planned, watch)
 
-    def remove(self, place: str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+    def remove(
+        self, place: str, project: str = "default", *, watch: Watch = UNWATCHED, dry_run: bool = False
+    ) -> Sequence[Done]:
         """Deletes an object, or all under a prefix. Raises BucketNotFound if there is none."""
         where = Place.parse(place)
         client = self._client(where.alias, project)
 
-        def drop(one: StoredObject) -> int:
-            client.delete_object(Bucket=where.container, Key=one.key)
-            return one.size
+        def drop(one: StoredObject) -> None:
+            if not dry_run:
+                client.delete_object(Bucket=where.container, Key=one.key)
 
-        return _each(drop, self._under(where, project), lambda one: one.key, tell)
+        return _each(drop, self._under(where, project), _planned, watch)
 
-    def copy(self, source: str, place: str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+    def copy(
+        self, source: str, place: str, project: str = "default", *, watch: Watch = UNWATCHED, dry_run: bool = False
+    ) -> Sequence[Done]:
         """Copies an object, or all under a prefix, under another prefix of the same data store.
 
         The objects do not pass this machine. Raises BucketNotFound if there is none.
@@ -152,12 +190,12 @@ class Buckets:
             raise InvalidInput.of("place", place, "is in another data store", "download the objects, and upload them")
         client = self._client(old.alias, project)
 
-        def copy(one: StoredObject) -> int:
+        def copy(one: StoredObject) -> None:
             origin = {"Bucket": old.container, "Key": one.key}
-            client.copy(origin, new.container, new.folder + _relative(old, one.key))
-            return one.size
+            if not dry_run:
+                client.copy(origin, new.container, new.folder + _relative(old, one.key), Callback=watch.moves)
 
-        return _each(copy, self._under(old, project), lambda one: one.key, tell)
+        return _each(copy, self._under(old, project), _planned, watch)
 
     def _under(self, where: Place, project: str) -> Sequence[StoredObject]:
         """The object of this key, or all in the folder of this name."""
@@ -225,15 +263,21 @@ def _files(given: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
                     yield file, file.relative_to(base).as_posix()
 
 
-def _each(act: Callable[[T], int], items: Sequence[T], name: Callable[[T], str], tell: Tell) -> Sequence[Done]:
-    def one(item: T) -> Done:
+def _planned(one: StoredObject) -> Done:
+    return Done(one.key, one.size)
+
+
+def _each(act: Callable[[T], None], items: Sequence[T], planned: Callable[[T], Done], watch: Watch) -> Sequence[Done]:
+    def one(item: T, done: Done) -> Done:
         try:
-            with told(name(item)):
-                done = Done(name(item), act(item))
+            with told(done.name):
+                act(item)
         except (AitrainError, OSError) as error:
-            done = Done(name(item), error=str(error))
-        tell(done)
+            done = Done(done.name, error=str(error))
+        watch.ends(done)
         return done
 
+    plan = [planned(item) for item in items]
+    watch.begins(plan)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        return list(pool.map(one, items))
+        return list(pool.map(one, items, plan))

@@ -30,6 +30,18 @@ JOB_COMMANDS = (
     Entry("stats", "execs:stats", "Show what running jobs use."),
 )
 
+BILL_COMMANDS = (
+    Entry("show", "bills:show", "Show a project's bill."),
+    Entry(
+        "rows",
+        "bills:rows",
+        "Show the ledger lines behind a bill: stretches of minutes of one attempt, counted from 0.",
+    ),
+    Entry("export", "bills:export", "Write a month's ledger to a file, once the bill is final."),
+    Entry("prune", "bills:prune", "Remove a month's ledger from the store that was exported. What it came to stays."),
+    Entry("audit", "audits:audit", "Recompute what every job owes and compare it with the ledger."),
+)
+
 COMMANDS = (
     Entry("job", "app:jobs", "Submit, watch and stop jobs."),
     Entry("datastore", "data_stores:app", "Data stores of projects: the object storages that their jobs use."),
@@ -39,7 +51,7 @@ COMMANDS = (
     Entry("queue", "hosts:queues", "The queues that carry the steps' messages."),
     Entry("quota", "quotas:app", "What a project may have at once."),
     Entry("budget", "budgets:app", "What a project may spend in a month."),
-    Entry("bill", "bills:app", "What projects owe.", ("audits",)),
+    Entry("bill", "app:bills", "What projects owe."),
     Entry("usage", "bills:usage", "Show what projects owe for the month so far."),
     Entry("prices", "bills:prices", "Show what one unit of each flavor costs an hour."),
     Entry("receipt", "receipts:app", "Receipts of what a run was given, did and cost, signed by the site."),
@@ -65,6 +77,10 @@ class _JobCommands(LazyGroup):
     entries = JOB_COMMANDS
 
 
+class _BillCommands(LazyGroup):
+    entries = BILL_COMMANDS
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -73,6 +89,7 @@ app = typer.Typer(
     help="Training jobs on your own GPU machines.",
 )
 jobs = typer.Typer(cls=_JobCommands, no_args_is_help=True, help="Submit, watch and stop jobs.")
+bills = typer.Typer(cls=_BillCommands, no_args_is_help=True, help="What projects owe.")
 completion_init()  # teaches typer the shells, when its own options for that are off
 
 

@@ -13,7 +13,7 @@ from aitrain.client import Client
 from aitrain.domain.audit import Difference
 
 
-def bill_audit(
+def audit(
     project: Annotated[str | None, typer.Option(help="Only of this project.")] = None,
     month: Annotated[str | None, typer.Option(help="Only of this month, as 2026-11.")] = None,
     output: Output = Format.TABLE,
@@ -38,8 +38,3 @@ def bill_audit(
 
 def _tell(one: Difference) -> None:
     out.print(str(one), markup=False, soft_wrap=True)
-
-
-def add_to(bill: typer.Typer) -> None:
-    """Puts it among the commands on bills."""
-    bill.command("audit")(bill_audit)

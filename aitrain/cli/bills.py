@@ -35,8 +35,6 @@ from aitrain.domain.billing import LedgerLine
 from aitrain.domain.job import moment
 from aitrain.domain.money import rounded
 
-app = typer.Typer(no_args_is_help=True, help="What projects owe.")
-
 STATE_WORDS = {
     BillState.RUNNING: "running: minutes may still be added",
     BillState.FINAL: "final",
@@ -64,7 +62,6 @@ By = Annotated[
 ]
 
 
-@app.command()
 def show(project: Project = "default", month: Month = None, by: By = None, output: As = Output.TABLE) -> None:
     """Show a project's bill. The total is rounded once; what its parts cost is shown to four digits."""
     with Client() as client:
@@ -77,7 +74,6 @@ def show(project: Project = "default", month: Month = None, by: By = None, outpu
         _print_bill(bill)
 
 
-@app.command()
 def rows(
     project: Project = "default",
     month: Month = None,
@@ -101,7 +97,6 @@ def rows(
             _print_lines(line for line, _ in lines)
 
 
-@app.command()
 def export(file: Path, month: Annotated[str, typer.Option(help="As 2026-11.")], project: Project = "default") -> None:
     """Write a month's ledger to a file, once the bill is final. A file that is there is never written over."""
     with Client() as client:
@@ -112,7 +107,6 @@ def export(file: Path, month: Annotated[str, typer.Option(help="As 2026-11.")], 
     )  # fmt: skip
 
 
-@app.command()
 def prune(
     month: Annotated[str, typer.Option(help="As 2026-11.")],
     export: Annotated[Path, typer.Option(help="The export of this month. It is compared with the store first.")],

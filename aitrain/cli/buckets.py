@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.progress import Progress
 from rich.table import Table
 
-from aitrain.buckets import Done, Tell
-from aitrain.cli.exits import FAILED
-from aitrain.cli.output import Format, Output, err, out, show
+from aitrain.buckets import Place
+from aitrain.cli.output import Format, Output, out, show
+from aitrain.cli.transfers import TransferBar
 from aitrain.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="Containers of data stores.")
@@ -23,6 +21,7 @@ app.add_typer(objects, name="object")
 Project = Annotated[str, typer.Option(envvar="AITRAIN_PROJECT", help="The project whose data stores are looked into.")]
 Where = Annotated[str, typer.Argument(metavar="CONTAINER@ALIAS[/PREFIX]")]
 Container = Annotated[str, typer.Argument(metavar="CONTAINER@ALIAS")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 @app.command("list")
@@ -63,42 +62,41 @@ def list_objects(place: Where, project: Project = "default", output: Output = Fo
 
 
 @objects.command()
-def upload(place: Where, files: Annotated[list[Path], typer.Argument()], project: Project = "default") -> None:
+def upload(
+    place: Where, files: Annotated[list[Path], typer.Argument()], project: Project = "default", dry_run: DryRun = False
+) -> None:
     """Upload files and directories under a prefix."""
-    with Client() as client:
-        _run("uploaded", lambda tell: client.buckets.upload(place, files, project, tell=tell))
+    with Client() as client, TransferBar("upload", dry_run) as bar:
+        bar.tell(client.buckets.upload(place, files, project, watch=bar, dry_run=dry_run))
 
 
 @objects.command()
-def download(place: Where, directory: Annotated[Path, typer.Argument()] = Path(), project: Project = "default") -> None:
+def download(
+    place: Where,
+    directory: Annotated[Path, typer.Argument()] = Path(),
+    project: Project = "default",
+    dry_run: DryRun = False,
+) -> None:
     """Download an object, or all under a prefix, into a directory."""
-    with Client() as client:
-        _run("downloaded", lambda tell: client.buckets.download(place, directory, project, tell=tell))
+    with Client() as client, TransferBar("download", dry_run) as bar:
+        bar.tell(client.buckets.download(place, directory, project, watch=bar, dry_run=dry_run))
 
 
 @objects.command("delete")
-def delete_objects(place: Where, project: Project = "default") -> None:
-    """Delete an object, or all under a prefix."""
-    with Client() as client:
-        _run("deleted", lambda tell: client.buckets.remove(place, project, tell=tell))
+def delete_objects(
+    place: Where,
+    project: Project = "default",
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before all under a prefix is deleted.")] = False,
+) -> None:
+    """Delete an object, or all under a prefix: that it asks about before."""
+    asked = None if dry_run or yes else Place.parse(place)
+    with Client() as client, TransferBar("delete", dry_run, asked) as bar:
+        bar.tell(client.buckets.remove(place, project, watch=bar, dry_run=dry_run))
 
 
 @objects.command()
-def copy(source: Where, place: Where, project: Project = "default") -> None:
+def copy(source: Where, place: Where, project: Project = "default", dry_run: DryRun = False) -> None:
     """Copy an object, or all under a prefix, within a data store."""
-    with Client() as client:
-        _run("copied", lambda tell: client.buckets.copy(source, place, project, tell=tell))
-
-
-def _run(word: str, act: Callable[[Tell], Sequence[Done]]) -> None:
-    """Does it with a bar on a terminal, names what failed, and counts."""
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(word, total=None)
-        done = act(lambda one: bar.update(task, advance=1, description=f"{word} {one.size} B"))
-    failed = [one for one in done if one.error]
-    for one in failed:
-        err.print(f"{one.name!r}: {one.error}", markup=False, soft_wrap=True)
-    size = sum(one.size for one in done)
-    out.print(f"{word}: {len(done) - len(failed)} ({decimal(size)}), failed: {len(failed)}")
-    if failed:
-        raise typer.Exit(FAILED)
+    with Client() as client, TransferBar("copy", dry_run) as bar:
+        bar.tell(client.buckets.copy(source, place, project, watch=bar, dry_run=dry_run))

@@ -14,13 +14,12 @@ class Entry(NamedTuple):
     """A command, or a group of commands.
 
     source: MODULE:NAME of a typer.Typer or of a function, the module below aitrain.cli; help: what the list of
-    commands says of it, which is shown before the module is loaded; more: modules whose add_to adds to the group.
+    commands says of it, which is shown before the module is loaded.
     """
 
     name: str
     source: str
     help: str
-    more: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """Imports it and makes its command."""
@@ -30,8 +29,6 @@ class Entry(NamedTuple):
             single = typer.Typer(add_completion=False)
             single.command(self.name)(found)
             return get_command(single)
-        for name in self.more:
-            import_module(f"aitrain.cli.{name}").add_to(found)
         return get_group(found)  # also where it has one command only
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from aitrain.domain.billing import Policy
 from aitrain.domain.flavor import Kind
@@ -112,7 +112,7 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     id: str
-    spec: JobSpec
+    spec: InstanceOf[JobSpec]  # checked when it was made
     state: State
     attempt: int
     fence: str = Field(repr=False)

@@ -21,4 +21,7 @@ NOUNS = (
 
 def readable_name(random: Random) -> str:
     """An adjective, a noun and two digits, as in "brisk-otter-42"."""
-    return f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}-{random.randrange(10, 100)}"
+    # One number for all three: the system's own take a call of the kernel each.
+    rest, number = divmod(random.randrange(len(ADJECTIVES) * len(NOUNS) * 90), 90)
+    adjective, noun = divmod(rest, len(NOUNS))
+    return f"{ADJECTIVES[adjective]}-{NOUNS[noun]}-{number + 10}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +28,7 @@ def fence(attempt: int) -> str:
 
 def token() -> str:
     """A random name, of an operation or a fence."""
-    return uuid.uuid4().hex[:16]
+    return secrets.token_hex(8)
 
 
 class Connection:

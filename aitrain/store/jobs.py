@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from aitrain.domain.admission import Admitted
@@ -20,6 +21,9 @@ from aitrain.store.refusals import refusal
 BATCH_JOBS = 200
 BATCH_CHARACTERS = 1024 * 1024
 
+# Ids, what was admitted, and the fields of the hashes.
+Batch = list[tuple[str, Admitted, dict[str, str]]]
+
 
 class Jobs(Connection):
     """A job's way from its submission to its end."""
@@ -32,7 +36,8 @@ class Jobs(Connection):
         Raises QuotaExceeded, BudgetExceeded, InvalidInput for the id of a deleted job or one without a timeout under a
         budget (nothing is written), and StoreUnavailable.
         """
-        (answer,) = self.submit_many([(job_id, admitted)])
+        (batch,) = _batches([(job_id, admitted)])
+        (answer,) = _answers(batch, self._write(batch))
         if isinstance(answer, AitrainError):
             raise answer
         return answer
@@ -43,14 +48,27 @@ class Jobs(Connection):
         StoreUnavailable for one: it may or may not be written; those after it are not tried any more.
         """
         answers: list[Submitted | AitrainError] = []
-        for batch in _batches(jobs):
-            asked = [{"id": job_id, "fence": fence(1), "op": token(), "job": fields} for job_id, _, fields in batch]
-            try:
-                told = self._run("submit", {"jobs": asked})
-            except StoreUnavailable as error:
-                return answers + [error] * (len(jobs) - len(answers))
-            answers += [_answered(job_id, one, answer) for (job_id, one, _), answer in zip(batch, told, strict=True)]
+        try:
+            for batch, told in self._written(_batches(jobs)):
+                answers += _answers(batch, told)
+        except StoreUnavailable as error:
+            answers += [error] * (len(jobs) - len(answers))
         return answers
+
+    def _written(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[dict[str, Any]]]]:
+        """Each batch with the store's answer. While that is read and a later batch is made, it writes the next one."""
+        with ThreadPoolExecutor(1) as sender:
+            under_way: tuple[Batch, Future[list[dict[str, Any]]]] | None = None
+            while (batch := next(batches, None)) or under_way:
+                done = under_way and (under_way[0], under_way[1].result())
+                under_way = (batch, sender.submit(self._write, batch)) if batch else None
+                if done:
+                    yield done
+
+    def _write(self, batch: Batch) -> list[dict[str, Any]]:
+        asked = [{"id": job_id, "fence": fence(1), "op": token(), "job": fields} for job_id, _, fields in batch]
+        told: list[dict[str, Any]] = self._run("submit", {"jobs": asked})
+        return told
 
     def transition(
         self,
@@ -133,8 +151,8 @@ class Jobs(Connection):
         return {job_id for job_id, there in zip(job_ids, found, strict=True) if there}
 
 
-def _batches(jobs: Sequence[tuple[str, Admitted]]) -> Iterator[list[tuple[str, Admitted, dict[str, str]]]]:
-    batch: list[tuple[str, Admitted, dict[str, str]]] = []
+def _batches(jobs: Sequence[tuple[str, Admitted]]) -> Iterator[Batch]:
+    batch: Batch = []
     size = 0
     for job_id, admitted in jobs:
         fields = job_fields(admitted)
@@ -148,10 +166,19 @@ def _batches(jobs: Sequence[tuple[str, Admitted]]) -> Iterator[list[tuple[str, A
         yield batch
 
 
-def _answered(job_id: str, admitted: Admitted, answer: dict[str, Any]) -> Submitted | AitrainError:
+def _answers(batch: Batch, told: list[dict[str, Any]]) -> list[Submitted | AitrainError]:
+    return [_answered(*one, answer) for one, answer in zip(batch, told, strict=True)]
+
+
+def _answered(
+    job_id: str, admitted: Admitted, fields: dict[str, str], answer: dict[str, Any]
+) -> Submitted | AitrainError:
     if (error := refusal(answer)) is not None:
         return error
     if answer.get("deleted"):
         return InvalidInput.of("job_id", job_id, "was a job that is deleted", "submit with another id, or none")
-    job = to_job(job_id, answer["job"], answer["history"], [])
+    told = answer["job"]
+    # The store repeats the spec only of a job that was there before.
+    spec = None if "spec" in told else admitted.spec
+    job = to_job(job_id, fields | told, answer["history"], [], spec)
     return Submitted(job, may_start=answer["free"] >= admitted.units)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aitrain.domain.errors import JobNotFound
 from aitrain.domain.flavor import Kind
 from aitrain.domain.placement import Assignment, FlavorView, Keep, Rules, Vacancy, Waiting
 from aitrain.domain.profile import Release
 from aitrain.domain.states import State
-from aitrain.domain.waiting import (
-    Explanation,
-    HostProfile,
-    ViewOfHeld,
-    ViewOfWaiting,
-    explain,
-    explain_held,
-    not_waiting,
-)
 from aitrain.store.connection import Connection, fence, token
+
+if TYPE_CHECKING:  # imported where it is needed: each process has a store, and few explain
+    from aitrain.domain.waiting import Explanation
 
 # How many jobs of a flavor one look brings back at most; what is left has its turn in the next look.
 WINDOW = 400
@@ -75,6 +69,15 @@ class Placement(Connection):
 
         Raises JobNotFound.
         """
+        from aitrain.domain.waiting import (
+            HostProfile,
+            ViewOfHeld,
+            ViewOfWaiting,
+            explain,
+            explain_held,
+            not_waiting,
+        )
+
         view = self._run("explain_view", {"id": job_id, "flavors": list(flavors), "most_ahead": MOST_AHEAD})
         if view is None:
             raise JobNotFound(job_id)

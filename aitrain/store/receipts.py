@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aitrain.domain.receipt import AttemptFacts, Listings
 from aitrain.domain.states import InfoCode, State
 from aitrain.store.connection import Connection
 from aitrain.store.packing import packed, unpacked
 from aitrain.store.records import to_job, to_ledger_line
+
+if TYPE_CHECKING:  # imported where it is needed: each process has a store, and only control workers make receipts
+    from aitrain.domain.receipt import AttemptFacts
 
 # A control worker that is away for so long has lost its key for good, as far as the store knows.
 SIGNING_SECONDS = 86_400
@@ -32,6 +34,8 @@ class UnsignedEnd:
     @property
     def facts(self) -> AttemptFacts:
         """What was noted of it. Costs the decoding; raises ValueError and KeyError for what cannot be read."""
+        from aitrain.domain.receipt import AttemptFacts, Listings
+
         flat = json.loads(self._held["job"])
         fields = dict(zip(flat[0::2], flat[1::2], strict=True))
         moves = [json.dumps(move) for move in json.loads(self._held["moves"])]

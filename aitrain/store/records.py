@@ -69,10 +69,12 @@ def job_fields(admitted: Admitted) -> dict[str, str]:
     }
 
 
-def to_job(job_id: str, fields: dict[str, str], history: list[str], attempts: list[str]) -> Job:
-    """A job from its hash and its lists."""
+def to_job(
+    job_id: str, fields: dict[str, str], history: list[str], attempts: list[str], spec: JobSpec | None = None
+) -> Job:
+    """A job from its hash and its lists. spec: what its hash says of it, where that is known already."""
     values: dict[str, Any] = {**fields, "id": job_id}
-    values["spec"] = JobSpec.model_validate_json(fields["spec"])
+    values["spec"] = spec or JobSpec.model_validate_json(fields["spec"])
     values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
     values["labels"] = json.loads(fields.get("labels", "{}"))
     values["progress"] = json.loads(fields.get("progress", "{}"))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from aitrain.cli.app import app
 from aitrain.domain.errors import BucketNotFound, DataStoreNotFound, InvalidInput
 from tests.acceptance.conftest import Fleet
 from workers.scratch.moto import MotoServer
-from workers.scratch.site import CLI
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +21,9 @@ def fleet(make_fleet: Callable[..., Fleet]) -> Fleet:
 
 def test_up_and_down_again(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
     def aitrain(*arguments: str, status: int = 0) -> str:
-        env = {**os.environ, **fleet.site.environment()}
-        done = subprocess.run([CLI, "bucket", *arguments], env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        done = CliRunner(env=fleet.site.environment()).invoke(app, ["bucket", *arguments])
+        assert done.exit_code == status, done.output
+        return done.output
 
     data = tmp_path / "data"
     (data / "deep").mkdir(parents=True)
@@ -40,7 +38,17 @@ def test_up_and_down_again(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
     aitrain("object", "download", f"{bucket}@s3/set", str(tmp_path / "back"))
     assert (tmp_path / "back/data/a").read_bytes() == b"a" * 1000
     assert sorted(path.name for path in (tmp_path / "back").rglob("*") if path.is_file()) == ["a", "b"]
-    aitrain("object", "delete", f"{bucket}@s3/set")
+    for words in (["upload", f"{bucket}@s3/new", str(data)], ["download", f"{bucket}@s3/set", str(tmp_path / "new")],
+                  ["copy", f"{bucket}@s3/set", f"{bucket}@s3/new"], ["delete", f"{bucket}@s3/set"]):  # fmt: skip
+        told = aitrain("object", *words, "--dry-run")
+        assert f"would {words[0]} " in told
+        assert ": 2 (1.0 kB), failed: 0" in told
+    assert len(fleet.objects(bucket)) == 4, "nothing was done"
+    assert not (tmp_path / "new").exists()
+    assert "Delete 2 objects (1.0 kB) under" in aitrain("object", "delete", f"{bucket}@s3/set", status=1)
+    assert len(fleet.objects(bucket)) == 4, "nobody said yes"
+    aitrain("object", "delete", f"{bucket}@s3/set/data/a")
+    aitrain("object", "delete", f"{bucket}@s3/set", "--yes")
     assert sorted(fleet.objects(bucket)) == ["setting/data/a", "setting/data/deep/b"]
     assert "failed: 1" in aitrain("object", "upload", f"{bucket}@s3", str(tmp_path / "none"), status=1)
 
@@ -56,7 +64,7 @@ def test_hostile_keys_stay_outside(
     target.mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (target / "link").symlink_to(tmp_path / "outside")
-    done = fleet.client.buckets.download(f"{bucket}@s3/p", target, tell=lambda _: None)
+    done = fleet.client.buckets.download(f"{bucket}@s3/p", target)
     assert sorted(one.name for one in done if one.error) == ["p/../../evil", "p//evil", "p/link/deep/z", "p/x/y"]
     assert (target / "ok").read_text() == "p/ok"
     assert not list((tmp_path / "outside").iterdir())
@@ -65,7 +73,7 @@ def test_hostile_keys_stay_outside(
 
 def test_what_is_not_there(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
     with pytest.raises(BucketNotFound):
-        fleet.client.buckets.download(f"{bucket}@s3", tmp_path, tell=lambda _: None)
+        fleet.client.buckets.download(f"{bucket}@s3", tmp_path)
     with pytest.raises(DataStoreNotFound):
         fleet.client.buckets.list("none")
     with pytest.raises(InvalidInput):

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from aitrain.buckets import Done
+from aitrain.cli import transfers
 from aitrain.cli.bars import Bars, copies
 from aitrain.domain.job import Direction, Job, VolumeProgress
 from aitrain.domain.states import State
@@ -60,3 +62,17 @@ def test_nothing_is_drawn_elsewhere() -> None:
 )
 def test_which_copies_are_under_way(state: State, fields: dict[str, Any], paths: list[str]) -> None:
     assert list(copies(pushing(state, **fields))) == paths
+
+
+@pytest.mark.parametrize(("verb", "moved"), [("upload", "0.4/1.0 kB"), ("delete", "1/2 objects")])
+def test_a_bar_of_a_transfer_says_objects_and_bytes(verb: str, moved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = StringIO()
+    monkeypatch.setattr(transfers, "err", Console(file=text, force_terminal=True, width=120, legacy_windows=False))
+    with transfers.TransferBar(verb, dry_run=False) as bar:
+        bar.begins([Done("a", 400), Done("b", 600)])
+        bar.moves(400 if verb == "upload" else 0)
+        bar.ends(Done("a", 400))
+        bar._progress.refresh()
+    assert moved in text.getvalue()
+    assert "1/2 objects" in text.getvalue()
+    assert ("kB" in text.getvalue()) is (verb == "upload")

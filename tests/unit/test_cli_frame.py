@@ -9,7 +9,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from aitrain.cli.app import COMMANDS, JOB_COMMANDS, app
+from aitrain.cli.app import BILL_COMMANDS, COMMANDS, JOB_COMMANDS, app
 from aitrain.cli.lazy import Entry
 from deploy.docs.commands import render
 
@@ -29,7 +29,16 @@ HEAVY = ("celery", "kombu", "redis", "pydantic", "cryptography", "rich.table")
         ),
         (
             "from aitrain import Client, submit_job",
-            ("aitrain.vault", "aitrain.buckets", "aitrain.audit", "aitrain.ledger_file", "aitrain.async_client"),
+            (
+                "aitrain.vault",
+                "aitrain.buckets",
+                "aitrain.audit",
+                "aitrain.ledger_file",
+                "aitrain.async_client",
+                "aitrain.domain.waiting",
+                "aitrain.domain.receipt",
+                "aitrain.domain.bill",
+            ),
         ),
     ],
 )
@@ -46,7 +55,7 @@ def test_every_line_of_the_table_loads(entry: Entry) -> None:
     assert f" {entry.name} " in done.output
 
 
-@pytest.mark.parametrize("entry", JOB_COMMANDS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", JOB_COMMANDS + BILL_COMMANDS, ids=lambda entry: entry.name)
 def test_what_the_list_of_commands_says_of_one_is_its_own_help(entry: Entry) -> None:
     assert (entry.load().help or "").startswith(entry.help)
 

@@ -4,18 +4,16 @@
 -- Returns [answer, ...] in their order, each {created, free, job, history} or {refused, ...} (see shared/quota.lua
 -- and budget.lua) or {deleted}. A repeat with the same id changes nothing.
 -- The id of a job that was deleted is not taken again for a day, and not as long as its project's ledger has lines of it.
--- free: the most units of its flavor that any one host has left, 0 for a held job; job: the fields of its hash.
-local function answer(id, job)
-  local written = read_job(id)
-  local best = redis.call('ZREVRANGE', K.free(job.flavor), 0, 0, 'WITHSCORES')
-  return {
-    created = true, free = written.held and 0 or tonumber(best[2] or '0'), job = written, history = history(id),
-  }
+-- free: the most units of its flavor that any one host has left, 0 for a held job; job: the fields of its hash, of a new
+-- one only those that were not asked for: whoever asked knows the others, and a spec takes long to write and to read.
+local function answer(id, flavor, told)
+  local best = redis.call('ZREVRANGE', K.free(flavor), 0, 0, 'WITHSCORES')
+  return {created = true, free = told.held and 0 or tonumber(best[2] or '0'), job = told, history = history(id)}
 end
 
 local function submit(id, job, fence, op)
   if redis.call('HEXISTS', K.job(id), 'deleted_ms') == 1 then return {deleted = true} end
-  if redis.call('EXISTS', K.job(id)) == 1 then return answer(id, job) end
+  if redis.call('EXISTS', K.job(id)) == 1 then return answer(id, job.flavor, read_job(id)) end
   -- What is left of a deleted job lapses, its lines stay: a job of the same id would write over them.
   for _, month in ipairs(redis.call('SMEMBERS', K.ledger_months(job.project))) do
     if redis.call('HEXISTS', K.ledger_jobs(job.project, month), id) == 1 then return {deleted = true} end
@@ -25,8 +23,11 @@ local function submit(id, job, fence, op)
   if over then return over end
   if is_to_hold(job) then job.held = 'quota' end
 
-  job.attempt, job.fence, job.state = '1', fence, 'QUEUED'
-  job.created_ms, job.state_ms, job.code, job.last_op = int(NOW), int(NOW), STATES.QUEUED.code, op
+  local told = {
+    attempt = '1', fence = fence, state = 'QUEUED', created_ms = int(NOW), state_ms = int(NOW), code = STATES.QUEUED.code,
+  }
+  for name, value in pairs(told) do job[name] = value end
+  job.last_op = op
   local flat = {}
   for name, value in pairs(job) do
     flat[#flat + 1] = name
@@ -41,8 +42,11 @@ local function submit(id, job, fence, op)
   reindex(id, job, nil, 'QUEUED')
   tell(id, job, 'QUEUED', {op = op})
   keep_aside(id, job)
-  if job.held then let_in(job.project, job.kind) end
-  return answer(id, job)
+  if job.held then
+    let_in(job.project, job.kind)
+    told.held = redis.call('HGET', K.job(id), 'held') or nil
+  end
+  return answer(id, job.flavor, told)
 end
 
 local answers = {}

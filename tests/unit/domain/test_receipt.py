@@ -38,7 +38,7 @@ DOCUMENTS = st.recursive(
 def facts(lines: Sequence[LedgerLine] = (), before: dict[str, Any] | None = None, **changes: Any) -> AttemptFacts:
     job = Job.model_validate(
         {
-            "id": "j", "spec": SPEC, "state": "DONE", "attempt": 2, "fence": "2.secret", "flavor": "h100",
+            "id": "j", "spec": JobSpec.of(**SPEC), "state": "DONE", "attempt": 2, "fence": "2.secret", "flavor": "h100",
             "kind": "gpu", "units": 2, "priority": 50, "hourly_price": "1.93", "timeout_s": 60,
             "auto_restart": False, "created_ms": 1, "state_ms": 9, "code": "JOB_DONE",
             "end_cause": "COMPLETED", "exit_code": 0, "host": "gpu-01",
