@@ -7,12 +7,15 @@ import os
 import time
 from functools import partial
 
+from rich.text import Text
+
 from aitrain.cli.bars import Bars
 from aitrain.cli.detaching import detach
 from aitrain.cli.endings import end_lines
 from aitrain.cli.exits import NO_EXIT_CODE, OK
 from aitrain.cli.livelog import LiveLog
 from aitrain.cli.output import out
+from aitrain.cli.styles import STYLES
 from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.job import HistoryEntry, Job
@@ -126,5 +129,6 @@ def _status(job: Job) -> int:
 
 def _tell(entry: HistoryEntry, before: str = "") -> None:
     why = f"  {entry.message}" if entry.state is State.QUEUED and entry.message else ""
-    text = f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}{why}"
-    out.print(before + text, markup=False, soft_wrap=True)
+    at = f"{entry.at:%H:%M:%S.%f}"[:-3]
+    line = Text.assemble(before, (at, "dim"), " ", (f"{entry.state:<13}", STYLES[entry.state]), f" {entry.code}{why}")
+    out.print(line, soft_wrap=True)

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 from rich.live import Live
 from rich.table import Column, Table
+from rich.text import Text
 
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.showing import record
+from aitrain.cli.styles import STYLES
 from aitrain.cli.values import past_ms
 from aitrain.client import Client
 from aitrain.domain.job import Job, moment
@@ -77,7 +79,14 @@ def _table(jobs: list[Job], no_trunc: bool) -> Table:
         created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
         shown = job.id[:SHORT_ID] if short else job.id
         table.add_row(
-            shown, job.name, job.project, job.state, f"{job.units} x {job.flavor}", job.host, created, job.code
+            shown,
+            job.name,
+            job.project,
+            Text(job.state, STYLES[job.state]),
+            f"{job.units} x {job.flavor}",
+            job.host,
+            created,
+            job.code,
         )
     return table
 

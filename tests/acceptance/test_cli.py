@@ -64,6 +64,7 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
         "QUEUED", "INITIALIZING", "PENDING", "RUNNING", "FINALIZING", "DONE",
     ]  # fmt: skip
     assert "| hello" in told
+    assert "pushed: /out (1 of 1 files, 3 bytes)" in told
     assert told[-2:] == ["bill: 1 commenced minute, 0.0005 EUR", f"results: {bucket}@s3"]
     assert aitrain("job", "logs", job_id) == "hello\n"
     shown = aitrain("job", "get", job_id, "-o", "json")
