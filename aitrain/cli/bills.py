@@ -15,6 +15,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from aitrain.cli.columns import number, whole
 from aitrain.cli.following import user
 from aitrain.cli.output import Format, out, printable
 from aitrain.cli.output import show as show_data
@@ -143,9 +144,9 @@ def usage(
         _write_csv([head, *found])
     else:
         out.print(f"{used.month}, as of {time_text(used.as_of_ms)}")
-        table = Table(Column("project", overflow="fold"), f"{used.currency}, four digits", used.currency)
-        for name, exact in projects.items():
-            table.add_row(name, shown(exact), decimal_text(used.amount(name)))
+        table = Table(whole("project"), number(f"{used.currency}, four digits"), number(used.currency))
+        for owing, exact in projects.items():
+            table.add_row(owing, shown(exact), decimal_text(used.amount(owing)))
         if project is None:
             table.caption = f"total {used.total} {used.currency}"
         out.print(table)
@@ -169,7 +170,7 @@ def prices(output: As = Output.TABLE) -> None:
     elif output is Output.CSV:
         _write_csv([head, *found])
     else:
-        table = Table("flavor", f"{currency}/h", "from", "in the catalogue")
+        table = Table("flavor", number(f"{currency}/h"), "from", number("in the catalogue"))
         for flavor_name, _, hourly, since, catalogue in found:
             table.add_row(flavor_name, hourly or "not told yet", since, catalogue or "gone")
         out.print(table)
@@ -180,8 +181,8 @@ def _data(data: Any, output: Output) -> None:
 
 
 def _print_bill(bill: Bill) -> None:
-    by = (Column(name, overflow="fold") for name in bill.by)
-    table = Table(*by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
+    numbers = (number(head) for head in ("lines", "minutes", "unit-minutes", "amount"))
+    table = Table(*map(whole, bill.by), *numbers, title=f"project {bill.project}, {bill.month}")
     for group in bill.groups:
         values = (Text("none", "dim") if value is None else Text(printable(value)) for value in group.values)
         table.add_row(

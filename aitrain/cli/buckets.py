@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from aitrain.buckets import Done, Tell
+from aitrain.cli.columns import number, whole
 from aitrain.cli.exits import FAILED
 from aitrain.cli.output import Format, Output, err, out, show
 from aitrain.client import Client
@@ -54,7 +55,7 @@ def list_objects(place: Where, project: Project = "default", output: Output = Fo
         found = list(client.buckets.objects(place, project))
 
     def table() -> Table:
-        drawn = Table("size", "key", box=None)
+        drawn = Table(number("size"), whole("key"), box=None)
         for one in found:
             drawn.add_row(decimal(one.size), repr(one.key)[1:-1])
         return drawn

@@ -15,7 +15,7 @@ from aitrain.cli.endings import end_lines
 from aitrain.cli.exits import NO_EXIT_CODE, OK
 from aitrain.cli.livelog import LiveLog
 from aitrain.cli.output import out
-from aitrain.cli.styles import STYLES
+from aitrain.cli.styles import STYLES, telling
 from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.job import HistoryEntry, Job
@@ -130,5 +130,7 @@ def _status(job: Job) -> int:
 def _tell(entry: HistoryEntry, before: str = "") -> None:
     why = f"  {entry.message}" if entry.state is State.QUEUED and entry.message else ""
     at = f"{entry.at:%H:%M:%S.%f}"[:-3]
-    line = Text.assemble(before, (at, "dim"), " ", (f"{entry.state:<13}", STYLES[entry.state]), f" {entry.code}{why}")
+    code = telling(entry.state, entry.code)
+    line = Text.assemble(before, (at, "dim"), " ", (f"{entry.state:<13}", STYLES[entry.state]), f" {code}{why}")
+    line.rstrip()
     out.print(line, soft_wrap=True)

@@ -11,10 +11,11 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
+from aitrain.cli.columns import number, whole
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.showing import record
-from aitrain.cli.styles import STYLES
-from aitrain.cli.values import past_ms
+from aitrain.cli.styles import STYLES, telling
+from aitrain.cli.values import age, past_ms
 from aitrain.client import Client
 from aitrain.domain.job import Job, moment
 from aitrain.domain.states import ENDED, State
@@ -73,10 +74,11 @@ def _table(jobs: list[Job], no_trunc: bool) -> Table:
     short = out.is_terminal and out.width < WIDE and not no_trunc
     table = Table(
         Column("id", no_wrap=True, min_width=SHORT_ID if short else 36),
-        *(Column(head, overflow="fold") for head in ("name", "project", "state", "units", "host", "created", "info")),
+        *(whole(head) for head in ("name", "project", "state", "units", "host")),
+        number("age"),
+        whole("info"),
     )
     for job in jobs:
-        created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
         shown = job.id[:SHORT_ID] if short else job.id
         table.add_row(
             shown,
@@ -85,8 +87,8 @@ def _table(jobs: list[Job], no_trunc: bool) -> Table:
             Text(job.state, STYLES[job.state]),
             f"{job.units} x {job.flavor}",
             job.host,
-            created,
-            job.code,
+            age(job.created_ms),
+            telling(job.state, job.code),
         )
     return table
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
+from aitrain.cli.columns import number, whole
 from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.cli.values import seconds
@@ -110,7 +111,7 @@ def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
 
 def _print_rules(rules: list[ProjectRules]) -> None:
     heads = ("over the quota", "longest timeout", "highest priority")
-    table = Table(Column("project", overflow="fold"), *heads, caption="-: as the site's settings say")
+    table = Table(whole("project"), *heads, caption="-: as the site's settings say")
     for rule in rules:
         timeout = "-" if rule.max_timeout_s is None else f"{rule.max_timeout_s} s" if rule.max_timeout_s else "none"
         priority = "-" if rule.max_priority is None else str(rule.max_priority)
@@ -119,7 +120,7 @@ def _print_rules(rules: list[ProjectRules]) -> None:
 
 
 def _print(quotas: list[Quota]) -> None:
-    table = Table(Column("project", overflow="fold"), "kind", "limit", "in use")
+    table = Table(whole("project"), "kind", number("limit"), number("in use"))
     for quota in quotas:
         unit = " B" if quota.kind is QuotaKind.CACHE else ""
         limit = "none" if quota.limit is None else f"{quota.limit:,}{unit}"

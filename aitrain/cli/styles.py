@@ -1,8 +1,8 @@
-"""The colours of a job's states, on terminals that have them."""
+"""How a job's states are shown: their colours, on terminals that have them, and when their code says more."""
 
 from __future__ import annotations
 
-from aitrain.domain.states import State
+from aitrain.domain.states import STATES, InfoCode, State
 
 STYLES = {
     State.QUEUED: "bright_black",
@@ -17,3 +17,8 @@ STYLES = {
     State.FAILED: "bold red",
     State.ERROR: "bold red",
 }
+
+
+def telling(state: State, code: InfoCode) -> str:
+    """A state's info code, if it says more than the state does."""
+    return "" if code is STATES[state].code else code

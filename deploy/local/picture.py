@@ -16,6 +16,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 
 import pyte
@@ -59,9 +60,10 @@ COLOURS = {"brown": "yellow", "brightbrown": "bright_yellow"}
 class Screen(pyte.Screen):  # type: ignore[misc]
     """A terminal's screen that knows dim text, which pyte takes for plain."""
 
-    def select_graphic_rendition(self, *attributes: int, private: bool = False) -> None:
-        """As dim, the grey that a terminal would show."""
-        super().select_graphic_rendition(*(90 if one == 2 else one for one in attributes), private=private)
+    def select_graphic_rendition(self, *attributes: int) -> None:
+        """As dim (2), the grey (90) that a terminal would show; after 38 a 2 would begin a colour."""
+        grey = () if 38 in attributes else (90,) * (2 in attributes)
+        super().select_graphic_rendition(*attributes, *grey)
 
 
 def main() -> int:
@@ -112,11 +114,9 @@ def drawn(screen: Screen) -> str:
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     last = max((row for row, line in enumerate(screen.display) if line.strip()), default=0)
     for row in range(last + 1):
-        cells = screen.buffer[row]
-        console.print(
-            Text.assemble(*((cells[column].data, _style(cells[column])) for column in range(COLUMNS))),
-            no_wrap=True, highlight=False,
-        )  # fmt: skip
+        cells = [screen.buffer[row][column] for column in range(COLUMNS)]
+        runs = (("".join(cell.data for cell in run), style) for style, run in groupby(cells, _style))
+        console.print(Text.assemble(*runs), no_wrap=True, highlight=False)
     svg = console.export_svg(title="aitrain", theme=THEME, unique_id="run")
     # Its letters would be fetched from another host; every machine has some of one width.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.S)
