@@ -54,9 +54,8 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
     if job.spec.env:
         yield "variables " + " ".join(sorted(job.spec.env))
     amount = job.hourly_price * job.units * job.billed_minutes / 60
-    minutes = f"{job.billed_minutes} commenced minute{'s' * (job.billed_minutes != 1)}"
     earlier = ", without its earlier attempts" * bool(job.earlier_attempts)
-    yield f"bill      {minutes}, {amount:.4f} {currency}{earlier}"
+    yield f"bill      {_minutes(job.billed_minutes)}, {amount:.4f} {currency}{earlier}"
     for volume in job.spec.volumes:
         source = volume.url or f"{volume.container}@{volume.alias}/{volume.prefix}"
         progress = job.progress.get(volume.mount_path)
@@ -64,7 +63,11 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
         yield f"volume    {volume.mount_path} ({volume.permission}) from {source}{copied}"
     for end in job.earlier_attempts:
         code = "" if end.exit_code is None else f", exit code {end.exit_code}"
-        yield f"attempt   {end.attempt}: {end.cause}{code}, {end.minutes} minutes on {end.host or 'no host'}"
+        yield f"attempt   {end.attempt}: {end.cause}{code}, {_minutes(end.minutes)} on {end.host or 'no host'}"
     for entry in job.history:
         why = entry.message or telling(entry.state, entry.code)
         yield f"history   {moment(entry.at_ms):%Y-%m-%d %H:%M:%S} {entry.state:<13} {why}".rstrip()
+
+
+def _minutes(number: int) -> str:
+    return f"{number} commenced minute{'s' * (number != 1)}"

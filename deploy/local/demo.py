@@ -14,7 +14,6 @@ import shlex
 import sys
 import threading
 import time
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from rich.console import Console
 from aitrain import Client, Job, submit_job
 from aitrain.domain.billing import amount
 from aitrain.domain.job import HistoryEntry
+from aitrain.domain.money import SHOWN_UNIT
 from deploy.local.demo_site import HOME, IMAGE, Busy, DemoSite, demo_site
 from workers.scratch.servers import accepts, wait_until
 
@@ -55,7 +55,7 @@ def main() -> int:
 
 def _run_job(demo: DemoSite) -> bool:
     with demo.site.client() as client:
-        _say(f"a host (worker and agent), a control worker, beat and Flower start; Flower: {_flower(demo)}")
+        _say(f"a host, a control worker, beat and Flower start; see {_flower(demo)}")
         job = submit_job(
             IMAGE,
             cpu=2,
@@ -63,7 +63,7 @@ def _run_job(demo: DemoSite) -> bool:
             volumes=["datasets@s3/digits:/data:ro", "results@s3/digits:/output:rw"],
             client=client,
         )
-        _say(f"submitted job {job.id} ({job.name})")
+        _say(f"submitted job {job.id}; it waits until the host is up")
         job = _follow(client, job)
         good = job.state == "DONE" and _show_result(demo)
         _show_bill(client, job)
@@ -129,10 +129,10 @@ def _show_bill(client: Client, job: Job) -> None:
     price = lines[0].terms.hourly_price if lines else 0
     minutes = sum(line.minutes for line in lines)
     currency = client.settings.currency
-    exact, owed = amount(lines, Decimal("0.0001")), amount(lines, client.settings.minor_unit)
+    exact = amount(lines, SHOWN_UNIT)
     _say(
-        f"bill: it ran {ran:.1f} s, that is {minutes} commenced minute(s) x {job.units} {job.flavor} "
-        f"x {price} {currency}/h / 60 = {exact} {currency}, on a bill {owed} {currency}"
+        f"bill: it ran {ran:.1f} s: {minutes} commenced min x {job.units} {job.flavor} "
+        f"x {price} {currency}/h / 60 = {exact} {currency}"
     )
 
 

@@ -93,7 +93,7 @@ def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp
     assert aitrain("job", "list", "-q", "-l", "x=1", "-s", "QUEUED", "--since", "1h") == f"{first}\n"
     assert aitrain("job", "list", "-q", "-l", "x=1", "--until", "1h") == ""
     page = aitrain("job", "get", "origin")
-    assert all(words in page for words in (first, "QUEUED", "7200 s", "x=1", "OWN TOKEN", "history"))
+    assert all(words in page for words in (first, "QUEUED", "timeout   2h", "x=1", "OWN TOKEN", "history"))
     assert "hunter2" not in page
     second = aitrain("job", "run", "--from", "origin", "--cpu", "1", "--watch").split()[0]
     assert "TOKEN=hunter2\n" in aitrain("job", "logs", second)
