@@ -67,8 +67,9 @@ def tell_answer(job_id: str, answer: Ordered, done: str = "", **why_not: str) ->
 def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
     """Tells how a job goes on until it has ended; the exit status.
 
-    Its states, what it writes while it runs, on a terminal bars of its copies, and at the end its bill and where its
-    results are. whole_log: of a job that runs already, all that it wrote, not the last lines only.
+    Its states from its present attempt on, what it writes while it runs, on a terminal bars of its copies, and at the
+    end what was copied, its bill and where its results are. whole_log: of a job that runs already, all that it wrote,
+    not the last lines only.
     """
     tail = LiveLog(client, job_id, None if whole_log else SHOWN_LINES)
     first = client.get(job_id)
@@ -76,6 +77,8 @@ def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
     old = -1 if whole_log else max((entry.at_ms for entry in first.history), default=-1)
 
     def tell(entry: HistoryEntry) -> None:
+        if entry.attempt < first.attempt:
+            return
         if entry.state is State.RUNNING and not first.ended:
             tail.begin(entry.attempt, live=entry.at_ms > old)
         elif entry.state in AFTER_RUNNING:
