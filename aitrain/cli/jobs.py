@@ -8,10 +8,9 @@ import typer
 
 from aitrain.cli.exits import FAILED
 from aitrain.cli.following import follow_all, tell_answer, user
-from aitrain.cli.refs import JobRef, JobRefs, found
+from aitrain.cli.refs import JobRef, JobRefs, found, found_or_same
 from aitrain.cli.values import Seconds, pairs
 from aitrain.client import Client
-from aitrain.domain.errors import JobNotFound
 from aitrain.domain.orders import JobEdit
 
 
@@ -46,20 +45,13 @@ def delete(
     """Delete ended jobs: their specs, histories and logs. What they were billed stays on the bill."""
     status = 0
     with Client() as client:
-        for job_id in dict.fromkeys([_id_or_same(client, ref) for ref in jobs]):
+        # Deleting what is gone already is no error: an order may be given twice.
+        for job_id in dict.fromkeys([found_or_same(client, ref) for ref in jobs]):
             answer = client.delete(job_id, force=force, by=user())
             tell_answer(job_id, answer, "deleted")
             if not answer.done and answer.why == "alive":
                 status = FAILED
     raise typer.Exit(status)
-
-
-def _id_or_same(client: Client, ref: str) -> str:
-    # Deleting what is gone already is no error: an order may be given twice.
-    try:
-        return client.find(ref)
-    except JobNotFound:
-        return ref
 
 
 def edit(

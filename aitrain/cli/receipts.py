@@ -10,6 +10,7 @@ import typer
 
 from aitrain.cli.output import Format, Output, facts, flat
 from aitrain.cli.output import show as show_data
+from aitrain.cli.refs import JobRef, found_or_same
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.job import moment
@@ -21,13 +22,14 @@ app = typer.Typer(no_args_is_help=True, help="Receipts of what a run was given, 
 
 @app.command()
 def show(
-    job_id: str,
+    job: JobRef,
     attempt: Annotated[int | None, typer.Option(min=1, help="Of this attempt; the newest if left out.")] = None,
     output: Output = Format.JSON,
 ) -> None:
     """Print the signed receipt of a job's attempt. Send its JSON into a file to keep it, and for `verify`."""
     with Client() as client:
-        receipt = client.receipt(job_id, attempt)
+        # A receipt outlives its job.
+        receipt = client.receipt(found_or_same(client, job), attempt)
     show_data(receipt, output, lambda: facts(_told(name, value) for name, value in flat(receipt["receipt"])))
 
 
