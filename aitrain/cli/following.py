@@ -61,7 +61,7 @@ def tell_answer(job_id: str, answer: Ordered, done: str = "", **why_not: str) ->
         out.print(f"{job_id} {done or word}".rstrip())
     else:
         why = answer.why or ""
-        out.print(f"{job_id} {word}: {why_not.get(why) or WHY_NOT.get(why, why)}", soft_wrap=True)
+        out.print(f"{f'{job_id} {word}'.rstrip()}: {why_not.get(why) or WHY_NOT.get(why, why)}", soft_wrap=True)
 
 
 def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
