@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # The engine and its network namespace need root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup demo site test check bench docs
+.PHONY: help setup demo site test check bench docs picture
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,3 +36,6 @@ docs: setup  ## Draw what follows from code, and build the site: docs/_build/htm
 	@$(PYTHON) -m deploy.local.async_twin
 	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+picture: setup  ## Run a real job and draw its terminal: docs/pictures/run.svg
+	@$(ROOT) $(PYTHON) -m deploy.local.picture

@@ -69,7 +69,11 @@ def show(data: Any, output: Format, table: Callable[[], RenderableType | None]) 
     data: of JSON's types, the same for JSON and YAML; table: makes what people see; None: it printed that itself.
     """
     if output is Format.TABLE:
-        if (drawn := table()) is not None:
+        drawn = table()
+        # Beside what is asked for: a program that reads lines should find none.
+        if getattr(drawn, "row_count", 1) == 0:
+            err.print("there is nothing to show")
+        elif drawn is not None:
             out.print(drawn)
     elif output is Format.JSON and sys.stdout.isatty():
         out.print_json(json.dumps(data))

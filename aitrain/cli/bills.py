@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
+from aitrain.cli.columns import job_id, number, whole
 from aitrain.cli.following import user
 from aitrain.cli.output import Format, out, printable
 from aitrain.cli.output import show as show_data
@@ -137,10 +138,10 @@ def usage(
     elif output is Output.CSV:
         _write_csv([head, *found])
     else:
-        out.print(f"{used.month}, as of {time_text(used.as_of_ms)}")
-        table = Table(Column("project", overflow="fold"), f"{used.currency}, four digits", used.currency)
-        for name, exact in projects.items():
-            table.add_row(name, shown(exact), decimal_text(used.amount(name)))
+        out.print(f"{used.month}, as of {moment(used.as_of_ms):%Y-%m-%d %H:%M} UTC")
+        table = Table(whole("project"), number(f"{used.currency}, four digits"), number(used.currency))
+        for owing, exact in projects.items():
+            table.add_row(owing, shown(exact), decimal_text(used.amount(owing)))
         if project is None:
             table.caption = f"total {used.total} {used.currency}"
         out.print(table)
@@ -164,9 +165,10 @@ def prices(output: As = Output.TABLE) -> None:
     elif output is Output.CSV:
         _write_csv([head, *found])
     else:
-        table = Table("flavor", f"{currency}/h", "from", "in the catalogue")
+        table = Table("flavor", number(f"{currency}/h"), "from (UTC)", number("in the catalogue"))
         for flavor_name, _, hourly, since, catalogue in found:
-            table.add_row(flavor_name, hourly or "not told yet", since, catalogue or "gone")
+            begins = since.partition(".")[0].replace("T", " ")
+            table.add_row(flavor_name, hourly or "not told yet", begins, catalogue or "gone")
         out.print(table)
 
 
@@ -175,8 +177,8 @@ def _data(data: Any, output: Output) -> None:
 
 
 def _print_bill(bill: Bill) -> None:
-    by = (Column(name, overflow="fold") for name in bill.by)
-    table = Table(*by, "lines", "minutes", "unit-minutes", "amount", title=f"project {bill.project}, {bill.month}")
+    numbers = (number(head) for head in ("lines", "minutes", "unit-min", "amount"))
+    table = Table(*map(whole, bill.by), *numbers, title=f"project {bill.project}, {bill.month}")
     for group in bill.groups:
         values = (Text("none", "dim") if value is None else Text(printable(value)) for value in group.values)
         table.add_row(
@@ -191,12 +193,12 @@ def _print_bill(bill: Bill) -> None:
 
 def _print_lines(lines: Iterable[LedgerLine]) -> None:
     """Nothing of them is cut off where the terminal is narrow, least of all an amount: what folds is not read."""
-    heads = ["job", "attempt", "minutes", "begins", "units", "price", "amount", "host"]
-    table = Table(*(Column(head, overflow="fold", no_wrap=head not in {"job", "host"}) for head in heads))
+    heads = ("attempt", "minutes", "begins", "units", "price", "amount")
+    table = Table(whole("job"), *map(number, heads), whole("host"))
     for line in sorted(lines, key=lambda one: (one.job_id, one.attempt, one.first)):
         terms = line.terms
         table.add_row(
-            line.job_id, str(line.attempt), f"{line.first}-{line.first + line.minutes - 1}",
+            job_id(line.job_id), str(line.attempt), f"{line.first}-{line.first + line.minutes - 1}",
             f"{moment(line.begins_ms):%m-%d %H:%M}", f"{terms.units} {terms.flavor}",
             decimal_text(terms.hourly_price), shown(line.price_minutes), terms.host,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from aitrain.buckets import Place
+from aitrain.cli.columns import number, whole
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.transfers import TransferBar
 from aitrain.client import Client
@@ -53,7 +54,7 @@ def list_objects(place: Where, project: Project = "default", output: Output = Fo
         found = list(client.buckets.objects(place, project))
 
     def table() -> Table:
-        drawn = Table("size", "key", box=None)
+        drawn = Table(number("size"), whole("key"), box=None)
         for one in found:
             drawn.add_row(decimal(one.size), repr(one.key)[1:-1])
         return drawn

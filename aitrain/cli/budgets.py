@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from aitrain.cli.columns import number, whole
 from aitrain.cli.exits import FAILED
 from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
@@ -72,13 +73,13 @@ def _shown(view: BudgetView) -> dict[str, object]:
 
 def _print(views: list[BudgetView], client: Client) -> None:
     # Nothing is cut off where the terminal is narrow, least of all an amount: what goes over lines is the rest.
-    whole = (Column(head, no_wrap=True) for head in ("budget", "spent", "aside", "left", "rule"))
-    table = Table(Column("project", overflow="fold"), *whole, "at limit", "warn at")
+    amounts = (number(head) for head in ("budget", "spent", "aside", "left"))
+    table = Table(whole("project"), *amounts, Column("rule", no_wrap=True), "at limit", "warn at")
     for view in views:
         budget, unit = view.budget, client.settings.minor_unit
-        amounts = (_rounded(one, unit) for one in (budget.amount, view.spent, view.set_aside, view.left))
+        row = (_rounded(one, unit) for one in (budget.amount, view.spent, view.set_aside, view.left))
         warning = f"{budget.warn_percent} %" + (", given" if view.warned else "") if budget.warn_percent else "none"
-        table.add_row(budget.project, *amounts, budget.rule, "stop" if budget.stop else "refuse new jobs", warning)
+        table.add_row(budget.project, *row, budget.rule, "stop" if budget.stop else "refuse new jobs", warning)
     months = ", ".join(sorted({view.month for view in views}))
     table.caption = f"{months}; aside: worst cases of live jobs; amounts in {client.settings.currency}"
     out.print(table)

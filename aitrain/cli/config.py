@@ -10,6 +10,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from aitrain.cli.columns import whole
 from aitrain.cli.exits import FAILED, WRONG_INPUT
 from aitrain.cli.output import Format, Output, err, out, printable
 from aitrain.cli.output import show as show_data
@@ -31,7 +32,8 @@ def show(output: Output = Format.TABLE) -> None:
 
 
 def _table(found: list[Effective]) -> Table:
-    table = Table(Column("setting", overflow="fold"), Column("value", overflow="fold"), Column("from", overflow="fold"))
+    # A name is copied into a variable or a file, so it stays whole; frames would take the room that values need.
+    table = Table(Column("setting", no_wrap=True), whole("value"), whole("from"), box=None, pad_edge=False)
     for one in found:
         table.add_row(one.name, Text(printable(_text(one.value))), Text(one.source or one.origin.value))
     return table

@@ -17,6 +17,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from aitrain.cli.columns import job_id, number, whole
 from aitrain.cli.output import Format, Output, err, show
 from aitrain.cli.refs import JobRef, JobRefs, found
 from aitrain.client import Client
@@ -97,8 +98,8 @@ def raw_terminal(wanted: bool) -> Iterator[None]:
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, end)
     try:
         tty.setraw(0)
         yield
@@ -115,8 +116,8 @@ def stats(
     with Client() as client:
         job_ids = found(client, jobs)
         while True:
-            used = {job_id: client.stats(job_id) for job_id in job_ids}
-            rows = [{"job": job_id, **one.model_dump()} for job_id, one in used.items()]
+            used = {one: client.stats(one) for one in job_ids}
+            rows = [{"job": job, **one.model_dump()} for job, one in used.items()]
             show(rows, output, lambda used=used: _table(used))  # type: ignore[misc]
             if not watch:
                 return
@@ -124,10 +125,12 @@ def stats(
 
 
 def _table(used: dict[str, JobStats]) -> Table:
-    table = Table("job", "cpu", "memory MiB", "received/sent MiB", "read/written MiB", "processes")
-    for job_id, one in used.items():
+    heads = ("cpu", "memory MiB", "received/sent", "read/written", "processes")
+    table = Table(whole("job"), *map(number, heads), caption="received, sent, read and written: MiB")
+    for whole_id, one in used.items():
         table.add_row(
-            job_id, f"{one.cpu_percent:.1f} %", f"{one.memory_bytes / MIB:.1f} / {one.memory_limit_bytes / MIB:.0f}",
+            job_id(whole_id), f"{one.cpu_percent:.1f} %",
+            f"{one.memory_bytes / MIB:.1f} / {one.memory_limit_bytes / MIB:.0f}",
             f"{one.received_bytes / MIB:.1f} / {one.sent_bytes / MIB:.1f}",
             f"{one.read_bytes / MIB:.1f} / {one.written_bytes / MIB:.1f}", str(one.processes),
         )  # fmt: skip

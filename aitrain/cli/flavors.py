@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
+from aitrain.cli.columns import number
 from aitrain.cli.output import Format, Output, show
 from aitrain.client import Client
 from aitrain.domain.flavor import Flavor
@@ -29,12 +30,11 @@ def list_flavors(output: Output = Format.TABLE) -> None:
 
 
 def _table(flavors: dict[str, Flavor], units: Mapping[str, UnitCount], currency: str) -> Table:
+    numbers = (number(head) for head in ("CPUs", "GiB", "disk", "shm", "most", f"{currency}/h", "free"))
     table = Table(
-        "flavor", "GPU", "CPUs", "GiB", "disk", "shm", "most", f"{currency}/h", "free",
+        Column("flavor", no_wrap=True), "GPU", *numbers,
         caption="of one unit: CPUs, memory, disk and shm in GiB, price; most: units in one job; *: if a job names none",
     )  # fmt: skip
-    for column in table.columns:
-        column.no_wrap = column.header != "GPU"
     for name, flavor in flavors.items():
         counted = units.get(name, NONE)
         memory = f"{flavor.gpu_memory_gib} GiB" if flavor.gpu_memory_gib else ""

@@ -7,12 +7,15 @@ import os
 import time
 from functools import partial
 
+from rich.text import Text
+
 from aitrain.cli.bars import Bars
 from aitrain.cli.detaching import detach
 from aitrain.cli.endings import end_lines
 from aitrain.cli.exits import NO_EXIT_CODE, OK
 from aitrain.cli.livelog import LiveLog
 from aitrain.cli.output import out
+from aitrain.cli.styles import STYLES, telling
 from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.job import HistoryEntry, Job
@@ -58,14 +61,15 @@ def tell_answer(job_id: str, answer: Ordered, done: str = "", **why_not: str) ->
         out.print(f"{job_id} {done or word}".rstrip())
     else:
         why = answer.why or ""
-        out.print(f"{job_id} {word}: {why_not.get(why) or WHY_NOT.get(why, why)}", soft_wrap=True)
+        out.print(f"{f'{job_id} {word}'.rstrip()}: {why_not.get(why) or WHY_NOT.get(why, why)}", soft_wrap=True)
 
 
 def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
     """Tells how a job goes on until it has ended; the exit status.
 
-    Its states, what it writes while it runs, on a terminal bars of its copies, and at the end its bill and where its
-    results are. whole_log: of a job that runs already, all that it wrote, not the last lines only.
+    Its states from its present attempt on, what it writes while it runs, on a terminal bars of its copies, and at the
+    end what was copied, its bill and where its results are. whole_log: of a job that runs already, all that it wrote,
+    not the last lines only.
     """
     tail = LiveLog(client, job_id, None if whole_log else SHOWN_LINES)
     first = client.get(job_id)
@@ -73,6 +77,8 @@ def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
     old = -1 if whole_log else max((entry.at_ms for entry in first.history), default=-1)
 
     def tell(entry: HistoryEntry) -> None:
+        if entry.attempt < first.attempt:
+            return
         if entry.state is State.RUNNING and not first.ended:
             tail.begin(entry.attempt, live=entry.at_ms > old)
         elif entry.state in AFTER_RUNNING:
@@ -126,5 +132,8 @@ def _status(job: Job) -> int:
 
 def _tell(entry: HistoryEntry, before: str = "") -> None:
     why = f"  {entry.message}" if entry.state is State.QUEUED and entry.message else ""
-    text = f"{entry.at:%H:%M:%S.%f}"[:-3] + f" {entry.state:<13} {entry.code}{why}"
-    out.print(before + text, markup=False, soft_wrap=True)
+    at = f"{entry.at:%H:%M:%S.%f}"[:-3]
+    code = telling(entry.state, entry.code)
+    line = Text.assemble(before, (at, "dim"), " ", (f"{entry.state:<13}", STYLES[entry.state]), f" {code}{why}")
+    line.rstrip()
+    out.print(line, soft_wrap=True)

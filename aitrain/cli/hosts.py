@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from aitrain.cli import processes, suggestions
+from aitrain.cli.columns import number, whole
 from aitrain.cli.exits import FAILED
 from aitrain.cli.following import user
 from aitrain.cli.output import Format, Output, out
@@ -58,7 +59,8 @@ def list_hosts(output: Output = Format.TABLE) -> None:
 
 
 def _print_hosts(views: list[HostView]) -> None:
-    table = Table(_whole("host"), "state", "units", "free", "held", "aside", "jobs", "heard", "queued")
+    numbers = (number(head) for head in ("free", "held", "aside", "jobs", "heard", "queued"))
+    table = Table(whole("host"), "state", "units", *numbers)
     for view in views:
         counts = [(flavor.flavor, flavor.free, flavor.held, flavor.aside) for flavor in view.flavors]
         columns = zip(*(counts or [("none", 0, 0, 0)]), strict=True)
@@ -88,14 +90,14 @@ def _print_host(view: HostView) -> None:
         f"heard {_ago(view)} ago; room for {view.room} more of {view.max_jobs} jobs; "
         f"messages in its queues: {_messages(view)}", soft_wrap=True,
     )  # fmt: skip
-    units = Table("flavor", _whole("unit"), _whole("job"), "aside because")
+    units = Table("flavor", whole("unit"), whole("job"), "aside because")
     for flavor in view.flavors:
         for unit in flavor.units:
             deadline = f", its job is evicted at {_at(unit.drain_ms)}" if unit.drain_ms else ""
             units.add_row(flavor.flavor, escape(unit.id), unit.job_id, escape(unit.why_aside + deadline))
     out.print(units)
     if view.jobs:
-        jobs = Table(_whole("job"), "state", "units")
+        jobs = Table(whole("job"), "state", "units")
         for job in view.jobs:
             jobs.add_row(job.id, job.state, f"{job.units} x {job.flavor}")
         out.print(jobs)
@@ -172,18 +174,13 @@ def list_queues(output: Output = Format.TABLE) -> None:
 
 
 def _queue_table(views: list[QueueView]) -> Table:
-    table = Table(_whole("queue"), "messages", _whole("of"), _whole("read by"), "dropped", "alarm")
+    table = Table(whole("queue"), number("messages"), whole("of"), whole("read by"), number("dropped"), "alarm")
     for view in views:
         table.add_row(
             view.name, str(view.messages), _owner(view), ", ".join(view.workers or ()), str(view.dropped),
             f"[red]{view.alarm}[/red]" if view.alarm else "",
         )  # fmt: skip
     return table
-
-
-def _whole(header: str) -> Column:
-    """Of names that people copy into the next command: on a narrow terminal they go over lines and are not cut."""
-    return Column(header, overflow="fold")
 
 
 def _shown(view: HostView) -> dict[str, object]:

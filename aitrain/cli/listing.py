@@ -9,18 +9,18 @@ from typing import Annotated
 import typer
 from rich.live import Live
 from rich.table import Column, Table
+from rich.text import Text
 
+from aitrain.cli.columns import job_id, number, whole
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.showing import record
-from aitrain.cli.values import past_ms
+from aitrain.cli.styles import STYLES, telling
+from aitrain.cli.values import age, past_ms
 from aitrain.client import Client
 from aitrain.domain.job import Job, moment
 from aitrain.domain.states import ENDED, State
 
 REDRAW_SECONDS = 1.0
-SHORT_ID = 8
-# A whole id and the rest of a line fit from here on.
-WIDE = 120
 
 ALIVE = [state for state in State if state not in ENDED]
 
@@ -68,17 +68,18 @@ def list_jobs(
 
 
 def _table(jobs: list[Job], no_trunc: bool) -> Table:
-    short = out.is_terminal and out.width < WIDE and not no_trunc
+    info = [telling(job.state, job.code) for job in jobs]
     table = Table(
-        Column("id", no_wrap=True, min_width=SHORT_ID if short else 36),
-        *(Column(head, overflow="fold") for head in ("name", "project", "state", "units", "host", "created", "info")),
+        Column("id", no_wrap=True),
+        *(whole(head) for head in ("name", "project", "state", "units", "host")),
+        number("age"),
+        *([whole("info")] if any(info) else []),
     )
-    for job in jobs:
-        created = f"{moment(job.created_ms):%Y-%m-%d %H:%M:%S}"
-        shown = job.id[:SHORT_ID] if short else job.id
+    for job, code in zip(jobs, info, strict=True):
         table.add_row(
-            shown, job.name, job.project, job.state, f"{job.units} x {job.flavor}", job.host, created, job.code
-        )
+            job.id if no_trunc else job_id(job.id), job.name, job.project, Text(job.state, STYLES[job.state]),
+            f"{job.units} x {job.flavor}", job.host, age(job.created_ms), *([code] if any(info) else []),
+        )  # fmt: skip
     return table
 
 

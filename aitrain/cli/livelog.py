@@ -96,7 +96,7 @@ def _tell(line: LogLine) -> None:
     of a job looks like one of ours.
     """
     if line.stream == STDOUT:
-        out.print(Text(f"| {line.text}"), soft_wrap=True)
+        out.print(Text.assemble(("|", "dim"), f" {line.text}"), soft_wrap=True)
     elif out.is_terminal:
         out.print(Text(f"! {line.text}", style="red"), soft_wrap=True)
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
+from aitrain.cli.columns import number, whole
 from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
-from aitrain.cli.values import seconds
+from aitrain.cli.values import duration, seconds
 from aitrain.client import Client
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 
@@ -102,7 +103,7 @@ def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
     def table() -> None:
         _print(quotas)
         out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
-        longest = f"{timeout_s} s" if timeout_s else "without limit"
+        longest = duration(timeout_s) if timeout_s else "without limit"
         out.print(f"longest timeout of a job: {longest}; highest priority: {priority}")
 
     show_data(shown, output, table)
@@ -110,16 +111,16 @@ def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
 
 def _print_rules(rules: list[ProjectRules]) -> None:
     heads = ("over the quota", "longest timeout", "highest priority")
-    table = Table(Column("project", overflow="fold"), *heads, caption="-: as the site's settings say")
+    table = Table(whole("project"), *heads, caption="-: as the site's settings say")
     for rule in rules:
-        timeout = "-" if rule.max_timeout_s is None else f"{rule.max_timeout_s} s" if rule.max_timeout_s else "none"
+        timeout = "-" if rule.max_timeout_s is None else duration(rule.max_timeout_s) if rule.max_timeout_s else "none"
         priority = "-" if rule.max_priority is None else str(rule.max_priority)
         table.add_row(rule.project, rule.over_quota or "-", timeout, priority)
     out.print(table)
 
 
 def _print(quotas: list[Quota]) -> None:
-    table = Table(Column("project", overflow="fold"), "kind", "limit", "in use")
+    table = Table(whole("project"), "kind", number("limit"), number("in use"))
     for quota in quotas:
         unit = " B" if quota.kind is QuotaKind.CACHE else ""
         limit = "none" if quota.limit is None else f"{quota.limit:,}{unit}"

@@ -7,6 +7,8 @@ from typing import Any
 
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.refs import JobRefs, found
+from aitrain.cli.styles import telling
+from aitrain.cli.values import duration
 from aitrain.client import Client
 from aitrain.domain.job import Job, moment
 
@@ -46,13 +48,14 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
         yield f"command   {list(job.spec.command)}"
     yield f"units     {job.units} x {job.flavor}" + (f" on {job.host}" if job.host else "")
     restart = ", then queued again" if job.auto_restart else ""
-    yield f"timeout   {job.timeout_s or 'none'}" + (" s" if job.timeout_s else "") + restart
+    yield f"timeout   {duration(job.timeout_s) if job.timeout_s else 'none'}{restart}"
     if job.labels:
         yield "labels    " + " ".join(f"{key}={value}" for key, value in sorted(job.labels.items()))
     if job.spec.env:
         yield "variables " + " ".join(sorted(job.spec.env))
     amount = job.hourly_price * job.units * job.billed_minutes / 60
-    yield f"bill      {job.billed_minutes} minutes, {amount:.2f} {currency} so far, all attempts in the bill"
+    earlier = ", without its earlier attempts" * bool(job.earlier_attempts)
+    yield f"bill      {_minutes(job.billed_minutes)}, {amount:.4f} {currency}{earlier}"
     for volume in job.spec.volumes:
         source = volume.url or f"{volume.container}@{volume.alias}/{volume.prefix}"
         progress = job.progress.get(volume.mount_path)
@@ -60,6 +63,11 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
         yield f"volume    {volume.mount_path} ({volume.permission}) from {source}{copied}"
     for end in job.earlier_attempts:
         code = "" if end.exit_code is None else f", exit code {end.exit_code}"
-        yield f"attempt   {end.attempt}: {end.cause}{code}, {end.minutes} minutes on {end.host or 'no host'}"
+        yield f"attempt   {end.attempt}: {end.cause}{code}, {_minutes(end.minutes)} on {end.host or 'no host'}"
     for entry in job.history:
-        yield f"history   {moment(entry.at_ms):%Y-%m-%d %H:%M:%S} {entry.state:<13} {entry.message or entry.code}"
+        why = entry.message or telling(entry.state, entry.code)
+        yield f"history   {moment(entry.at_ms):%Y-%m-%d %H:%M:%S} {entry.state:<13} {why}".rstrip()
+
+
+def _minutes(number: int) -> str:
+    return f"{number} commenced minute{'s' * (number != 1)}"

@@ -24,6 +24,23 @@ def seconds(text: str) -> int:
     return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
 
 
+def age(since_ms: int) -> str:
+    """How long ago it was, in its largest unit: "5s", "3m", "4h", "2d". since_ms: Unix ms; what is to come is now."""
+    ago = max(0, int(time.time() - since_ms / 1000))
+    size, unit = next(((size, unit) for size, unit in ((86_400, "d"), (3600, "h"), (60, "m")) if ago >= size), (1, "s"))
+    return f"{ago // size}{unit}"
+
+
+def duration(number: int) -> str:
+    """Seconds as `seconds` reads them, exactly: "7d", "1h30m"."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, number = divmod(number, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 def past_ms(text: str) -> int:
     """Unix ms of "2h" (ago) or of an ISO date, of UTC if it names no zone. Raises typer.BadParameter."""
     if DURATION.fullmatch(text):

@@ -20,7 +20,7 @@ dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if ((${#missing[@]})); then
-  echo "installing: ${missing[*]}"
+  echo "installing packages of the system: ${missing[*]}"
   as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq
@@ -30,7 +30,7 @@ fi
 stamp=.venv/.set-up
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aitrain needs Python 3.11 or newer, this is " + sys.version)'
-  echo "setting up the Python environment in .venv"
+  echo "setting up the Python environment in .venv (once, a minute or two)"
   [ -x .venv/bin/python ] || python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \

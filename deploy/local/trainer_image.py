@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import docker
@@ -15,24 +16,25 @@ PACKAGES = "python3-minimal,python3-numpy"
 SUITE_FILE = Path("/etc/os-release")
 
 
-def ensure_trainer(docker_url: str, cache: Path) -> str:
-    """Makes the training image present; its name. cache: keeps the root file system, which takes a minute to make."""
+def ensure_trainer(docker_url: str, cache: Path, say: Callable[[str], None]) -> str:
+    """Makes the training image present; its name. cache: keeps the root file system; say: is told what takes long."""
     recipe = [(HERE / name).read_bytes() for name in ("Dockerfile", "train.py")]
     suite = _suite()
     base = f"aitrain-local/python:{digest(suite, PACKAGES)}"
     image = f"aitrain-local/digits:{digest(base, *recipe)}"
     if not has_image(docker_url, image):
         if not has_image(docker_url, base):
-            import_image(docker_url, base, _root_file_system(suite, cache))
+            import_image(docker_url, base, _root_file_system(suite, cache, say))
         client = docker.DockerClient(base_url=docker_url, timeout=300)
         client.images.build(path=str(HERE), tag=image, buildargs={"BASE": base}, network_mode="none")
     return image
 
 
-def _root_file_system(suite: str, cache: Path) -> Path:
+def _root_file_system(suite: str, cache: Path, say: Callable[[str], None]) -> Path:
     archive = cache / f"python-{digest(suite, PACKAGES)}.tar"
     if archive.exists():
         return archive
+    say("making a Debian with Python and numpy for the training image; once, it takes a minute or two")
     root = cache / "root"
     shutil.rmtree(root, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)

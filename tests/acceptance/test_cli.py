@@ -64,6 +64,7 @@ def test_run_watch_and_look_back(aitrain: Shell, bucket: str) -> None:
         "QUEUED", "INITIALIZING", "PENDING", "RUNNING", "FINALIZING", "DONE",
     ]  # fmt: skip
     assert "| hello" in told
+    assert "pushed: /out (1 of 1 files, 3 bytes)" in told
     assert told[-2:] == ["bill: 1 commenced minute, 0.0005 EUR", f"results: {bucket}@s3"]
     assert aitrain("job", "logs", job_id) == "hello\n"
     shown = aitrain("job", "get", job_id, "-o", "json")
@@ -92,7 +93,7 @@ def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp
     assert aitrain("job", "list", "-q", "-l", "x=1", "-s", "QUEUED", "--since", "1h") == f"{first}\n"
     assert aitrain("job", "list", "-q", "-l", "x=1", "--until", "1h") == ""
     page = aitrain("job", "get", "origin")
-    assert all(words in page for words in (first, "QUEUED", "7200 s", "x=1", "OWN TOKEN", "history"))
+    assert all(words in page for words in (first, "QUEUED", "timeout   2h", "x=1", "OWN TOKEN", "history"))
     assert "hunter2" not in page
     second = aitrain("job", "run", "--from", "origin", "--cpu", "1", "--watch").split()[0]
     assert "TOKEN=hunter2\n" in aitrain("job", "logs", second)

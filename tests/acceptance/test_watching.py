@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ import pytest
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine
 from workers.scratch.site import CLI
+
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +61,8 @@ class Terminal:
         self.said = ""
 
     def until(self, text: str) -> None:
-        """Waits until it has said something."""
-        eventually(lambda: text in self._read(), 30, text)
+        """Waits until it has said something, in whatever colours."""
+        eventually(lambda: text in COLOUR.sub("", self._read()), 30, text)
 
     def _read(self) -> str:
         with suppress(OSError):  # nothing yet, or over

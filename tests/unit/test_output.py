@@ -27,10 +27,17 @@ def test_programs_read_what_was_shown(form: Format, read: object, capsys: pytest
 
 
 def test_a_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    show(DATA, Format.TABLE, lambda: Table("drawn"))
+    table = Table("drawn")
+    table.add_row("a row")
+    show(DATA, Format.TABLE, lambda: table)
     show(DATA, Format.TABLE, lambda: out.print("printed by itself"))
     said = capsys.readouterr().out
     assert all(words in said for words in ("drawn", "printed by itself"))
+
+
+def test_an_empty_table_is_said_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    show([], Format.TABLE, lambda: Table("drawn"))
+    assert capsys.readouterr() == ("", "there is nothing to show\n")
 
 
 def test_nothing_is_folded_without_a_terminal_unless_a_width_is_given() -> None:

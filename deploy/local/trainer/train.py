@@ -72,7 +72,7 @@ def main():
     result = {"accuracy": accuracy(model, test_images, test_labels), "seconds": round(time.monotonic() - started, 2)}
     np.savez(output / "model.npz", **model)
     (output / "metrics.json").write_text(json.dumps(result) + "\n")
-    print(f"wrote model.npz and metrics.json: {result}", flush=True)
+    print(f"wrote model.npz and metrics.json after {result['seconds']} s", flush=True)
 
 
 if __name__ == "__main__":
