@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from aitrain.domain.errors import AitrainError, SessionLost
+from aitrain.domain.flavor import Kind as FlavorKind
 from aitrain.domain.usage import stats_of
 from aitrain.store import Ask, Entry, Kind, Side
+from workers.gpus import gpu_use, look
 from workers.machine import Machine
 from workers.runtime import Container
 from workers.runtime.execs import Exec
@@ -16,6 +20,8 @@ from workers.runtime.execs import Exec
 FULL_PAUSE_SECONDS = 0.02
 # The engine tells the end of a command, and of its container, a little after its output has ended.
 END_POLL_SECONDS, END_POLLS = 0.1, 20
+# Several within the silence after which a client gives up.
+BEAT_SECONDS = 1.0
 KILLED = 137
 
 
@@ -38,14 +44,36 @@ class Session:
             elif self._full:
                 self._send(Kind.FAIL, b"its host has as many sessions as it may (host.max_exec_sessions)")
             elif self._ask.details["what"] == "stats":
-                stats = stats_of(*self._machine.engine.usage(container))
-                self._send(Kind.STATS, stats.model_dump_json().encode())
+                self._stats(container)
             else:
                 self._exec(container)
         except SessionLost:
             raise
         except AitrainError as error:
             self._send(Kind.FAIL, str(error).encode())
+
+    def _stats(self, container: Container) -> None:
+        with self._beating():
+            used = self._machine.engine.usage(container)
+            job = self._machine.store.get(self.job_id)
+            gpus = gpu_use(job.unit_ids, look()) if job.kind is FlavorKind.GPU else ()
+        self._send(Kind.STATS, stats_of(*used, gpus).model_dump_json().encode())
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Tells the client that this side is there, while an engine or a driver takes its time."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT_SECONDS):
+                with suppress(AitrainError):
+                    self._machine.store.beat_session(self._ask.token, Side.AGENT, 0)
+
+        threading.Thread(target=beat, name="session-beat", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def _container(self) -> Container | None:
         ask = self._ask
