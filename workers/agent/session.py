@@ -11,6 +11,7 @@ from aitrain.domain.errors import AitrainError, SessionLost
 from aitrain.domain.flavor import Kind as FlavorKind
 from aitrain.domain.usage import stats_of
 from aitrain.store import Ask, Entry, Kind, Side
+from workers.agent.execs import ExecRecords
 from workers.gpus import gpu_use, look
 from workers.machine import Machine
 from workers.runtime import Container
@@ -28,9 +29,12 @@ KILLED = 137
 class Session:
     """Does one thing that was asked, and answers."""
 
-    def __init__(self, machine: Machine, stopping: threading.Event, ask: Ask, *, full: bool) -> None:
+    def __init__(
+        self, machine: Machine, stopping: threading.Event, records: ExecRecords, ask: Ask, *, full: bool
+    ) -> None:
         """full: the host has as many sessions as it may."""
-        self._machine, self._stopping, self._ask, self._full = machine, stopping, ask, full
+        self._machine, self._stopping, self._records, self._ask = machine, stopping, records, ask
+        self._full = full
         self._over = threading.Event()
         self._sent = 0
         self.job_id = ask.job_id
@@ -82,9 +86,14 @@ class Session:
 
     def _exec(self, container: Container) -> None:
         asked = self._ask.details
-        command = self._machine.engine.run_in(
+        command = self._machine.engine.command_in(
             container, asked["command"], asked["env"], tty=asked["tty"], stdin=asked["stdin"]
         )
+        with self._records.attended(command.id):
+            command.start()
+            self._attend(command)
+
+    def _attend(self, command: Exec) -> None:
         pump = threading.Thread(target=self._pump, args=[command], name="session-output", daemon=True)
         pump.start()
         try:
