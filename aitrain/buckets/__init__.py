@@ -2,7 +2,7 @@
 it when it is first needed (`pip install 'aitrain[cli]'` brings it).
 """
 
-from aitrain.buckets.buckets import Buckets, Done, StoredObject, Tell
+from aitrain.buckets.buckets import Buckets, ObjectDone, StoredObject, Tell
 from aitrain.buckets.places import FORM, Place
 
-__all__ = ["FORM", "Buckets", "Done", "Place", "StoredObject", "Tell"]
+__all__ = ["FORM", "Buckets", "ObjectDone", "Place", "StoredObject", "Tell"]

@@ -34,7 +34,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
-class Done:
+class ObjectDone:
     """What became of one object or file. name: its key, or the file's path; error: "" if all went well."""
 
     name: str
@@ -43,7 +43,7 @@ class Done:
 
 
 # Told of each object when it is over.
-Tell = Callable[[Done], None]
+Tell = Callable[[ObjectDone], None]
 
 
 class Buckets:
@@ -85,7 +85,7 @@ class Buckets:
 
     def upload(
         self, place: str, files: Iterable[Path | str], project: str = "default", *, tell: Tell
-    ) -> Sequence[Done]:
+    ) -> Sequence[ObjectDone]:
         """Uploads files, and directories with all that is in them, under a prefix. Symbolic links are not followed.
 
         A directory keeps its name unless it is given with a slash at its end.
@@ -100,7 +100,9 @@ class Buckets:
 
         return _each(put, list(_files(files)), lambda one: str(one[0]), tell)
 
-    def download(self, place: str, directory: Path | str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+    def download(
+        self, place: str, directory: Path | str, project: str = "default", *, tell: Tell
+    ) -> Sequence[ObjectDone]:
         """Downloads an object, or all under a prefix, into a directory. Each file lands whole or not at all.
 
         A key that would lead out of the directory, or cannot be a file, is refused, and the others are downloaded.
@@ -131,7 +133,7 @@ class Buckets:
 
         return _each(get, found, lambda one: one.key, tell)
 
-    def remove(self, place: str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+    def remove(self, place: str, project: str = "default", *, tell: Tell) -> Sequence[ObjectDone]:
         """Deletes an object, or all under a prefix. Raises BucketNotFound if there is none."""
         where = Place.parse(place)
         client = self._client(where.alias, project)
@@ -142,7 +144,7 @@ class Buckets:
 
         return _each(drop, self._under(where, project), lambda one: one.key, tell)
 
-    def copy(self, source: str, place: str, project: str = "default", *, tell: Tell) -> Sequence[Done]:
+    def copy(self, source: str, place: str, project: str = "default", *, tell: Tell) -> Sequence[ObjectDone]:
         """Copies an object, or all under a prefix, under another prefix of the same data store.
 
         The objects do not pass this machine. Raises BucketNotFound if there is none.
@@ -225,13 +227,13 @@ def _files(given: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
                     yield file, file.relative_to(base).as_posix()
 
 
-def _each(act: Callable[[T], int], items: Sequence[T], name: Callable[[T], str], tell: Tell) -> Sequence[Done]:
-    def one(item: T) -> Done:
+def _each(act: Callable[[T], int], items: Sequence[T], name: Callable[[T], str], tell: Tell) -> Sequence[ObjectDone]:
+    def one(item: T) -> ObjectDone:
         try:
             with told(name(item)):
-                done = Done(name(item), act(item))
+                done = ObjectDone(name(item), act(item))
         except (AitrainError, OSError) as error:
-            done = Done(name(item), error=str(error))
+            done = ObjectDone(name(item), error=str(error))
         tell(done)
         return done
 

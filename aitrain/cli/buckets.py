@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from rich.progress import Progress
 from rich.table import Table
 
-from aitrain.buckets import Done, Tell
+from aitrain.buckets import ObjectDone, Tell
 from aitrain.cli.exits import FAILED
 from aitrain.cli.output import Format, Output, err, out, show
 from aitrain.client import Client
@@ -90,7 +90,7 @@ def copy(source: Where, place: Where, project: Project = "default") -> None:
         _run("copied", lambda tell: client.buckets.copy(source, place, project, tell=tell))
 
 
-def _run(word: str, act: Callable[[Tell], Sequence[Done]]) -> None:
+def _run(word: str, act: Callable[[Tell], Sequence[ObjectDone]]) -> None:
     """Does it with a bar on a terminal, names what failed, and counts."""
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(word, total=None)
