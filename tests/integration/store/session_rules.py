@@ -67,8 +67,40 @@ class SessionRules(RuleBasedStateMachine):
     def _job(self, which: int) -> tuple[str, dict[str, str]]:
         raise NotImplementedError
 
-    @rule(which=st.integers(0, 10**6), again=st.booleans())
-    def a_session_is_asked_for(self, which: int, again: bool) -> None:
+    def submit(self, project: str, flavor: str, units: int, again: bool, priority: int | None) -> None:
+        raise NotImplementedError
+
+    def place(self, patience_s: int) -> None:
+        raise NotImplementedError
+
+    @rule(
+        which=st.integers(0, 10**6),
+        again=st.booleans(),
+        story=st.lists(
+            st.tuples(st.sampled_from(SAYS), st.sampled_from(Side), st.sampled_from(SIZES)), min_size=1, max_size=10
+        ),
+    )
+    def both_sides_speak(self, which: int, again: bool, story: list[tuple[str, Side, int]]) -> None:
+        """What one says, the other hears once and in order; and neither is far behind."""
+        if which % 2:
+            self._bring_one_to_run()
+        self._ask(which, again)
+        for says, side, size in story if self.talks else ():
+            name = sorted(self.talks)[which % len(self.talks)]
+            self._speak(name, self.talks[name], says, side, size)
+
+    def _bring_one_to_run(self) -> None:
+        """Random calls alone seldom get that far."""
+        if not self._jobs():
+            self.submit("red", "cpu", 1, again=False, priority=None)
+        self.place(60)
+        for job_id, job in self._jobs().items():
+            if job["state"] == State.INITIALIZING:
+                self.store.transition(job_id, job["fence"], State.PENDING)
+                self.store.transition(job_id, job["fence"], State.RUNNING, fields={"started_ms": self.now_ms})
+                return
+
+    def _ask(self, which: int, again: bool) -> None:
         """Once, however often it is sent, of a job that runs on a host that is there."""
         jobs = self._jobs()
         running = sorted(job_id for job_id, job in jobs.items() if job["state"] == State.RUNNING)
@@ -98,38 +130,31 @@ class SessionRules(RuleBasedStateMachine):
             if name not in self.talks:
                 self.talks[name] = Talk(job_id, job["fence"], said_ms={Side.CLIENT: self.now_ms})
 
-    @rule(
-        which=st.integers(0, 10**6),
-        story=st.lists(
-            st.tuples(st.sampled_from(SAYS), st.sampled_from(Side), st.sampled_from(SIZES)), min_size=1, max_size=10
-        ),
-    )
-    def both_sides_speak(self, which: int, story: list[tuple[str, Side, int]]) -> None:
-        """What one says, the other hears once and in order; and neither is far behind."""
-        for says, side, size in story if self.talks else ():
-            name = sorted(self.talks)[which % len(self.talks)]
-            talk = self.talks[name]
-            match says:
-                case "take":
-                    self._take(name, talk, f"a{size % 2}")
-                case "drop" if size == SIZES[0]:
-                    self.store.drop_session(name)
-                    self.talks[name], self.last = None, None
-                case _ if talk is None:
-                    self._is_over(name, side)
-                case "say":
-                    self._say(name, talk.by[side], side, size)
-                case "say again" if talk.by[side].entries:
-                    *_, entry = talk.by[side].entries
-                    cost = max(1, len(entry.data))
-                    args = name, side, entry.at - cost, entry.kind, entry.data
-                    assert self.store.send_session(*args) == entry.at
-                case "hear":
-                    self._hear(name, talk, side, size)
-                case _:
-                    self._beat(name, talk, side)
+    def _speak(self, name: str, talk: Talk | None, says: str, side: Side, size: int) -> None:
+        match says:
+            case "take":
+                self._take(name, talk, f"a{size % 2}")
+            case "drop" if size == SIZES[0]:
+                self.store.drop_session(name)
+                self.talks[name], self.last = None, None
+            case _ if talk is None:
+                self._is_over(name, side)
+            case "say":
+                self._say(name, talk.by[side], side, size)
+            case "say again" if talk.by[side].entries:
+                *_, entry = talk.by[side].entries
+                cost = max(1, len(entry.data))
+                args = name, side, entry.at - cost, entry.kind, entry.data
+                assert self.store.send_session(*args) == entry.at
+            case "hear":
+                self._hear(name, talk, side, size)
+            case _:
+                self._beat(name, talk, side)
 
     def _take(self, name: str, talk: Talk | None, holder: str) -> None:
+        for host in ("h1", "h2"):
+            if self.redis.llen(self.keys("asks", host)):  # else the store would wait for something
+                assert self.store.next_ask(host) in self.talks
         asked = self.store.take_session(name, holder)
         if talk is None or talk.holder not in ("", holder):
             assert asked is None

@@ -505,14 +505,13 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules,
         )  # fmt: skip
         after = self.redis.hgetall(self.keys("job", job_id))
         legal = State(before["state"]) in sources(to) and believed in (None, before["state"])
-        if (before["state"], to) == (State.FINALIZING, State.QUEUED):
+        if to is State.QUEUED:
             legal = (
                 legal
                 and "1" not in (before.get("stop_asked"), before.get("push_asked"))
                 and (again is Again.PLATFORM or before["auto_restart"] == "1")
+                and (before["state"] != State.INTERRUPTING or before.get("evicting") == "1")
             )
-        if (before["state"], to) == (State.INTERRUPTING, State.QUEUED):
-            legal = legal and before.get("evicting") == "1" and before.get("stop_asked") != "1"
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
         assert moved.moved == (legal and ours), (before, to, again)
         if not moved.moved:
