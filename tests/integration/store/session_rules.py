@@ -67,6 +67,9 @@ class SessionRules(RuleBasedStateMachine):
     def _job(self, which: int) -> tuple[str, dict[str, str]]:
         raise NotImplementedError
 
+    def a_host(self) -> None:
+        raise NotImplementedError
+
     def submit(self, project: str, flavor: str, units: int, again: bool, priority: int | None) -> None:
         raise NotImplementedError
 
@@ -77,12 +80,12 @@ class SessionRules(RuleBasedStateMachine):
         which=st.integers(0, 10**6),
         again=st.booleans(),
         story=st.lists(
-            st.tuples(st.sampled_from(SAYS), st.sampled_from(Side), st.sampled_from(SIZES)), min_size=1, max_size=10
+            st.tuples(st.sampled_from(SAYS), st.sampled_from(Side), st.sampled_from(SIZES)), min_size=5, max_size=15
         ),
     )
     def both_sides_speak(self, which: int, again: bool, story: list[tuple[str, Side, int]]) -> None:
         """What one says, the other hears once and in order; and neither is far behind."""
-        if which % 2:
+        if which % 8:
             self._bring_one_to_run()
         self._ask(which, again)
         for says, side, size in story if self.talks else ():
@@ -91,9 +94,11 @@ class SessionRules(RuleBasedStateMachine):
 
     def _bring_one_to_run(self) -> None:
         """Random calls alone seldom get that far."""
-        if not self._jobs():
-            self.submit("red", "cpu", 1, again=False, priority=None)
-        self.place(60)
+        if any(job["state"] == State.RUNNING for job in self._jobs().values()):
+            return
+        self.a_host()
+        self.submit("red", "cpu", 1, again=False, priority=None)
+        self.place(0)
         for job_id, job in self._jobs().items():
             if job["state"] == State.INITIALIZING:
                 self.store.transition(job_id, job["fence"], State.PENDING)
