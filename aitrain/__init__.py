@@ -13,48 +13,122 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aitrain.async_client import AsyncClient
+    from aitrain.bills import FlavorPrices
+    from aitrain.buckets import Buckets, ObjectDone, StoredObject, TransferWatch
     from aitrain.client import Client, submit_job, submit_jobs
+    from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+    from aitrain.domain.admission import Admitted
+    from aitrain.domain.audit import Audited, Difference
+    from aitrain.domain.bill import Bill, Usage
+    from aitrain.domain.billing import BilledJob, LedgerLine
+    from aitrain.domain.budget import BudgetRule, BudgetView
+    from aitrain.domain.copying import DataCopy
+    from aitrain.domain.datastore import DataStoreEntry
     from aitrain.domain.errors import (
         AitrainError,
         AmbiguousJob,
         BrokerUnavailable,
+        BucketNotFound,
+        BucketRefused,
+        BucketUnavailable,
         BudgetExceeded,
+        CheckUnavailable,
         DataStoreNotFound,
         HostNotFound,
         InvalidInput,
         JobNotFound,
+        JobNotRunning,
+        LogUnavailable,
         QuotaExceeded,
+        ReceiptNotFound,
+        SessionLost,
+        SessionRefused,
         StoreUnavailable,
         Unavailable,
         WaitTimeout,
     )
-    from aitrain.domain.job import Job
+    from aitrain.domain.host import HostView, QueueView
+    from aitrain.domain.job import HistoryEntry, Job
+    from aitrain.domain.logs import LogLine
     from aitrain.domain.orders import JobEdit
+    from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
     from aitrain.domain.spec import JobSpec, Resources
     from aitrain.domain.states import State as JobState
+    from aitrain.domain.usage import GpuUse, JobStats
     from aitrain.domain.volume import Volume
+    from aitrain.domain.waiting import Explanation
+    from aitrain.ledger_file import LedgerSums
+    from aitrain.sessions import Session
+    from aitrain.settings import Settings
+    from aitrain.store import HostRemoval, Ordered, PrunedMonth, UnitCount
     from aitrain.submissions import Submission
 
 __all__ = [
+    "Admitted",
     "AitrainError",
     "AmbiguousJob",
     "AsyncClient",
+    "Audited",
+    "Bill",
+    "BilledJob",
     "BrokerUnavailable",
+    "BucketNotFound",
+    "BucketRefused",
+    "BucketUnavailable",
+    "Buckets",
     "BudgetExceeded",
+    "BudgetRule",
+    "BudgetView",
+    "CheckUnavailable",
     "Client",
+    "DataCopy",
+    "DataStoreEntry",
     "DataStoreNotFound",
+    "DataStoreRemoval",
+    "DataStores",
+    "Difference",
+    "Explanation",
+    "FlavorPrices",
+    "GpuUse",
+    "HistoryEntry",
     "HostNotFound",
+    "HostRemoval",
+    "HostView",
     "InvalidInput",
     "Job",
     "JobEdit",
     "JobNotFound",
+    "JobNotRunning",
     "JobSpec",
     "JobState",
+    "JobStats",
+    "LedgerLine",
+    "LedgerSums",
+    "LogLine",
+    "LogUnavailable",
+    "ObjectDone",
+    "Ordered",
+    "OverQuota",
+    "ProjectRules",
+    "PrunedMonth",
+    "QueueView",
+    "Quota",
     "QuotaExceeded",
+    "QuotaKind",
+    "ReceiptNotFound",
+    "Reencrypted",
     "Resources",
+    "Session",
+    "SessionLost",
+    "SessionRefused",
+    "Settings",
     "StoreUnavailable",
+    "StoredObject",
     "Submission",
+    "TransferWatch",
     "Unavailable",
+    "UnitCount",
+    "Usage",
     "Volume",
     "WaitTimeout",
     "submit_job",
@@ -63,30 +137,52 @@ __all__ = [
 
 # Where each public name stands. They are imported when they are first asked for: a command that needs no job store
 # does not wait for Redis, pydantic and cryptography to load.
-_ERRORS = "aitrain.domain.errors"
-_HOME = {
-    "AsyncClient": "aitrain.async_client",
-    "Client": "aitrain.client",
-    "Job": "aitrain.domain.job",
-    "JobEdit": "aitrain.domain.orders",
-    "JobSpec": "aitrain.domain.spec",
-    "JobState": "aitrain.domain.states",
-    "Resources": "aitrain.domain.spec",
-    "Submission": "aitrain.submissions",
-    "Volume": "aitrain.domain.volume",
-    "submit_job": "aitrain.client",
-    "submit_jobs": "aitrain.client",
-}
+_HOMES: dict[str, tuple[str, ...]] = {
+    "aitrain.async_client": ("AsyncClient",),
+    "aitrain.bills": ("FlavorPrices",),
+    "aitrain.buckets": ("Buckets", "ObjectDone", "StoredObject", "TransferWatch"),
+    "aitrain.client": ("Client", "submit_job", "submit_jobs"),
+    "aitrain.data_stores": ("DataStoreRemoval", "DataStores", "Reencrypted"),
+    "aitrain.domain.admission": ("Admitted",),
+    "aitrain.domain.audit": ("Audited", "Difference"),
+    "aitrain.domain.bill": ("Bill", "Usage"),
+    "aitrain.domain.billing": ("BilledJob", "LedgerLine"),
+    "aitrain.domain.budget": ("BudgetRule", "BudgetView"),
+    "aitrain.domain.copying": ("DataCopy",),
+    "aitrain.domain.datastore": ("DataStoreEntry",),
+    "aitrain.domain.errors": (
+        "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
+        "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
+        "JobNotRunning", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SessionLost", "SessionRefused",
+        "StoreUnavailable", "Unavailable", "WaitTimeout",
+    ),
+    "aitrain.domain.host": ("HostView", "QueueView"),
+    "aitrain.domain.job": ("HistoryEntry", "Job"),
+    "aitrain.domain.logs": ("LogLine",),
+    "aitrain.domain.orders": ("JobEdit",),
+    "aitrain.domain.quota": ("OverQuota", "ProjectRules", "Quota", "QuotaKind"),
+    "aitrain.domain.spec": ("JobSpec", "Resources"),
+    "aitrain.domain.states": ("JobState",),
+    "aitrain.domain.usage": ("GpuUse", "JobStats"),
+    "aitrain.domain.volume": ("Volume",),
+    "aitrain.domain.waiting": ("Explanation",),
+    "aitrain.ledger_file": ("LedgerSums",),
+    "aitrain.sessions": ("Session",),
+    "aitrain.settings": ("Settings",),
+    "aitrain.store": ("HostRemoval", "Ordered", "PrunedMonth", "UnitCount"),
+    "aitrain.submissions": ("Submission",),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first asked for. Raises AttributeError for any other."""
-    if name not in __all__:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     collects = gc.isenabled()
     gc.disable()  # what loading makes stays; looking through it over and over takes a tenth of the time
     try:
-        home = import_module(_HOME.get(name, _ERRORS))
+        home = import_module(_HOME[name])
     finally:
         if collects:
             gc.enable()

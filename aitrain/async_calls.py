@@ -11,8 +11,7 @@ from pydantic.types import SecretStr
 
 from aitrain.bills import FlavorPrices
 from aitrain.client import Client
-from aitrain.data_stores import DataStores, Reencrypted
-from aitrain.data_stores import Removed as DataStoresRemoved
+from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
 from aitrain.domain.admission import Admitted
 from aitrain.domain.bill import Bill, Usage
 from aitrain.domain.billing import LedgerLine
@@ -26,9 +25,9 @@ from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
-from aitrain.ledger_file import Sums
+from aitrain.ledger_file import LedgerSums
 from aitrain.store.answers import Ordered, UnitCount
-from aitrain.store.fleet import Removed
+from aitrain.store.fleet import HostRemoval
 from aitrain.store.months import PrunedMonth
 from aitrain.submissions import Submission
 from aitrain.threads import Threads
@@ -78,7 +77,7 @@ class AsyncCalls:
         """See Client.explain."""
         return await self._threads.run(self._twin.explain, job_id)
 
-    async def export_ledger(self, project: str, month: str, file: Path | str) -> Sums:
+    async def export_ledger(self, project: str, month: str, file: Path | str) -> LedgerSums:
         """See Client.export_ledger."""
         return await self._threads.run(self._twin.export_ledger, project, month, file)
 
@@ -150,7 +149,7 @@ class AsyncCalls:
         """See Client.remove_budget."""
         await self._threads.run(self._twin.remove_budget, project)
 
-    async def remove_host(self, name: str, *, force: bool = False, by: str = "") -> Removed:
+    async def remove_host(self, name: str, *, force: bool = False, by: str = "") -> HostRemoval:
         """See Client.remove_host."""
         return await self._threads.run(self._twin.remove_host, name, force=force, by=by)
 
@@ -253,7 +252,7 @@ class AsyncDataStores:
         """See DataStores.reencrypt."""
         return await self._threads.run(self._twin.reencrypt)
 
-    async def remove(self, project: str, alias: str, force: bool = False) -> DataStoresRemoved:
+    async def remove(self, project: str, alias: str, force: bool = False) -> DataStoreRemoval:
         """See DataStores.remove."""
         return await self._threads.run(self._twin.remove, project, alias, force)
 

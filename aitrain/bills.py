@@ -18,7 +18,7 @@ from aitrain.store import MonthView, PrunedMonth, Store
 
 if TYPE_CHECKING:  # imported where they are needed: this is a part of every client, and few read bills
     from aitrain.domain.bill import Bill, Grouping, Usage
-    from aitrain.ledger_file import Reader, Sums
+    from aitrain.ledger_file import LedgerSums, Reader
 
 CHUNK = 1000
 
@@ -78,7 +78,7 @@ class Bills:
         spent = dict(sorted(self._store.spent(view.month).items()))
         return Usage(view.month, view.now_ms, spent, self.settings.currency, self.settings.minor_unit)
 
-    def export_ledger(self, project: str, month: str, file: Path | str) -> Sums:
+    def export_ledger(self, project: str, month: str, file: Path | str) -> LedgerSums:
         """Writes a month's ledger of a project to a file (see aitrain.ledger_file), whole or not at all.
 
         The same ledger is always the same file. Raises InvalidInput if there is such a file already, if the month is
@@ -197,7 +197,7 @@ class Bills:
             raise InvalidInput.of("export", reader.path, problem, "look for that one, and keep it")
         return pruned
 
-    def _compared(self, reader: Reader, view: MonthView) -> Sums:
+    def _compared(self, reader: Reader, view: MonthView) -> LedgerSums:
         """Holds an export against the store; what it holds. Raises InvalidInput if they differ."""
         from aitrain.domain.audit import place_of
 

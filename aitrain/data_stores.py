@@ -21,7 +21,7 @@ POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Removed:
+class DataStoreRemoval:
     """The answer to a removal. done False: these jobs (the first few) name the data store and have not ended."""
 
     done: bool
@@ -94,7 +94,7 @@ class DataStores:
             raise DataStoreNotFound(project, alias)
         return row.entry
 
-    def remove(self, project: str, alias: str, force: bool = False) -> Removed:
+    def remove(self, project: str, alias: str, force: bool = False) -> DataStoreRemoval:
         """Removes a data store, unless jobs that have not ended name it.
 
         force: remove it all the same; a job that then finds none of this alias, nor one of the site, ends with
@@ -102,7 +102,7 @@ class DataStores:
         """
         self.show(project, alias)
         jobs = self._store.remove_data_store(project, alias, force=force)
-        return Removed(not jobs, jobs)
+        return DataStoreRemoval(not jobs, jobs)
 
     def reencrypt(self) -> Reencrypted:
         """Encrypts every data store with the first of encryption_keys, so that the others can be taken out of use.

@@ -50,7 +50,7 @@ class Head:
 
 
 @dataclass
-class Sums:
+class LedgerSums:
     """What a file holds, added up. price_minutes: see domain.money; sha256: of its bytes before the last line."""
 
     jobs: int = 0
@@ -74,12 +74,12 @@ class Sums:
         return _text({"kind": "end", **asdict(self), "price_minutes": decimal_text(self.price_minutes)})
 
 
-def write(path: Path, head: Head, lines: Iterable[LedgerLine], jobs: Iterable[tuple[str, BilledJob]]) -> Sums:
+def write(path: Path, head: Head, lines: Iterable[LedgerLine], jobs: Iterable[tuple[str, BilledJob]]) -> LedgerSums:
     """Writes a file, whole or not at all.
 
     Raises InvalidInput if there is one already, or if it cannot be written.
     """
-    sums = Sums()
+    sums = LedgerSums()
     try:
         if path.exists():
             raise _exists(path)
@@ -104,7 +104,7 @@ def write(path: Path, head: Head, lines: Iterable[LedgerLine], jobs: Iterable[tu
     return sums
 
 
-def _records(lines: Iterable[LedgerLine], jobs: Iterable[tuple[str, BilledJob]], sums: Sums) -> Iterator[str]:
+def _records(lines: Iterable[LedgerLine], jobs: Iterable[tuple[str, BilledJob]], sums: LedgerSums) -> Iterator[str]:
     for job_id, job in jobs:
         sums.jobs += 1
         yield _text(job_record(job_id, job))
@@ -134,7 +134,7 @@ class Reader:
     def __init__(self, path: Path, head: Head) -> None:
         """head: of the ledger that it has to be of."""
         self.path, self.head = path, head
-        self.sums = Sums()
+        self.sums = LedgerSums()
 
     def batches(self) -> Iterator[tuple[list[LedgerLine], dict[str, BilledJob]]]:
         """Lines and jobs, some at a time.

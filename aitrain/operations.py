@@ -10,7 +10,7 @@ from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import BrokerUnavailable, HostNotFound, InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.host import HostView, Owner, QueueView
 from aitrain.settings import Settings
-from aitrain.store import Removed, Store
+from aitrain.store import HostRemoval, Store
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Operations:
                 raise WaitTimeout(f"host {name} still has jobs: {', '.join(job.id for job in view.jobs)}")
             time.sleep(POLL_SECONDS)
 
-    def remove_host(self, name: str, *, force: bool = False, by: str = "") -> Removed:
+    def remove_host(self, name: str, *, force: bool = False, by: str = "") -> HostRemoval:
         """Forgets a host whose processes have ended and that has no jobs. One that starts again joins as a new one.
 
         force: of a lost host, also gives up the results that it has yet to push: their jobs end ERROR, JOB_SYNC_FAILED.

@@ -12,7 +12,7 @@ from redis import Redis
 
 from aitrain.client import Client
 from aitrain.domain.bill import BillState
-from aitrain.ledger_file import Sums
+from aitrain.ledger_file import LedgerSums
 from aitrain.settings import BillingSettings, Settings
 from aitrain.store.keys import Keys
 from benchmarks.bench import Bench, figures
@@ -90,7 +90,7 @@ def _measured(bench: Bench, namespace: str, project: str, by: str) -> None:
 
 def _leave(client: Client, project: str, path: Path) -> None:
     began = time.perf_counter()
-    sums: Sums = client.export_ledger(project, MONTH, path)
+    sums: LedgerSums = client.export_ledger(project, MONTH, path)
     exported = time.perf_counter()
     client.prune_ledger(project, MONTH, path)
     pruned = time.perf_counter()

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("fake_nvml.c")
 @dataclass(frozen=True)
 class FakeGpu:
     """What the library says of one GPU, or of one slice. Memory in MiB; lost: the code with which it is not readable;
-    processes: (pid, program, MiB).
+    busy: in percent, None if that is not told; processes: (pid, program, MiB).
     """
 
     uuid: str
@@ -26,14 +26,16 @@ class FakeGpu:
     failed: bool = False
     recovery: int = 0
     lost: int = 0
+    busy: int | None = None
     processes: Sequence[tuple[int, str, int]] = ()
 
     @property
     def line(self) -> str:
         """As the library reads it."""
         flags = (int(self.mig), self.ecc, int(self.pending), int(self.failed), self.recovery, self.lost)
+        busy = -1 if self.busy is None else self.busy
         processes = ",".join(f"{pid}:{program}:{mib}" for pid, program, mib in self.processes)
-        return "|".join(map(str, (self.uuid, self.name, self.total, self.used, *flags, processes)))
+        return "|".join(map(str, (self.uuid, self.name, self.total, self.used, *flags, busy, processes)))
 
 
 class FakeDriver:

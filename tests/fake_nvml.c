@@ -1,8 +1,9 @@
 /* A libnvidia-ml.so.1 that answers from a text file, so that the real binding runs without a GPU.
    The file is named by FAKE_NVML and read when NVML is opened. Its lines (see tests/fake_driver.py):
      error|CODE                                     opening fails
-     UUID|NAME|TOTAL|USED|MIG|ECC|PENDING|FAILED|RECOVERY|LOST|PID:NAME:MIB,...   a GPU, or, if its UUID begins with MIG,
-   a slice of the GPU above it. TOTAL, USED and MIB in MiB; LOST: the code that asking for its memory gives. */
+     UUID|NAME|TOTAL|USED|MIG|ECC|PENDING|FAILED|RECOVERY|LOST|BUSY|PID:NAME:MIB,...   a GPU, or, if its UUID begins with
+   MIG, a slice of the GPU above it. TOTAL, USED and MIB in MiB; LOST: the code that asking for its memory gives; BUSY: in
+   percent, less than 0 if that is not told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,14 @@ struct process { unsigned pid; char name[64]; unsigned long long mib; };
 struct gpu {
   char uuid[96], name[96];
   unsigned long long total, used, ecc;
+  int busy;
   unsigned mig, pending, failed, recovery, lost, processes, slices;
   struct process process[8];
   struct gpu *slice[8];
 };
 struct memory { unsigned version; unsigned long long total, reserved, free, used; };
 struct info { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; };
+struct busy { unsigned gpu, memory; };
 struct field { unsigned id, scope; long long at, latency; unsigned type, ret; union { unsigned u; unsigned long long w; } value; };
 
 static struct gpu entry[MOST];
@@ -37,7 +40,7 @@ static void read_gpu(char *line) {
   gpu->total = strtoull(next(&line), 0, 10); gpu->used = strtoull(next(&line), 0, 10);
   gpu->mig = atoi(next(&line)); gpu->ecc = strtoull(next(&line), 0, 10);
   gpu->pending = atoi(next(&line)); gpu->failed = atoi(next(&line)); gpu->recovery = atoi(next(&line));
-  gpu->lost = atoi(next(&line));
+  gpu->lost = atoi(next(&line)); gpu->busy = atoi(next(&line));
   for (char *one; line && (one = strsep(&line, ",")) && *one && gpu->processes < 8;) {
     struct process *process = &gpu->process[gpu->processes++];
     process->pid = atoi(strsep(&one, ":"));
@@ -71,6 +74,12 @@ int nvmlDeviceGetMemoryInfo_v2(struct gpu *gpu, struct memory *memory) {
   if (gpu->lost) return gpu->lost;
   memory->total = gpu->total * MIB; memory->used = gpu->used * MIB; memory->free = memory->total - memory->used;
   memory->reserved = 0;
+  return OK;
+}
+
+int nvmlDeviceGetUtilizationRates(struct gpu *gpu, struct busy *busy) {
+  if (gpu->busy < 0) return UNSUPPORTED;
+  busy->gpu = gpu->busy; busy->memory = 0;
   return OK;
 }
 

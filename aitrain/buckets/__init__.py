@@ -2,7 +2,7 @@
 it when it is first needed (`pip install 'aitrain[cli]'` brings it).
 """
 
-from aitrain.buckets.buckets import Buckets, Done, StoredObject, Watch
+from aitrain.buckets.buckets import Buckets, ObjectDone, StoredObject, TransferWatch
 from aitrain.buckets.places import FORM, Place
 
-__all__ = ["FORM", "Buckets", "Done", "Place", "StoredObject", "Watch"]
+__all__ = ["FORM", "Buckets", "ObjectDone", "Place", "StoredObject", "TransferWatch"]

@@ -34,7 +34,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
-class Done:
+class ObjectDone:
     """What became of one object or file. name: its key, or the file's path; error: "" if all went well."""
 
     name: str
@@ -42,20 +42,20 @@ class Done:
     error: str = ""
 
 
-class Watch:
+class TransferWatch:
     """Told how it goes, from several threads at once. Does nothing: a subclass looks at what it wants to know."""
 
-    def begins(self, planned: Sequence[Done]) -> None:
+    def begins(self, planned: Sequence[ObjectDone]) -> None:
         """What becomes of each if all goes well. What this raises keeps any from being touched."""
 
     def moves(self, size: int) -> None:
         """So many bytes more were copied; less than 0 where some are sent again."""
 
-    def ends(self, done: Done) -> None:
+    def ends(self, done: ObjectDone) -> None:
         """One is over."""
 
 
-UNWATCHED = Watch()
+UNWATCHED = TransferWatch()
 
 
 class Buckets:
@@ -102,9 +102,9 @@ class Buckets:
         files: Iterable[Path | str],
         project: str = "default",
         *,
-        watch: Watch = UNWATCHED,
+        watch: TransferWatch = UNWATCHED,
         dry_run: bool = False,
-    ) -> Sequence[Done]:
+    ) -> Sequence[ObjectDone]:
         """Uploads files, and directories with all that is in them, under a prefix. Symbolic links are not followed.
 
         A directory keeps its name unless it is given with a slash at its end.
@@ -119,9 +119,9 @@ class Buckets:
             else:
                 client.upload_file(str(path), where.container, where.folder + name, Callback=watch.moves)
 
-        def planned(one: tuple[Path, str]) -> Done:
+        def planned(one: tuple[Path, str]) -> ObjectDone:
             path, _ = one
-            return Done(str(path), path.stat().st_size if path.exists() else 0)
+            return ObjectDone(str(path), path.stat().st_size if path.exists() else 0)
 
         return _each(put, list(_files(files)), planned, watch)
 
@@ -131,9 +131,9 @@ class Buckets:
         directory: Path | str,
         project: str = "default",
         *,
-        watch: Watch = UNWATCHED,
+        watch: TransferWatch = UNWATCHED,
         dry_run: bool = False,
-    ) -> Sequence[Done]:
+    ) -> Sequence[ObjectDone]:
         """Downloads an object, or all under a prefix, into a directory. Each file lands whole or not at all.
 
         A key that would lead out of the directory, or cannot be a file, is refused, and the others are downloaded.
@@ -166,8 +166,8 @@ class Buckets:
         return _each(get, found, _planned, watch)
 
     def remove(
-        self, place: str, project: str = "default", *, watch: Watch = UNWATCHED, dry_run: bool = False
-    ) -> Sequence[Done]:
+        self, place: str, project: str = "default", *, watch: TransferWatch = UNWATCHED, dry_run: bool = False
+    ) -> Sequence[ObjectDone]:
         """Deletes an object, or all under a prefix. Raises BucketNotFound if there is none."""
         where = Place.parse(place)
         client = self._client(where.alias, project)
@@ -179,8 +179,14 @@ class Buckets:
         return _each(drop, self._under(where, project), _planned, watch)
 
     def copy(
-        self, source: str, place: str, project: str = "default", *, watch: Watch = UNWATCHED, dry_run: bool = False
-    ) -> Sequence[Done]:
+        self,
+        source: str,
+        place: str,
+        project: str = "default",
+        *,
+        watch: TransferWatch = UNWATCHED,
+        dry_run: bool = False,
+    ) -> Sequence[ObjectDone]:
         """Copies an object, or all under a prefix, under another prefix of the same data store.
 
         The objects do not pass this machine. Raises BucketNotFound if there is none.
@@ -263,17 +269,19 @@ def _files(given: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
                     yield file, file.relative_to(base).as_posix()
 
 
-def _planned(one: StoredObject) -> Done:
-    return Done(one.key, one.size)
+def _planned(one: StoredObject) -> ObjectDone:
+    return ObjectDone(one.key, one.size)
 
 
-def _each(act: Callable[[T], None], items: Sequence[T], planned: Callable[[T], Done], watch: Watch) -> Sequence[Done]:
-    def one(item: T, done: Done) -> Done:
+def _each(
+    act: Callable[[T], None], items: Sequence[T], planned: Callable[[T], ObjectDone], watch: TransferWatch
+) -> Sequence[ObjectDone]:
+    def one(item: T, done: ObjectDone) -> ObjectDone:
         try:
             with told(done.name):
                 act(item)
         except (AitrainError, OSError) as error:
-            done = Done(done.name, error=str(error))
+            done = ObjectDone(done.name, error=str(error))
         watch.ends(done)
         return done
 

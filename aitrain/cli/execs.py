@@ -14,21 +14,23 @@ from contextlib import contextmanager, suppress
 from typing import IO, Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from aitrain.cli.columns import job_id, number, whole
-from aitrain.cli.output import Format, Output, err, show
+from aitrain.cli.output import Format, Output, err, printable, show
 from aitrain.cli.refs import JobRef, JobRefs, found
 from aitrain.client import Client
 from aitrain.domain.errors import AitrainError, InvalidInput
-from aitrain.domain.usage import JobStats
+from aitrain.domain.usage import GpuUse, JobStats
 from aitrain.sessions import Session
 
 # As docker's: the command did not run, or nobody knows how it ended.
 NOT_RUN = 125
 WATCH_SECONDS = 2.0
 MIB = 1024**2
+UNKNOWN = "-"
 
 
 def exec_(
@@ -117,11 +119,27 @@ def stats(
         job_ids = found(client, jobs)
         while True:
             used = {one: client.stats(one) for one in job_ids}
-            rows = [{"job": job, **one.model_dump()} for job, one in used.items()]
-            show(rows, output, lambda used=used: _table(used))  # type: ignore[misc]
+            rows = [{"job": job, **one.model_dump(mode="json")} for job, one in used.items()]
+            show(rows, output, lambda used=used: _tables(used))  # type: ignore[misc]
             if not watch:
                 return
             time.sleep(WATCH_SECONDS)
+
+
+def _tables(used: dict[str, JobStats]) -> Group:
+    gpus = [(job, gpu) for job, one in used.items() for gpu in one.gpus]
+    return Group(_table(used), *([_gpus(gpus)] if gpus else []))
+
+
+def _gpus(gpus: list[tuple[str, GpuUse]]) -> Table:
+    table = Table(whole("job"), "gpu", number("busy"), number("memory MiB"), "trouble")
+    for whole_id, gpu in gpus:
+        busy = UNKNOWN if gpu.busy_percent is None else f"{gpu.busy_percent} %"
+        memory = UNKNOWN
+        if gpu.memory_bytes is not None and gpu.memory_total_bytes is not None:
+            memory = f"{gpu.memory_bytes / MIB:.0f} / {gpu.memory_total_bytes / MIB:.0f}"
+        table.add_row(job_id(whole_id), gpu.unit, busy, memory, Text(printable(gpu.trouble)))
+    return table
 
 
 def _table(used: dict[str, JobStats]) -> Table:

@@ -10,14 +10,14 @@ import typer
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from aitrain.buckets import Done, Place, Watch
+from aitrain.buckets import ObjectDone, Place, TransferWatch
 from aitrain.cli.exits import FAILED
 from aitrain.cli.output import err, out
 
 DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "copy": "copied"}
 
 
-class TransferBar(Watch):
+class TransferBar(TransferWatch):
     """Draws the bytes that are moved, and the objects that are over, while it is a context.
 
     verb: what is done to the objects, a key of DONE; dry_run: it is only looked at; asks: what is under this place is
@@ -39,7 +39,7 @@ class TransferBar(Watch):
         self._task = self._progress.add_task(verb, total=None, over=0, objects=0)
         self._over, self._by_objects = 0, False
 
-    def begins(self, planned: Sequence[Done]) -> None:
+    def begins(self, planned: Sequence[ObjectDone]) -> None:
         """Asks, if it is to. Raises Abort if the answer is no."""
         size = sum(one.size for one in planned)
         if self._asks is not None and [one.name for one in planned] != [self._asks.key]:
@@ -54,12 +54,12 @@ class TransferBar(Watch):
         """Draws it."""
         self._progress.advance(self._task, size)
 
-    def ends(self, done: Done) -> None:
+    def ends(self, done: ObjectDone) -> None:
         """Draws it."""
         self._over += 1  # from several threads: at worst it is one behind until the next
         self._progress.update(self._task, advance=int(self._by_objects), over=self._over)
 
-    def tell(self, done: Sequence[Done]) -> None:
+    def tell(self, done: Sequence[ObjectDone]) -> None:
         """Names what failed, and counts. Raises Exit with status 1 if anything has."""
         self._progress.stop()
         failed = [one for one in done if one.error]

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+
+class GpuUse(BaseModel):
+    """What one of a job's GPUs, or slices of one, does at a moment, as its driver says.
+
+    unit: its id, as in the job's unit_ids; busy_percent: of the last second or less, how long it computed; memory in
+    use and in all, in bytes, to a MiB; None: not told, as of how busy a slice is; trouble: what is wrong with it, or
+    why nothing is told, "" if all is well.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    unit: str
+    busy_percent: int | None = None
+    memory_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    trouble: str = ""
 
 
 class JobStats(BaseModel):
     """What a job uses at a moment.
 
     cpu_percent: of its own share, over the last second; memory and its limit, and what was sent and received, read and
-    written since it began, in bytes; processes: their number, threads included.
+    written since it began, in bytes; processes: their number, threads included; gpus: one for each that it has.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -24,9 +42,10 @@ class JobStats(BaseModel):
     read_bytes: int
     written_bytes: int
     processes: int
+    gpus: tuple[GpuUse, ...] = ()
 
 
-def stats_of(told: dict[str, Any], cpus: float | None) -> JobStats:
+def stats_of(told: dict[str, Any], cpus: float | None, gpus: Iterable[GpuUse] = ()) -> JobStats:
     """From what an engine tells. cpus: the processors that the job may use, None for all."""
     now, before = told.get("cpu_stats") or {}, told.get("precpu_stats") or {}
     used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
@@ -47,4 +66,5 @@ def stats_of(told: dict[str, Any], cpus: float | None) -> JobStats:
         read_bytes=sum(one["value"] for one in blocks if one["op"].lower() == "read"),
         written_bytes=sum(one["value"] for one in blocks if one["op"].lower() == "write"),
         processes=(told.get("pids_stats") or {}).get("current", 0),
+        gpus=tuple(gpus),
     )

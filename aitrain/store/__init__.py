@@ -19,7 +19,7 @@ from aitrain.store.answers import (
 from aitrain.store.checks import Check, CheckAnswer
 from aitrain.store.connection import fence, token
 from aitrain.store.data_stores import DataStoreRow
-from aitrain.store.fleet import DeadHosts, Removed
+from aitrain.store.fleet import DeadHosts, HostRemoval
 from aitrain.store.listing import Wanted
 from aitrain.store.logs import ChunkAnswer, ChunkAsk, DueLog, LogStand, LogState
 from aitrain.store.months import MonthView, PrunedMonth
@@ -42,6 +42,7 @@ __all__ = [
     "Entry",
     "Heard",
     "HostJob",
+    "HostRemoval",
     "HostTiming",
     "Kept",
     "Kind",
@@ -53,7 +54,6 @@ __all__ = [
     "Moved",
     "Ordered",
     "PrunedMonth",
-    "Removed",
     "Seen",
     "Side",
     "Store",

@@ -17,7 +17,7 @@ HOSTS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Removed:
+class HostRemoval:
     """The answer to an order to remove a host. done False: `why` says why not, in a word: "alive", "jobs", "not_lost".
 
     jobs: that it still has; if it was removed, those whose results were given up.
@@ -56,7 +56,7 @@ class Fleet(Connection):
         """Evicts what the agents of drained hosts did not, of up to `limit` hosts; the ids of the jobs."""
         return list(self._run("sweep_drains", {"limit": limit}))
 
-    def remove_host(self, host: str, *, force: bool, message: str, keep_ms: int) -> Removed:
+    def remove_host(self, host: str, *, force: bool, message: str, keep_ms: int) -> HostRemoval:
         """Forgets a host that is not alive and has no jobs.
 
         force: of a lost one, also gives up the results that it has yet to push; message: what is said of these;
@@ -64,7 +64,7 @@ class Fleet(Connection):
         """
         arguments = {"host": host, "op": token(), "force": force, "message": message, "keep_ms": keep_ms}
         answer = self._told(host, "", self._run("remove_host", arguments))
-        return Removed(bool(answer["done"]), answer.get("why"), list(answer["jobs"]))
+        return HostRemoval(bool(answer["done"]), answer.get("why"), list(answer["jobs"]))
 
     def host_names(self) -> list[str]:
         """The names of all hosts, in order."""

@@ -139,7 +139,8 @@ class Sessions(Connection):
         })  # fmt: skip
         if answer.get("gone"):
             raise SessionLost("the session is over")
-        return answer.get("silent_ms") or (0 if "silent_ms" in answer else None)
+        silent_ms: int | None = answer.get("silent_ms")
+        return silent_ms
 
     def drop_session(self, token: str) -> None:
         """Nobody waits any more."""

@@ -83,18 +83,15 @@ def _method(twin: type, name: str, imports: dict[str, set[str]]) -> str:
 
 
 def _known(function: Any, annotation: str, imports: dict[str, set[str]]) -> str:
-    """The annotation, its names imported; one that stands for another thing already is given a longer name."""
+    """The annotation, its names imported. None is of two things: all are exported by aitrain."""
     scope = _scope(function.__module__)
 
     def known(match: re.Match[str]) -> str:
         word = match[0]
         if word not in scope or hasattr(builtins, word):
             return word
-        module = scope[word].__module__
-        taken = any(word in names for other, names in imports.items() if other != module)
-        name = module.rpartition(".")[2].title().replace("_", "") + word if taken else word
-        imports.setdefault(module, set()).add(f"{word} as {name}" if taken else word)
-        return name
+        imports.setdefault(scope[word].__module__, set()).add(word)
+        return word
 
     return re.sub(r"[A-Za-z_]\w*", known, annotation)
 

@@ -57,7 +57,7 @@ THEME = TerminalTheme(
 COLOURS = {"brown": "yellow", "brightbrown": "bright_yellow"}
 
 
-class Screen(pyte.Screen):  # type: ignore[misc]
+class Screen(pyte.Screen):
     """A terminal's screen that knows dim text, which pyte takes for plain."""
 
     def select_graphic_rendition(self, *attributes: int) -> None:

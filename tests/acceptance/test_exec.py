@@ -133,6 +133,18 @@ def test_a_client_that_is_killed_takes_its_command_with_it(bench: Bench) -> None
     eventually(lambda: not bench.runs("sleep 4321"), what="its end")
 
 
+def test_an_agent_that_is_killed_ends_its_commands_when_it_is_up_again(bench: Bench) -> None:
+    client = bench.cli("exec", bench.job.id, "--", "sh", "-c", "sleep 6543; true")
+    eventually(lambda: bench.runs("sleep 6543"), what="the command and what it started")
+    bench.agent.kill()
+    assert bench.runs("sleep 6543"), "nobody can end it meanwhile"
+    bench.agent.start()
+    eventually(lambda: not bench.runs("sleep 6543"), what="its end")
+    assert bench.runs("sleep 600"), "the job runs on"
+    client.kill()
+    client.wait()
+
+
 def test_a_job_that_ends_ends_its_sessions(bench: Bench) -> None:
     job = bench.another()
     with pytest.raises(JobNotRunning, match="any more"):

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from aitrain.domain.states import EndCause, InfoCode
+from aitrain.domain.usage import GpuUse
 from tests.acceptance.conftest import QUICK, Fleet, eventually
 from tests.acceptance.test_doctor import doctor
 from tests.fake_driver import FakeDriver, FakeGpu
+from workers.gpus.gpu import MIB
 from workers.scratch.servers import DockerEngine
 
 FLAVORS = {
@@ -75,9 +77,12 @@ def test_gpus_come_and_go(make_fleet: Callable[..., Fleet], driver: FakeDriver, 
         assert (ended.state, ended.attempt, fleet.log(ended)) == ("DONE", 1, ["GPU-a"])
         # While a job runs there, what is on it is the job's.
         running = fleet.until(fleet.submit("sleep", "60", gpu=1), "RUNNING")
-        driver.has(FakeGpu("GPU-a", used=900, processes=[(4243, "/usr/bin/python3", 800)]))
+        driver.has(FakeGpu("GPU-a", used=900, busy=87, processes=[(4243, "/usr/bin/python3", 800)]))
         fleet.end(fleet.submit("true"))
         assert aside(fleet) == {}
+        assert fleet.client.stats(running.id).gpus == (
+            GpuUse(unit="GPU-a", busy_percent=87, memory_bytes=900 * MIB, memory_total_bytes=81_559 * MIB),
+        )
         # When it is lost, the job is left alone, and the next one does not get it.
         driver.has(FakeGpu("GPU-a", lost=LOST))
         eventually(lambda: "fallen off the bus" in aside(fleet).get("h100/GPU-a", ""), 30, "it is seen")

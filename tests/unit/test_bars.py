@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from aitrain.buckets import Done
+from aitrain.buckets import ObjectDone
 from aitrain.cli import transfers
 from aitrain.cli.bars import Bars, copies
 from aitrain.domain.job import Direction, Job, VolumeProgress
@@ -69,9 +69,9 @@ def test_a_bar_of_a_transfer_says_objects_and_bytes(verb: str, moved: str, monke
     text = StringIO()
     monkeypatch.setattr(transfers, "err", Console(file=text, force_terminal=True, width=120, legacy_windows=False))
     with transfers.TransferBar(verb, dry_run=False) as bar:
-        bar.begins([Done("a", 400), Done("b", 600)])
+        bar.begins([ObjectDone("a", 400), ObjectDone("b", 600)])
         bar.moves(400 if verb == "upload" else 0)
-        bar.ends(Done("a", 400))
+        bar.ends(ObjectDone("a", 400))
         bar._progress.refresh()
     assert moved in text.getvalue()
     assert "1/2 objects" in text.getvalue()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from aitrain.domain.errors import AitrainError, SessionLost
+from aitrain.domain.flavor import Kind as FlavorKind
 from aitrain.domain.usage import stats_of
 from aitrain.store import Ask, Entry, Kind, Side
+from workers.agent.execs import ExecRecords
+from workers.gpus import gpu_use, look
 from workers.machine import Machine
 from workers.runtime import Container
 from workers.runtime.execs import Exec
@@ -16,15 +21,20 @@ from workers.runtime.execs import Exec
 FULL_PAUSE_SECONDS = 0.02
 # The engine tells the end of a command, and of its container, a little after its output has ended.
 END_POLL_SECONDS, END_POLLS = 0.1, 20
+# Several within the silence after which a client gives up.
+BEAT_SECONDS = 1.0
 KILLED = 137
 
 
 class Session:
     """Does one thing that was asked, and answers."""
 
-    def __init__(self, machine: Machine, stopping: threading.Event, ask: Ask, *, full: bool) -> None:
+    def __init__(
+        self, machine: Machine, stopping: threading.Event, records: ExecRecords, ask: Ask, *, full: bool
+    ) -> None:
         """full: the host has as many sessions as it may."""
-        self._machine, self._stopping, self._ask, self._full = machine, stopping, ask, full
+        self._machine, self._stopping, self._records, self._ask = machine, stopping, records, ask
+        self._full = full
         self._over = threading.Event()
         self._sent = 0
         self.job_id = ask.job_id
@@ -38,14 +48,36 @@ class Session:
             elif self._full:
                 self._send(Kind.FAIL, b"its host has as many sessions as it may (host.max_exec_sessions)")
             elif self._ask.details["what"] == "stats":
-                stats = stats_of(*self._machine.engine.usage(container))
-                self._send(Kind.STATS, stats.model_dump_json().encode())
+                self._stats(container)
             else:
                 self._exec(container)
         except SessionLost:
             raise
         except AitrainError as error:
             self._send(Kind.FAIL, str(error).encode())
+
+    def _stats(self, container: Container) -> None:
+        with self._beating():
+            used = self._machine.engine.usage(container)
+            job = self._machine.store.get(self.job_id)
+            gpus = gpu_use(job.unit_ids, look()) if job.kind is FlavorKind.GPU else ()
+        self._send(Kind.STATS, stats_of(*used, gpus).model_dump_json().encode())
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Tells the client that this side is there, while an engine or a driver takes its time."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT_SECONDS):
+                with suppress(AitrainError):
+                    self._machine.store.beat_session(self._ask.token, Side.AGENT, 0)
+
+        threading.Thread(target=beat, name="session-beat", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def _container(self) -> Container | None:
         ask = self._ask
@@ -54,9 +86,14 @@ class Session:
 
     def _exec(self, container: Container) -> None:
         asked = self._ask.details
-        command = self._machine.engine.run_in(
+        command = self._machine.engine.command_in(
             container, asked["command"], asked["env"], tty=asked["tty"], stdin=asked["stdin"]
         )
+        with self._records.attended(command.id):
+            command.start()
+            self._attend(command)
+
+    def _attend(self, command: Exec) -> None:
         pump = threading.Thread(target=self._pump, args=[command], name="session-output", daemon=True)
         pump.start()
         try:

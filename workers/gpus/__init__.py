@@ -2,5 +2,6 @@
 
 from workers.gpus.gpu import Gpu, GpuProcess, Look
 from workers.gpus.nvml import look
+from workers.gpus.use import gpu_use
 
-__all__ = ["Gpu", "GpuProcess", "Look", "look"]
+__all__ = ["Gpu", "GpuProcess", "Look", "gpu_use", "look"]

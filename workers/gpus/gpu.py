@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MIB = 1024**2
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -19,7 +21,8 @@ class Gpu:
     """One GPU, or one slice of one (MIG), as the driver describes it.
 
     number: as the driver counts them, "" for a slice; uuid: its id; memory_mib: in all; used_mib: in use now, by
-    whomever; faults: what is wrong with it, in words, whoever uses it; mig: it is cut into slices, and is no whole one.
+    whomever; faults: what is wrong with it, in words, whoever uses it; mig: it is cut into slices, and is no whole one;
+    busy_percent: of the last second or less, how long it computed; None: the driver does not say, as of slices.
     """
 
     number: str
@@ -30,6 +33,7 @@ class Gpu:
     processes: tuple[GpuProcess, ...] = ()
     faults: tuple[str, ...] = ()
     mig: bool = False
+    busy_percent: int | None = None
 
 
 @dataclass(frozen=True)

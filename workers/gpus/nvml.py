@@ -15,9 +15,8 @@ from typing import Any
 
 import pynvml
 
-from workers.gpus.gpu import Gpu, GpuProcess, Look
+from workers.gpus.gpu import MIB, Gpu, GpuProcess, Look
 
-MIB = 1024**2
 # Without its persistence daemon the driver wakes every GPU for this.
 ANSWER_SECONDS = 20.0
 # An older GPU or driver does not have what was asked for; it has no faults of that kind.
@@ -111,7 +110,7 @@ def _slices(handle: Any, whole: Gpu) -> Iterator[Gpu]:
 
 def _describe(handle: Any, number: str, uuid: str, faults: list[str]) -> Gpu:
     """faults: known by now; what cannot be read of it is one more."""
-    model, total, used, mig = "", 0, 0, False
+    model, total, used, mig, busy = "", 0, 0, False, None
     processes: tuple[GpuProcess, ...] = ()
     try:
         model = pynvml.nvmlDeviceGetName(handle)
@@ -119,11 +118,20 @@ def _describe(handle: Any, number: str, uuid: str, faults: list[str]) -> Gpu:
         processes = _processes(handle)
         # A slice is not asked: it has the mode of the whole.
         mig = bool(number) and _ask(lambda: pynvml.nvmlDeviceGetMigMode(handle)[0], 0) == pynvml.NVML_DEVICE_MIG_ENABLE
+        busy = _busy(handle)
     except pynvml.NVMLError as error:
         complaint = LOST.get(error.value, f"NVML: {error}")
         if complaint not in faults:
             faults.append(complaint)
-    return Gpu(number, uuid, model, total, used, processes, tuple(faults), mig)
+    return Gpu(number, uuid, model, total, used, processes, tuple(faults), mig, busy)
+
+
+def _busy(handle: Any) -> int | None:
+    """How busy it is, in percent. A driver that does not say so, for whatever reason, says nothing of its health."""
+    try:
+        return int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    except pynvml.NVMLError:
+        return None
 
 
 def _memory(handle: Any) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
 from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name, digest_of
-from workers.runtime.execs import Exec
+from workers.runtime.execs import Exec, end_exec
 from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.loglines import log_lines
@@ -240,12 +240,16 @@ class Engine:
         container = self.find(container_name(job_id, attempt))
         return container if container is not None and container.fence == fence else None
 
-    def run_in(
+    def command_in(
         self, container: Container, command: Sequence[str], env: Mapping[str, str], *, tty: bool, stdin: bool
     ) -> Exec:
-        """Runs a command in a container, as the user of the container's own. Raises SessionRefused."""
+        """A command to be started in a container, as the user of the container's own."""
         url = self._settings.docker_url
         return Exec(self._docker.api, url, container, command, env, tty=tty, stdin=stdin)
+
+    def end_command(self, exec_id: str) -> bool:
+        """Ends a command that was started in a container, if it is not over: whether it was."""
+        return end_exec(self._docker.api, exec_id)
 
     def usage(self, container: Container) -> tuple[dict[str, Any], float | None]:
         """What a running container uses, in the engine's own form, and of how many processors (None: no limit)."""

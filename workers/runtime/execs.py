@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from aitrain.domain.errors import SessionRefused
+from docker.errors import NotFound
+
+from aitrain.domain.errors import AitrainError, SessionRefused
 from workers.runtime.container import Container
 from workers.runtime.faults import engine_errors
 
@@ -27,23 +29,27 @@ PROC = Path("/proc")
 
 
 class Exec:
-    """One command that runs. One thread may read its output while another writes its input."""
+    """One command, which runs once it is started. One thread may read its output while another writes its input."""
 
     def __init__(
         self, api: Any, url: str, container: Container, command: Sequence[str], env: Mapping[str, str], *,
         tty: bool, stdin: bool,
     ) -> None:  # fmt: skip
-        """Starts it. url: of the engine. Raises SessionRefused, EngineUnavailable and PlatformFault."""
-        self._api, self._tty, self._container = api, tty, container
+        """Makes it known to the engine. url: of that. Raises EngineUnavailable and PlatformFault."""
+        self._api, self._url, self._tty = api, url, tty
         with engine_errors("run a command in the container"):
             self.id = api.exec_create(
                 container.id, list(command), stdin=stdin, tty=tty, environment=dict(env), stdout=True, stderr=True
             )["Id"]
-            self._socket, self._ahead = self._start(url)
 
-    def _start(self, url: str) -> tuple[socket.socket, bytes]:
+    def start(self) -> None:
+        """Starts it. Raises SessionRefused, EngineUnavailable and PlatformFault."""
+        with engine_errors("run a command in the container"):
+            self._socket, self._ahead = self._connect()
+
+    def _connect(self) -> tuple[socket.socket, bytes]:
         # Not through the SDK: what the engine sends along with its headers would stay in a buffer that nobody reads.
-        where = urlparse(url)
+        where = urlparse(self._url)
         if where.scheme == "unix":
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(where.path)
@@ -123,14 +129,9 @@ class Exec:
         return None if code is None else int(code)
 
     def kill(self) -> None:
-        """Ends it and what it started, where the engine's processes can be seen from here, and cuts its connection."""
-        with suppress(Exception):
-            pid = int(self._api.exec_inspect(self.id)["Pid"] or 0)
-            # Its number may mean another process here, where the engine has its own namespace.
-            if pid and self._container.id in (PROC / str(pid) / "cgroup").read_text():
-                for one in _family(pid):
-                    with suppress(OSError):
-                        os.kill(one, signal.SIGKILL)
+        """Ends it as end_exec does, and cuts its connection."""
+        with suppress(AitrainError):
+            end_exec(self._api, self.id)
         self.close()
 
     def close(self) -> None:
@@ -138,6 +139,26 @@ class Exec:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def end_exec(api: Any, exec_id: str) -> bool:
+    """Ends a command and what it started, where the engine's processes can be seen from here: whether it was over.
+
+    Raises EngineUnavailable and PlatformFault.
+    """
+    with engine_errors("inspect the command"):
+        try:
+            told = api.exec_inspect(exec_id)
+        except NotFound:  # the engine forgets those that are over, and those of a container that is gone
+            return True
+    pid = int(told["Pid"] or 0)
+    # Its number may mean another process here, where the engine has its own namespace.
+    with suppress(OSError):
+        if pid and told["ContainerID"] in (PROC / str(pid) / "cgroup").read_text():
+            for one in _family(pid):
+                with suppress(OSError):
+                    os.kill(one, signal.SIGKILL)
+    return not told["Running"]
 
 
 def _family(pid: int) -> list[int]:

@@ -12,4 +12,4 @@ for _, one in ipairs({key, K.session_way(ARG.token, 'in'), K.session_way(ARG.tok
   redis.call('EXPIRE', one, ARG.ttl_s)
 end
 local said = redis.call('HGET', key, ARG.other .. '_ms')
-return reply({silent_ms = said and NOW - tonumber(said)})
+return reply({silent_ms = said and NOW - tonumber(said) or nil})

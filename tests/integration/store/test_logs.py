@@ -77,6 +77,16 @@ def test_another_attempt_and_an_unknown_job_take_nothing(store: Store) -> None:
     assert store.log_state(job.id, 1) == LogState()
 
 
+def test_a_lost_fence_does_not_take_the_log_of_the_attempt_that_there_is(store: Store) -> None:
+    job = queued(store)
+    # Given a host that was placed the same attempt, by a store that has forgotten it.
+    lost = f"{job.attempt}.0000000000000000"
+    store.register_log_chunk(job.id, lost, first=0, count=2, size=30, max_bytes=100)
+    store.end_log(job.id, lost, total=2)
+    assert store.log_state(job.id, job.attempt) == LogState()
+    assert append(store, job, 0, 3) == 3
+
+
 def test_the_oldest_lines_fall_out_of_the_ring(store: Store) -> None:
     job = queued(store)
     for first in range(0, 1000, 10):

@@ -39,6 +39,7 @@ from tests.integration.store.billing_rules import BillingRules
 from tests.integration.store.data_rules import DataRules
 from tests.integration.store.host_rules import HostRules
 from tests.integration.store.limit_rules import LimitRules
+from tests.integration.store.session_rules import SessionRules
 from tests.integration.store.waiting_rules import WaitingRules
 from workers.scratch.servers import RedisServer
 
@@ -64,11 +65,11 @@ EXAMPLES = 30 * int(os.environ.get("HISTORIES", "1"))
 ANSWER_AGAIN = (
     "transition", "assign", "stop", "start", "delete", "put_data_store", "reseal_data_store",
     "retry_push", "order_copy", "end_copy", "cordon", "uncordon",
-    "remove_host",
+    "remove_host", "open_session", "take_session", "send_session", "beat_session",
 )  # fmt: skip
 
 
-class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules):
+class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules, SessionRules):
     """Drives one store with a clock of its own."""
 
     url: ClassVar[str]
@@ -131,8 +132,9 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
         kind = BUILT_IN[flavor].kind
         volumes = ("data@s3:/data",) if again else ()
         spec = JobSpec.of(
-            image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes, priority=priority
-        )
+            image="x", project=project, resources={kind: units}, auto_restart=again, volumes=volumes, priority=priority,
+            name=f"n{units}",
+        )  # fmt: skip
         job_id = str(uuid.uuid4())
         before = {quota.kind: quota for quota in self.store.quotas(project)}
         asked = {QuotaKind(kind): units, QuotaKind.JOBS: 1}
@@ -358,7 +360,7 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
     @rule(which=pick, begins=st.integers(-2, 2), lines=st.integers(1, 3))
     def log(self, which: int, begins: int, lines: int) -> None:
         job_id, fields = self._job(which)
-        if job_id:
+        if job_id and fields["state"] != State.QUEUED:  # a run gets its fence with its host
             fence, attempt = self._fence(job_id, which), int(fields["attempt"])
             before = self.store.log_state(job_id, attempt)
             first = max(0, before.next + begins)
@@ -370,8 +372,8 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
 
     @rule(which=pick, first=st.integers(0, 5), ends=st.booleans())
     def a_chunk_is_registered(self, which: int, first: int, ends: bool) -> None:
-        job_id, _ = self._job(which)
-        if job_id:
+        job_id, fields = self._job(which)
+        if job_id and fields["state"] != State.QUEUED:
             fence = self._fence(job_id, which)
             if ends:
                 self.store.end_log(job_id, fence, total=4)
@@ -422,6 +424,12 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
             inside = set(self.redis.zrange(self.keys("state", state), 0, -1))
             assert inside == {job_id for job_id, job in jobs.items() if job["state"] == state}
         assert set(self.redis.zrange(self.keys("jobs"), 0, -1)) == set(jobs)
+        found_by = {
+            ref
+            for job_id, job in jobs.items()
+            for ref in (f"i/{job_id}/{job['project']}", f"n/{self._name(job)}/{job['project']}/{job_id}")
+        }
+        assert set(self.redis.zrange(self.keys("refs"), 0, -1)) == found_by
         for host in HOSTS:
             held = self.redis.smembers(self.keys("host_jobs", host))
             assert held == {i for i, j in jobs.items() if STATES[State(j["state"])].on_host and j["host"] == host}
@@ -497,16 +505,15 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules)
         )  # fmt: skip
         after = self.redis.hgetall(self.keys("job", job_id))
         legal = State(before["state"]) in sources(to) and believed in (None, before["state"])
-        if (before["state"], to) == (State.FINALIZING, State.QUEUED):
+        if to is State.QUEUED:
             legal = (
                 legal
                 and "1" not in (before.get("stop_asked"), before.get("push_asked"))
                 and (again is Again.PLATFORM or before["auto_restart"] == "1")
+                and (before["state"] != State.INTERRUPTING or before.get("evicting") == "1")
             )
-        if (before["state"], to) == (State.INTERRUPTING, State.QUEUED):
-            legal = legal and before.get("evicting") == "1" and before.get("stop_asked") != "1"
         ours = fence == before["fence"] and holder in (None, before.get("lease_holder"))
-        assert moved.moved == (legal and ours)
+        assert moved.moved == (legal and ours), (before, to, again)
         if not moved.moved:
             assert after == before
         elif before.get("delete_asked") == "1" and to in ENDED:

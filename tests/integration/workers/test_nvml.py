@@ -56,14 +56,19 @@ def test_sound_gpus_as_they_are(driver: FakeDriver, look: Callable[[], Look]) ->
     driver.has(
         FakeGpu("GPU-a", used=4),
         FakeGpu(
-            "GPU-b", "Tesla V100S-PCIE-32GB", 32_510, 900, processes=[(7, "/usr/bin/python3", 512), (9, "Xorg", 3)]
+            "GPU-b",
+            "Tesla V100S-PCIE-32GB",
+            32_510,
+            900,
+            busy=87,
+            processes=[(7, "/usr/bin/python3", 512), (9, "Xorg", 3)],
         ),
     )
     assert look() == Look(
         (
             Gpu("0", "GPU-a", "NVIDIA H100 80GB HBM3", 81_559, 4),
             Gpu("1", "GPU-b", "Tesla V100S-PCIE-32GB", 32_510, 900,
-                (GpuProcess(7, "python3", 512), GpuProcess(9, "Xorg", 3))),
+                (GpuProcess(7, "python3", 512), GpuProcess(9, "Xorg", 3)), busy_percent=87),
         )
     )  # fmt: skip
 

@@ -15,11 +15,13 @@ function LOG.chunks(key)
   return chunks
 end
 
--- Whether this is the log of that attempt: a store that lost its last second may give the same number twice.
+-- Whether this is the log of that attempt: a store that lost its last second may give the same number twice, and then
+-- whoever comes first with the lost fence must not take the log from the attempt that there is.
 function LOG.open(id, job, attempt, fence)
   local key = K.log(id, attempt)
   local held = redis.call('HGET', key, 'fence')
   if held then return held == fence end
+  if attempt == job.attempt and fence ~= job.fence then return false end
   redis.call('HSET', key, 'fence', fence, 'project', job.project)
   redis.call('ZADD', K.log_ends(), int(NOW), id .. '/' .. attempt)
   return true
