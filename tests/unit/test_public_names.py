@@ -22,8 +22,8 @@ NAMES = {
     "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobNotRunning", "JobSpec", "JobState", "JobStats", "LedgerLine",
     "LedgerSums", "LogLine", "LogUnavailable", "ObjectDone", "Ordered", "OverQuota", "ProjectRules", "PrunedMonth",
     "QueueView", "Quota", "QuotaExceeded", "QuotaKind", "ReceiptNotFound", "Reencrypted", "Resources", "Session",
-    "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission", "Unavailable",
-    "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
+    "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission",
+    "TransferWatch", "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 # What a producer is given by a client, it is given by these.
