@@ -68,6 +68,8 @@ class _Followed(threading.Thread):
 
     def run(self) -> None:
         """Tells its lines."""
+        if self._tail is not None:
+            err.print(f"from the last {self._tail} lines of its log on; {self.hint}", markup=False, soft_wrap=True)
         try:
             for line in self._client.logs(self._job_id, follow=True, attempt=self._attempt, tail=self._tail):
                 if self._left.is_set():

@@ -55,3 +55,13 @@ def test_a_log_that_falls_silent_before_its_end_is_left_loudly(slow: Slow, capsy
     said = told_at_the_end(slow, capsys)
     assert "not at its end: aitrain job logs some-job --attempt 2 shows all of it" in said
     slow.may_end.set()
+
+
+def test_a_log_that_is_not_shown_from_its_beginning_says_so(slow: Slow, capsys: pytest.CaptureFixture[str]) -> None:
+    log = LiveLog(cast(Client, slow), "some-job", 20)
+    log.begin(1, live=False)
+    log.leave()
+    slow.may_end.set()
+    log.wait()
+    said = "from the last 20 lines of its log on; aitrain job logs some-job --attempt 1 shows all of it"
+    assert capsys.readouterr().err.splitlines() == [said]
