@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-
 # In a context's meta: the arguments that stood after "--", which typer does not tell from those before it.
 AFTER_DASHES = "aitrain.after_dashes"
 

@@ -71,7 +71,8 @@ def run(
     """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
     if image is not None and len(command or []) < len(ctx.meta[AFTER_DASHES]):
         # It stood after --, too: with --from a command may be given, and no image.
-        image, command = None, [image, *(command or [])]
+        command = [image, *(command or [])]
+        image = None
     if image is None and earlier is None:
         raise typer.BadParameter("name an image, or an earlier job with --from", ctx=ctx)
     asked: dict[str, Any] = {
