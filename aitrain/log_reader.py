@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from aitrain.broker import Broker
-from aitrain.domain.errors import LogUnavailable, StoreUnavailable
+from aitrain.domain.errors import BrokerUnavailable, LogUnavailable, StoreUnavailable
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
 from aitrain.domain.states import State
 from aitrain.store import ChunkAsk, LogState, Store, token
+from aitrain.watching import AWAY_SECONDS
 
 POLL_SECONDS = 0.2
 # An answer waits so long for its reader.
@@ -50,12 +51,20 @@ class LogReader:
                     self._store.drop_chunk(name)
 
     def _all(self, follow: bool) -> Iterator[LogLine]:
+        answered = time.monotonic()
         while True:
-            # Looked at before the log is: what was written before the end is read.
-            over = self.over()
-            yield from self._there()
-            if over or not follow:
-                break
+            try:
+                # Looked at before the log is: what was written before the end is read.
+                over = self.over()
+                yield from self._there()
+            except (StoreUnavailable, BrokerUnavailable):
+                if not follow or time.monotonic() - answered > AWAY_SECONDS:
+                    raise
+                self._asked.clear()  # whether they were asked for, nobody knows
+            else:
+                if over or not follow:
+                    break
+                answered = time.monotonic()
             time.sleep(POLL_SECONDS)
         if over and not self._is_whole(self._state()):
             yield self._notice("the end of the log could not be read")

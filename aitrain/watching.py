@@ -8,6 +8,9 @@ from collections.abc import Callable
 from aitrain.domain.errors import WaitTimeout
 from aitrain.domain.job import HistoryEntry, Job
 
+# A job store that is restarted, upgraded or replaced is away for minutes: whoever follows a job goes on after them.
+AWAY_SECONDS = 900.0
+
 
 class Watch:
     """Tells each state once, each progress when it changes. Look at the job every now and then."""

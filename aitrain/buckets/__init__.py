@@ -2,7 +2,8 @@
 it when it is first needed (`pip install 'aitrain[cli]'` brings it).
 """
 
-from aitrain.buckets.buckets import Buckets, ObjectDone, StoredObject, TransferWatch
+from aitrain.buckets.buckets import Buckets, StoredObject
 from aitrain.buckets.places import FORM, Place
+from aitrain.buckets.transfers import ObjectDone, TransferWatch
 
 __all__ = ["FORM", "Buckets", "ObjectDone", "Place", "StoredObject", "TransferWatch"]

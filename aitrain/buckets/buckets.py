@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aitrain.buckets.faults import told
-from aitrain.buckets.places import Place, refusal
-from aitrain.domain.errors import AitrainError, BucketNotFound, DataStoreNotFound, InvalidInput
+from aitrain.buckets.places import Place, refusal, unfit
+from aitrain.buckets.transfers import PARALLEL, UNWATCHED, Moves, ObjectDone, TransferWatch, doubled, each, found_files
+from aitrain.domain.errors import BucketNotFound, DataStoreNotFound, InvalidInput
 from aitrain.settings import DataStore, Settings
 from aitrain.store import Store
 from aitrain.vault import Vault
 
-T = TypeVar("T")
-
-# Transfers at a time: small objects wait for the network most of their time.
-PARALLEL = 8
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
 
@@ -31,31 +27,6 @@ class StoredObject:
 
     key: str
     size: int
-
-
-@dataclass(frozen=True)
-class ObjectDone:
-    """What became of one object or file. name: its key, or the file's path; error: "" if all went well."""
-
-    name: str
-    size: int = 0
-    error: str = ""
-
-
-class TransferWatch:
-    """Told how it goes, from several threads at once. Does nothing: a subclass looks at what it wants to know."""
-
-    def begins(self, planned: Sequence[ObjectDone]) -> None:
-        """What becomes of each if all goes well. What this raises keeps any from being touched."""
-
-    def moves(self, size: int) -> None:
-        """So many bytes more were copied; less than 0 where some are sent again."""
-
-    def ends(self, done: ObjectDone) -> None:
-        """One is over."""
-
-
-UNWATCHED = TransferWatch()
 
 
 class Buckets:
@@ -107,23 +78,33 @@ class Buckets:
     ) -> Sequence[ObjectDone]:
         """Uploads files, and directories with all that is in them, under a prefix. Symbolic links are not followed.
 
-        A directory keeps its name unless it is given with a slash at its end.
+        A directory keeps its name unless it is given, as text, with a slash at its end.
         """
         where = Place.parse(place)
         client = self._client(where.alias, project)
+        found = found_files(files)
+        others = doubled((one, one[1]) for one in found)
 
-        def put(one: tuple[Path, str]) -> None:
+        def put(one: tuple[Path, str], moves: Moves) -> None:
             path, name = one
+            if (why := unfit(name)) is None and one in others:
+                why = f"{others[one][0]} has its key already; upload it under another prefix"
+            if why is None and path.is_dir():
+                why = "the directory cannot be read"
+            elif why is None and path.exists() and not path.is_file():
+                why = "it is no plain file"
+            if why is not None:
+                raise InvalidInput.of("file", path, "cannot be uploaded", why)
             if dry_run:
                 path.open("rb").close()
             else:
-                client.upload_file(str(path), where.container, where.folder + name, Callback=watch.moves)
+                client.upload_file(str(path), where.container, where.folder + name, Callback=moves)
 
         def planned(one: tuple[Path, str]) -> ObjectDone:
             path, _ = one
-            return ObjectDone(str(path), path.stat().st_size if path.exists() else 0)
+            return ObjectDone(str(path), path.stat().st_size if os.path.isfile(path) else 0)  # noqa: PTH113 - never raises
 
-        return _each(put, list(_files(files)), planned, watch)
+        return each(put, found, planned, watch)
 
     def download(
         self,
@@ -145,10 +126,14 @@ class Buckets:
         found = [one for one in self._under(where, project) if not one.key.endswith("/")]
         names = {one.key: _relative(where, one.key) for one in found}
         others = set(names.values())
+        double = doubled(names.items())
 
-        def get(one: StoredObject) -> None:
+        def get(one: StoredObject, moves: Moves) -> None:
             name = names[one.key]
-            if (why := refusal(name, others)) is not None:
+            why = refusal(name, others)
+            if why is None and one.key in double:
+                why = f"it would be the file of {double[one.key]!r}; download it by its own key"
+            if why is not None:
                 raise InvalidInput.of("key", one.key, "cannot be downloaded", why)
             target = root / name
             if not target.parent.resolve().is_relative_to(root.resolve()):
@@ -158,12 +143,12 @@ class Buckets:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.parent / f".aitrain-{uuid.uuid4().hex}"
             try:
-                client.download_file(where.container, one.key, str(partial), Callback=watch.moves)
+                client.download_file(where.container, one.key, str(partial), Callback=moves)
                 os.replace(partial, target)  # noqa: PTH105 - a file only, never into a directory
             finally:
                 partial.unlink(missing_ok=True)
 
-        return _each(get, found, _planned, watch)
+        return each(get, found, _planned, watch)
 
     def remove(
         self, place: str, project: str = "default", *, watch: TransferWatch = UNWATCHED, dry_run: bool = False
@@ -172,11 +157,11 @@ class Buckets:
         where = Place.parse(place)
         client = self._client(where.alias, project)
 
-        def drop(one: StoredObject) -> None:
+        def drop(one: StoredObject, _: Moves) -> None:
             if not dry_run:
                 client.delete_object(Bucket=where.container, Key=one.key)
 
-        return _each(drop, self._under(where, project), _planned, watch)
+        return each(drop, self._under(where, project), _planned, watch)
 
     def copy(
         self,
@@ -196,12 +181,18 @@ class Buckets:
             raise InvalidInput.of("place", place, "is in another data store", "download the objects, and upload them")
         client = self._client(old.alias, project)
 
-        def copy(one: StoredObject) -> None:
+        found = self._under(old, project)
+        double = doubled((one.key, _relative(old, one.key)) for one in found)
+
+        def copy(one: StoredObject, moves: Moves) -> None:
+            if one.key in double:
+                remedy = "copy it by its own key, under another prefix"
+                raise InvalidInput.of("key", one.key, f"would be the copy of {double[one.key]!r}", remedy)
             origin = {"Bucket": old.container, "Key": one.key}
             if not dry_run:
-                client.copy(origin, new.container, new.folder + _relative(old, one.key), Callback=watch.moves)
+                client.copy(origin, new.container, new.folder + _relative(old, one.key), Callback=moves)
 
-        return _each(copy, self._under(old, project), _planned, watch)
+        return each(copy, found, _planned, watch)
 
     def _under(self, where: Place, project: str) -> Sequence[StoredObject]:
         """The object of this key, or all in the folder of this name."""
@@ -255,37 +246,5 @@ def _relative(where: Place, key: str) -> str:
     return key.rpartition("/")[2] if key == where.key else key.removeprefix(where.folder)
 
 
-def _files(given: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
-    """Files, and the keys that they get below the prefix."""
-    for text in given:
-        path = Path(text)
-        if not path.is_dir():
-            yield path, path.name
-            continue
-        base = path if str(text).endswith("/") or not path.name else path.parent
-        for inner, _, names in os.walk(path):
-            for file in sorted(Path(inner) / name for name in names):
-                if file.is_file() and not file.is_symlink():
-                    yield file, file.relative_to(base).as_posix()
-
-
 def _planned(one: StoredObject) -> ObjectDone:
     return ObjectDone(one.key, one.size)
-
-
-def _each(
-    act: Callable[[T], None], items: Sequence[T], planned: Callable[[T], ObjectDone], watch: TransferWatch
-) -> Sequence[ObjectDone]:
-    def one(item: T, done: ObjectDone) -> ObjectDone:
-        try:
-            with told(done.name):
-                act(item)
-        except (AitrainError, OSError) as error:
-            done = ObjectDone(done.name, error=str(error))
-        watch.ends(done)
-        return done
-
-    plan = [planned(item) for item in items]
-    watch.begins(plan)
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        return list(pool.map(one, items, plan))

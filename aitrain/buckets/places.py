@@ -58,3 +58,12 @@ def refusal(path: str, others: Collection[str]) -> str | None:
     if any(parent in others for parent in parents(path)):
         return "it would be a file in a file: another object has the name of its directory"
     return None
+
+
+def unfit(name: str) -> str | None:
+    """Why a file of this name can be no object; None if it can."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    return None

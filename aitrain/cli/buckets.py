@@ -64,7 +64,10 @@ def list_objects(place: Where, project: Project = "default", output: Output = Fo
 
 @objects.command()
 def upload(
-    place: Where, files: Annotated[list[Path], typer.Argument()], project: Project = "default", dry_run: DryRun = False
+    place: Where,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...")],
+    project: Project = "default",
+    dry_run: DryRun = False,
 ) -> None:
     """Upload files and directories under a prefix."""
     with Client() as client, TransferBar("upload", dry_run) as bar:

@@ -14,10 +14,12 @@ from aitrain.cli.detaching import detach
 from aitrain.cli.endings import end_lines
 from aitrain.cli.exits import NO_EXIT_CODE, OK
 from aitrain.cli.livelog import LiveLog
-from aitrain.cli.output import out
+from aitrain.cli.output import err, out
+from aitrain.cli.patience import patiently
 from aitrain.cli.styles import STYLES, telling
 from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
+from aitrain.domain.errors import AitrainError, JobNotFound
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.spec import MAX_LABELS
 from aitrain.domain.states import ENDED, State
@@ -72,7 +74,27 @@ def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
     not the last lines only.
     """
     tail = LiveLog(client, job_id, None if whole_log else SHOWN_LINES)
-    first = client.get(job_id)
+    try:
+        job = _followed(client, job_id, tail, whole_log)
+    except KeyboardInterrupt:
+        tail.leave()
+        return detach([job_id], lambda it: tell_answer(it, client.stop(it, by=user())))
+    except AitrainError as error:
+        tail.leave()
+        return _lost(job_id, error)
+    if job.message:
+        out.print(job.message, markup=False, soft_wrap=True)
+    try:
+        for line in patiently(end_lines, client, job):
+            out.print(line, markup=False, soft_wrap=True)
+    except AitrainError as error:  # the status is known all the same
+        err.print(str(error), markup=False, soft_wrap=True)
+    return _status(job)
+
+
+def _followed(client: Client, job_id: str, tail: LiveLog, whole_log: bool) -> Job:
+    """The job, once it has ended and its log is told."""
+    first = patiently(client.get, job_id)
     # What was over before is not told again line by line: `logs --attempt` does.
     old = -1 if whole_log else max((entry.at_ms for entry in first.history), default=-1)
 
@@ -85,18 +107,12 @@ def follow(client: Client, job_id: str, *, whole_log: bool = False) -> int:
             tail.wait()
         _tell(entry)
 
-    try:
-        with Bars(out) as bars:
-            job = client.wait(job_id, on_change=tell, on_progress=bars.show)
-        tail.end()
-    except KeyboardInterrupt:
-        tail.leave()
-        return detach([job_id], lambda it: tell_answer(it, client.stop(it, by=user())))
-    if job.message:
-        out.print(job.message, markup=False, soft_wrap=True)
-    for line in end_lines(client, job):
-        out.print(line, markup=False, soft_wrap=True)
-    return _status(job)
+    with Bars(out) as bars:
+        watch = Watch(None, tell, bars.show)
+        while not watch.over(job := patiently(client.get, job_id)):
+            time.sleep(POLL_SECONDS)
+    tail.end()
+    return job
 
 
 def follow_all(client: Client, job_ids: list[str], *, quiet: bool = False) -> int:
@@ -111,7 +127,11 @@ def follow_all(client: Client, job_ids: list[str], *, quiet: bool = False) -> in
     try:
         while waited := [job_id for job_id in job_ids if job_id not in statuses]:
             for job_id in waited:
-                job = client.get(job_id)
+                try:
+                    job = patiently(client.get, job_id)
+                except AitrainError as error:
+                    statuses[job_id] = _lost(job_id, error)
+                    continue
                 if watches[job_id].over(job):
                     statuses[job_id] = _status(job)
             if len(statuses) < len(job_ids):
@@ -122,6 +142,13 @@ def follow_all(client: Client, job_ids: list[str], *, quiet: bool = False) -> in
             lambda it: tell_answer(it, client.stop(it, by=user())),
         )
     return next((statuses[job_id] for job_id in job_ids if statuses[job_id]), 0)
+
+
+def _lost(job_id: str, error: AitrainError) -> int:
+    """Says that a job cannot be followed to its end. The status is not 1: a job may have ended with that itself."""
+    why = "it was deleted" if isinstance(error, JobNotFound) else str(error)
+    err.print(Text.assemble(("error: ", "red"), f"how job {job_id} ends is not known: {why}"), soft_wrap=True)
+    return NO_EXIT_CODE
 
 
 def _status(job: Job) -> int:

@@ -9,6 +9,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+# In a context's meta: the arguments that stood after "--", which typer does not tell from those before it.
+AFTER_DASHES = "aitrain.after_dashes"
+
+
+class _Command(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[AFTER_DASHES] = args[args.index("--") + 1 :] if "--" in args else []
+        return super().parse_args(ctx, args)
+
 
 class Entry(NamedTuple):
     """A command, or a group of commands.
@@ -27,7 +36,7 @@ class Entry(NamedTuple):
         found = getattr(import_module(f"aitrain.cli.{module}"), attribute)
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False)
-            single.command(self.name)(found)
+            single.command(self.name, cls=_Command)(found)
             return get_command(single)
         return get_group(found)  # also where it has one command only
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from aitrain.cli.columns import job_id, number, whole
 from aitrain.cli.output import Format, Output, out, show
+from aitrain.cli.patience import patiently
 from aitrain.cli.showing import record
 from aitrain.cli.styles import STYLES, telling
 from aitrain.cli.values import age, past_ms
@@ -89,7 +90,7 @@ def _watch(read: Callable[[], list[Job]], no_trunc: bool) -> None:
     try:
         with Live(console=out, auto_refresh=False) as live:
             while True:
-                jobs = read()
+                jobs = patiently(read)
                 if out.is_terminal:
                     live.update(_table(jobs, no_trunc), refresh=True)
                 else:

@@ -10,6 +10,7 @@ import typer
 
 from aitrain.cli import suggestions
 from aitrain.cli.following import follow, user
+from aitrain.cli.lazy import AFTER_DASHES
 from aitrain.cli.output import Format, Output, out, show
 from aitrain.cli.values import pairs, seconds
 from aitrain.client import Client
@@ -68,6 +69,10 @@ def run(
     output: Output = Format.TABLE,
 ) -> None:
     """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
+    if image is not None and len(command or []) < len(ctx.meta[AFTER_DASHES]):
+        # It stood after --, too: with --from a command may be given, and no image.
+        command = [image, *(command or [])]
+        image = None
     if image is None and earlier is None:
         raise typer.BadParameter("name an image, or an earlier job with --from", ctx=ctx)
     asked: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_up_and_down_again(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
     aitrain("object", "delete", f"{bucket}@s3/set", "--yes")
     assert sorted(fleet.objects(bucket)) == ["setting/data/a", "setting/data/deep/b"]
     assert "failed: 1" in aitrain("object", "upload", f"{bucket}@s3", str(tmp_path / "none"), status=1)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a").touch()
+    (tmp_path / os.fsdecode(b"\xff")).touch()
+    os.mkfifo(tmp_path / "pipe")
+    given = [f"{data}/", *(str(tmp_path / name) for name in ("other/a", os.fsdecode(b"\xff"), "pipe"))]
+    said = aitrain("object", "upload", f"{bucket}@s3/plain", *given, status=1)
+    assert all(why in said for why in ("has its key already", "is not UTF-8", "no plain file", "2 (1.0 kB), failed: 3"))
+    assert fleet.objects(bucket)["plain/a"] == b"a" * 1000
 
 
 def test_hostile_keys_stay_outside(
@@ -69,6 +78,11 @@ def test_hostile_keys_stay_outside(
     assert (target / "ok").read_text() == "p/ok"
     assert not list((tmp_path / "outside").iterdir())
     assert not list(tmp_path.rglob("evil"))
+    fleet.s3.put_object(Bucket=bucket, Key="p/x/x", Body=b"")
+    for done in (fleet.client.buckets.download(f"{bucket}@s3/p/x", tmp_path / "x"),
+                 fleet.client.buckets.copy(f"{bucket}@s3/p/x", f"{bucket}@s3/new")):  # fmt: skip
+        assert [one.name for one in done if one.error] == ["p/x/x"], "it would replace p/x"
+    assert (tmp_path / "x" / "x").read_text() == "p/x"
 
 
 def test_what_is_not_there(fleet: Fleet, bucket: str, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp
     assert (plan["spec"]["env"], plan["spec"]["labels"]) == ({"TOKEN": "***", "OWN": "***"}, {"team": "a"})
     assert "hunter2" not in told
     assert "nothing was submitted" in aitrain("job", "run", "--from", first[:13], "--dry-run")
+    told = aitrain("job", "run", "--from", "origin", "--dry-run", "-o", "json", "--", "echo", "new")
+    assert [json.loads(told)["spec"][field] for field in ("image", "command")] == [BUSYBOX_IMAGE, ["echo", "new"]]
     assert aitrain("job", "label", "origin", "x=1", "team-") == f"{first} edited\n"
     assert aitrain("job", "list", "-q", "-l", "x=1", "-s", "QUEUED", "--since", "1h") == f"{first}\n"
     assert aitrain("job", "list", "-q", "-l", "x=1", "--until", "1h") == ""
@@ -101,6 +103,7 @@ def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp
     assert [line.split()[0] for line in stopped.splitlines()] == [first, second]
     assert aitrain("job", "delete", first, second).count(" deleted") == 2
     assert "Usage" in aitrain("job", "run", "--dry-run", status=2)
+    assert "name an image" in aitrain("job", "run", "--dry-run", "--", "true", status=2)
 
 
 def test_the_exit_status_is_the_jobs_own(aitrain: Shell) -> None:

@@ -9,11 +9,12 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import Fleet, eventually
-from workers.scratch.servers import DockerEngine
+from workers.scratch.servers import DockerEngine, RedisServer
 from workers.scratch.site import CLI
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -119,3 +120,29 @@ def test_without_a_terminal_it_detaches_at_once(fleet: Fleet) -> None:
     assert f"aitrain job wait {job.id}" in said
     fleet.client.stop(job.id)
     fleet.end(job)
+
+
+def test_watching_goes_on_after_a_restart_of_the_job_store(make_fleet: Callable[..., Fleet], tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as redis:
+        fleet = make_fleet(redis_url=redis.url)
+        job, gone = fleet.submit("true"), fleet.submit("true")
+        followers = [_start(fleet, "logs", "-f", job.id), _start(fleet, "wait", gone.id), _start(fleet, "wait", job.id)]
+        for waits in followers[1:]:
+            assert "QUEUED" in next(waits.stdout or iter([]))
+        redis.kill()
+        said = next(followers[2].stderr or iter([]))
+        redis.start()
+        fleet.client.delete(gone.id, force=True)
+        fleet.client.stop(job.id)
+        ended = [(one.communicate(timeout=30)[1], one.returncode) for one in followers]
+    assert [status for _, status in ended] == [0, 125, 125]
+    assert "is tried again" in said
+    assert "it was deleted" in ended[1][0]
+    assert ended[2][0] == "the job store answers again\n"
+
+
+def _start(fleet: Fleet, *arguments: str) -> subprocess.Popen[str]:
+    env = {**os.environ, **fleet.site.environment()}
+    return subprocess.Popen(
+        [CLI, "job", *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
