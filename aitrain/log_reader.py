@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -80,12 +80,15 @@ class LogReader:
         state, looks = self._state(), 0
         while self.position < _end(state):
             before = self.position
+            ring_goes_on = state.ring_first
             if state.ring_first <= self.position < state.next:
-                yield from self._from_ring()
+                ring_goes_on = yield from self._from_ring()
+            if self.position != before:
+                pass
             elif chunk := _chunk_at(state, self.position):
                 yield from self._from_chunk(state, chunk)
             elif not state.kept or self._is_cut(state) or looks == GAP_LOOKS:
-                yield self._gap(state)
+                yield self._gap(state, ring_goes_on)
             else:
                 looks += 1
                 time.sleep(POLL_SECONDS)
@@ -93,13 +96,15 @@ class LogReader:
                 looks = 0
             state = self._state()
 
-    def _from_ring(self) -> Iterator[LogLine]:
+    def _from_ring(self) -> Generator[LogLine, None, int]:
+        """Its lines up to the first that it lacks; the number of the one behind that, 0 if there is none."""
         for number, line in self._store.log_ring(self._job_id, self._attempt, self.position):
             if number > self.position:  # what is missing before it may be in the object store
-                return
+                return number
             self.position += 1
             self._last_at = line.at
             yield line
+        return 0
 
     def _from_chunk(self, state: LogState, chunk: tuple[int, int]) -> Iterator[LogLine]:
         wanted = [one for one in state.chunks if one[0] >= chunk[0]]
@@ -144,11 +149,11 @@ class LogReader:
     def _is_cut(self, state: LogState) -> bool:
         return state.cut_from <= self.position < state.cut_to
 
-    def _gap(self, state: LogState) -> LogLine:
-        """Says what is missing from the position on, and goes on behind it."""
+    def _gap(self, state: LogState, ring_goes_on: int) -> LogLine:
+        """Says what is missing from the position on, and goes on behind it. ring_goes_on: with which line."""
         starts = [first for first, _ in state.chunks if first > self.position]
-        if state.ring_first > self.position:
-            starts.append(state.ring_first)
+        if ring_goes_on > self.position:
+            starts.append(ring_goes_on)
         up_to = min([*starts, _end(state)])
         if self._is_cut(state):
             return self._left_out(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aitrain import log_reader
 from aitrain.broker import Broker
 from aitrain.domain.admission import Site, admit
 from aitrain.domain.errors import LogUnavailable
@@ -211,6 +212,22 @@ def test_without_an_object_store_the_log_says_what_it_lost(site: Site3) -> None:
     first, *rest = told(site.read(job))
     assert first.startswith("[aitrain: 100 lines are left out here: the site keeps the newest lines only")
     assert rest == [str(number) for number in range(100, 110)]
+
+
+def test_lines_that_the_ring_lacks_are_read_from_the_object_store_or_said(
+    site: Site3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "POLL_SECONDS", 0.01)
+    # A store that lost its last second goes on with what it is sent next.
+    job = queued(site.store)
+    for first in (0, 20, 40):
+        append(site.store, job, first, first + 10)
+    site.upload(job, 8, 20)
+    assert told(site.read(job)) == [
+        *map(str, range(30)),
+        "[aitrain: 10 lines are left out here: they are not in the object store, or not yet]",
+        *map(str, range(40, 50)),
+    ]
 
 
 def test_lines_that_no_control_worker_reads_are_no_silent_gap(site: Site3) -> None:
