@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from aitrain.broker import Broker
-from aitrain.domain.errors import LogUnavailable, StoreUnavailable
+from aitrain.domain.errors import InvalidInput, LogUnavailable, StoreUnavailable
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
 from aitrain.domain.states import State
 from aitrain.store import ChunkAsk, LogState, Store, token
@@ -28,9 +28,15 @@ class LogReader:
     """Reads the log of one attempt. `position` is the number of the next line."""
 
     def __init__(self, store: Store, broker: Broker, job_id: str, attempt: int | None, wait_s: float) -> None:
-        """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound."""
+        """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound, and InvalidInput
+        for an attempt that the job has not made.
+        """
         self._store, self._broker, self._job_id, self._wait_s = store, broker, job_id, wait_s
         job = store.get(job_id)
+        if attempt is not None and not 1 <= attempt <= job.attempt:
+            raise InvalidInput.of(
+                "attempt", attempt, f"is none of job {job_id}", f"name one of 1 to {job.attempt}, or none: the newest"
+            )
         self._project, self._attempt = job.project, attempt or job.attempt
         self._asked: dict[int, tuple[str, float]] = {}
         self.position = 0
@@ -57,7 +63,10 @@ class LogReader:
             if over or not follow:
                 break
             time.sleep(POLL_SECONDS)
-        if over and not self._is_whole(self._state()):
+        state = self._state()
+        if state.gone and not self.position:
+            yield self._notice("the log was removed: its time was past (logs.retention_seconds)")
+        elif over and not self._is_whole(state):
             yield self._notice("the end of the log could not be read")
 
     def over(self) -> bool:

@@ -11,14 +11,14 @@ import pytest
 from aitrain import log_reader
 from aitrain.broker import Broker
 from aitrain.domain.admission import Site, admit
-from aitrain.domain.errors import LogUnavailable
+from aitrain.domain.errors import InvalidInput, LogUnavailable
 from aitrain.domain.flavor import BUILT_IN
 from aitrain.domain.job import Job
 from aitrain.domain.logs import NOTICE, LogLine, chunk_key, format_lines, pack_chunk
 from aitrain.domain.spec import JobSpec
 from aitrain.log_reader import LogReader
 from aitrain.settings import Settings, load_settings
-from aitrain.store import LogState, Store
+from aitrain.store import DueLog, LogState, Store
 from workers import kept_logs
 from workers.machine import Machine
 from workers.scratch.servers import RedisServer, S3Server
@@ -235,6 +235,23 @@ def test_lines_that_no_control_worker_reads_are_no_silent_gap(site: Site3) -> No
     site.upload(job, 0, 10)
     with pytest.raises(LogUnavailable, match="no control worker"):
         site.read(job, answering=False)
+
+
+def test_a_log_whose_time_is_past_says_so(site: Site3) -> None:
+    job = queued(site.store)
+    site.upload(job, 0, 10)
+    end(site.store, job)
+    site.store.forget_log(DueLog(job.project, job.id, 1))
+    assert told(site.read(job)) == ["[aitrain: the log was removed: its time was past (logs.retention_seconds)]"]
+    site.store.delete(job.id, force=False, message="")
+    assert not site.store._redis.keys(f"{site.store._key('job', job.id)}:*")
+
+
+def test_an_attempt_that_was_not_made_is_refused(site: Site3) -> None:
+    job = queued(site.store)
+    for attempt in (0, 2):
+        with pytest.raises(InvalidInput, match="name one of 1 to 1"):
+            LogReader(site.store, Broker(site.settings), job.id, attempt, 1)
 
 
 def test_a_deleted_jobs_log_goes_from_the_object_store(site: Site3) -> None:
