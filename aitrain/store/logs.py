@@ -158,9 +158,9 @@ class Logs(Connection):
             found += [(number, line) for number, line in enumerate(lines, int(begins)) if number >= first]
         return found
 
-    def due_logs(self, limit: int, retention_ms: int) -> list[DueLog]:
-        """Some logs whose attempts ended so long ago (0: never), or whose jobs were deleted."""
-        found = self._run("due_logs", {"limit": limit, "retention_ms": retention_ms})["due"]
+    def due_logs(self, limit: int, retention_ms: int, skip: int = 0) -> list[DueLog]:
+        """Some logs whose attempts ended so long ago (0: never), or whose jobs were deleted. skip: of the oldest."""
+        found = self._run("due_logs", {"limit": limit, "retention_ms": retention_ms, "skip": skip})["due"]
         return [DueLog(one["project"], one["id"], int(one["attempt"])) for one in list(found)]
 
     def forget_log(self, due: DueLog) -> None:
