@@ -254,8 +254,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
 
         follow: go on until all that the container wrote is read; attempt: counted from 1, the newest if not given;
         tail: begin with the last so many lines; since_ms: leave out what is older, Unix ms. Where lines are missing,
-        one of the stream "aitrain" says how many, and why. Raises JobNotFound, LogUnavailable if lines that are in the
-        object store cannot be read, and BrokerUnavailable.
+        one of the stream "aitrain" says how many, and why. Raises JobNotFound, InvalidInput for an attempt that the
+        job has not made, LogUnavailable if lines that are in the object store cannot be read, and BrokerUnavailable.
         """
         yield from self._log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 
 from aitrain.broker import Broker
-from aitrain.domain.errors import BrokerUnavailable, LogUnavailable, StoreUnavailable
+from aitrain.domain.errors import BrokerUnavailable, InvalidInput, LogUnavailable, StoreUnavailable
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
 from aitrain.domain.states import State
 from aitrain.store import ChunkAsk, LogState, Store, token
@@ -29,9 +29,15 @@ class LogReader:
     """Reads the log of one attempt. `position` is the number of the next line."""
 
     def __init__(self, store: Store, broker: Broker, job_id: str, attempt: int | None, wait_s: float) -> None:
-        """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound."""
+        """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound, and InvalidInput
+        for an attempt that the job has not made.
+        """
         self._store, self._broker, self._job_id, self._wait_s = store, broker, job_id, wait_s
         job = store.get(job_id)
+        if attempt is not None and not 1 <= attempt <= job.attempt:
+            raise InvalidInput.of(
+                "attempt", attempt, f"is none of job {job_id}", f"name one of 1 to {job.attempt}, or none: the newest"
+            )
         self._project, self._attempt = job.project, attempt or job.attempt
         self._asked: dict[int, tuple[str, float]] = {}
         self.position = 0
@@ -66,7 +72,10 @@ class LogReader:
                     break
                 answered = time.monotonic()
             time.sleep(POLL_SECONDS)
-        if over and not self._is_whole(self._state()):
+        state = self._state()
+        if state.gone and not self.position:
+            yield self._notice("the log was removed: its time was past (logs.retention_seconds)")
+        elif over and not self._is_whole(state):
             yield self._notice("the end of the log could not be read")
 
     def over(self) -> bool:
@@ -89,12 +98,15 @@ class LogReader:
         state, looks = self._state(), 0
         while self.position < _end(state):
             before = self.position
+            ring_goes_on = state.ring_first
             if state.ring_first <= self.position < state.next:
-                yield from self._from_ring()
+                ring_goes_on = yield from self._from_ring()
+            if self.position != before:
+                pass
             elif chunk := _chunk_at(state, self.position):
                 yield from self._from_chunk(state, chunk)
             elif not state.kept or self._is_cut(state) or looks == GAP_LOOKS:
-                yield self._gap(state)
+                yield self._gap(state, ring_goes_on)
             else:
                 looks += 1
                 time.sleep(POLL_SECONDS)
@@ -102,13 +114,15 @@ class LogReader:
                 looks = 0
             state = self._state()
 
-    def _from_ring(self) -> Iterator[LogLine]:
+    def _from_ring(self) -> Generator[LogLine, None, int]:
+        """Its lines up to the first that it lacks; the number of the one behind that, 0 if there is none."""
         for number, line in self._store.log_ring(self._job_id, self._attempt, self.position):
             if number > self.position:  # what is missing before it may be in the object store
-                return
+                return number
             self.position += 1
             self._last_at = line.at
             yield line
+        return 0
 
     def _from_chunk(self, state: LogState, chunk: tuple[int, int]) -> Iterator[LogLine]:
         wanted = [one for one in state.chunks if one[0] >= chunk[0]]
@@ -153,11 +167,11 @@ class LogReader:
     def _is_cut(self, state: LogState) -> bool:
         return state.cut_from <= self.position < state.cut_to
 
-    def _gap(self, state: LogState) -> LogLine:
-        """Says what is missing from the position on, and goes on behind it."""
+    def _gap(self, state: LogState, ring_goes_on: int) -> LogLine:
+        """Says what is missing from the position on, and goes on behind it. ring_goes_on: with which line."""
         starts = [first for first, _ in state.chunks if first > self.position]
-        if state.ring_first > self.position:
-            starts.append(state.ring_first)
+        if ring_goes_on > self.position:
+            starts.append(ring_goes_on)
         up_to = min([*starts, _end(state)])
         if self._is_cut(state):
             return self._left_out(
