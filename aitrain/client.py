@@ -8,12 +8,13 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from aitrain.bills import Bills, checked_project
+from aitrain.bills import Bills
 from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerLine
+from aitrain.domain.checked import checked_project
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound
 from aitrain.domain.job import Direction, HistoryEntry, Job
@@ -266,8 +267,12 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         return LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
 
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
-        """The billed minutes of a project, of one month ("2026-11") or of all, in order of time."""
-        return sorted(self._store.ledger_lines(project, month), key=lambda line: (line.begins_ms, line.job_id))
+        """The billed minutes of a project, of one month ("2026-11") or of all, in order of time.
+
+        Raises InvalidInput for a project or a month that is none: there would be no minutes, and that would look right.
+        """
+        lines = self._store.ledger_lines(checked_project(project), None if month is None else checked_month(month))
+        return sorted(lines, key=lambda line: (line.begins_ms, line.job_id))
 
     def audit(
         self,

@@ -1,0 +1,27 @@
+"""Values that a caller gives beside a spec: returned as they are, or refused by name, value and what would be right.
+
+The job store keeps what it is given. A number that is none, or the name of a project that there cannot be, would be
+met only by those who read it later, and not by whoever gave it.
+"""
+
+from __future__ import annotations
+
+from aitrain.domain.errors import InvalidInput
+from aitrain.domain.flavor import SLUG, SLUG_REMEDY
+
+# The largest whole number that the scripts of the job store count exactly.
+MOST = 2**53
+
+
+def checked_project(project: str) -> str:
+    """The name of a project. Raises InvalidInput if no project can have it: nothing would be found, and look right."""
+    if not isinstance(project, str) or not SLUG.fullmatch(project):
+        raise InvalidInput.of("project", project, "is no name of a project", SLUG_REMEDY)
+    return project
+
+
+def checked_whole(field: str, value: int, message: str, remedy: str, *, low: int = 0, high: int = MOST) -> int:
+    """A whole number from low to high. Raises InvalidInput with the message and the remedy for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidInput.of(field, value, message, remedy)
+    return value
