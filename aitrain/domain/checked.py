@@ -6,8 +6,11 @@ met only by those who read it later, and not by whoever gave it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import SLUG, SLUG_REMEDY
+from aitrain.domain.states import State
 
 # The largest whole number that the scripts of the job store count exactly.
 MOST = 2**53
@@ -25,3 +28,11 @@ def checked_whole(field: str, value: int, message: str, remedy: str, *, low: int
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InvalidInput.of(field, value, message, remedy)
     return value
+
+
+def checked_states(states: Collection[State]) -> frozenset[State]:
+    """States of jobs. Raises InvalidInput for one alone, which is a text, too, and for what is none."""
+    if isinstance(states, str) or not all(one in list(State) for one in states):
+        given = states if isinstance(states, str) else ", ".join(str(one) for one in states)
+        raise InvalidInput.of("states", given, "is no list of states", f"give some of: {', '.join(State)}")
+    return frozenset(State(one) for one in states)

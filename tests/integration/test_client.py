@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from aitrain import Client, InvalidInput, JobSpec
+from aitrain import Client, InvalidInput, JobNotFound, JobSpec, JobState
 from aitrain.settings import load_settings
 from workers.scratch.servers import RedisServer
 
@@ -54,3 +55,46 @@ def test_nothing_is_set_of_a_project_that_there_cannot_be(client: Client) -> Non
         client.set_budget("vision", None)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="month: 'nov'"):
         client.ledger("vision", "nov")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"states": "DONE"}, {"states": JobState.DONE}, {"states": ["done"]}, {"states": [1]}, {"limit": -1},
+        {"limit": 1.5}, {"created_after_ms": 1.5}, {"created_before_ms": "now"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_list_of_what_cannot_be_is_refused_at_once(client: Client, asked: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=next(iter(asked))):
+        client.iter_jobs(**asked)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"tail": -1}, {"tail": 2.5}, {"attempt": 0}, {"attempt": 2}, {"since_ms": "now"}], ids=str
+)
+def test_a_log_that_cannot_be_is_refused_at_once(client: Client, asked: dict[str, Any]) -> None:
+    """An attempt that there was not has no lines; of -1 lines at the end the first ones would be left out."""
+    job = client.submit(spec())
+    with pytest.raises(InvalidInput, match=next(iter(asked))):
+        client.logs(job.id, **asked)
+    with pytest.raises(JobNotFound):
+        client.logs("nothing")
+
+
+def test_an_id_is_a_uuid_as_text_or_as_it_is(client: Client) -> None:
+    own = uuid.uuid4()
+    assert client.submit(spec(), job_id=own).id == str(own)
+    assert client.submit(spec(), job_id=str(own).upper()).id == str(own)
+    for wrong in ("", "x", 5):
+        with pytest.raises(InvalidInput, match="job_id"):
+            client.submit(spec(), job_id=wrong)  # type: ignore[arg-type]
+    assert [job.id for job in client.iter_jobs()] == [str(own)]
+
+
+def test_two_specs_of_one_id_are_not_both_said_to_be_queued(client: Client) -> None:
+    own, other = uuid.uuid4(), uuid.uuid4()
+    told = client.submit_many([spec(name="one"), spec(name="two"), spec(name="three")], job_ids=[own, str(own), other])
+    assert [one.job and one.job.name for one in told] == ["one", None, "three"]
+    assert isinstance(told[1].error, InvalidInput)
+    assert told[1].job_id == str(own)
