@@ -6,7 +6,9 @@ met only by those who read it later, and not by whoever gave it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import SLUG, SLUG_REMEDY
@@ -14,6 +16,7 @@ from aitrain.domain.states import State
 
 # The largest whole number that the scripts of the job store count exactly.
 MOST = 2**53
+REDIS_SCHEMES = ("redis", "rediss")
 
 
 def checked_project(project: str) -> str:
@@ -36,3 +39,18 @@ def checked_states(states: Collection[State]) -> frozenset[State]:
         given = states if isinstance(states, str) else ", ".join(str(one) for one in states)
         raise InvalidInput.of("states", given, "is no list of states", f"give some of: {', '.join(State)}")
     return frozenset(State(one) for one in states)
+
+
+def checked_redis_url(field: str, url: str) -> str:
+    """The URL of one Redis: redis[s]://[[user]:password@]host[:port][/number].
+
+    Raises InvalidInput, which does not repeat it. What libraries make of another one they say when they first connect, each in its own way, or not at all.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in REDIS_SCHEMES and parts.port != 0 and bool(re.fullmatch("(/[0-9]*)?", parts.path))
+    except ValueError:  # as urllib calls a port or an address that is none
+        good = False
+    if not good:
+        raise InvalidInput.of(field, "", "is not a Redis URL", "write redis://host:6379/0")
+    return url

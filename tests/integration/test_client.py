@@ -98,3 +98,13 @@ def test_two_specs_of_one_id_are_not_both_said_to_be_queued(client: Client) -> N
     assert [one.job and one.job.name for one in told] == ["one", None, "three"]
     assert isinstance(told[1].error, InvalidInput)
     assert told[1].job_id == str(own)
+
+
+@pytest.mark.parametrize("field", ["redis_url", "broker_url"])
+@pytest.mark.parametrize(
+    "url", ["http://h", "unix:///redis.sock", "redis://h/first", "redis://h:70000/0", "redis://[::1/0", "h:6379"]
+)
+def test_a_url_that_is_none_is_told_before_anything_is_queued(redis: RedisServer, field: str, url: str) -> None:
+    """When the first message is sent its job is queued already, and whoever tries again would queue another."""
+    with pytest.raises(InvalidInput, match=field):
+        Client(load_settings(**{"redis_url": redis.url, field: url}))
