@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 # Taken from an iterator by one call of a thread.
 PAGE = 200
+# A command that is given up ends at once, unless the job store does not answer.
+REST_SECONDS = 5.0
 
 
 class AsyncClient(AsyncCalls):
@@ -190,6 +192,8 @@ class AsyncClient(AsyncCalls):
     async def close(self) -> None:
         """Closes its connections. It can be closed again, and not be used any more."""
         if not self._threads.closed:
+            # A command that was given up is taken leave of over these connections.
+            await self._threads.rest(REST_SECONDS)
             await self._threads.run(self._twin.close)
             self._threads.close()
 

@@ -44,7 +44,8 @@ def checked_states(states: Collection[State]) -> frozenset[State]:
 def checked_redis_url(field: str, url: str) -> str:
     """The URL of one Redis: redis[s]://[[user]:password@]host[:port][/number].
 
-    Raises InvalidInput, which does not repeat it. What libraries make of another one they say when they first connect, each in its own way, or not at all.
+    Raises InvalidInput, which does not repeat it. What libraries make of another one they say when they first connect,
+    each in its own way, or not at all.
     """
     try:
         parts = urlsplit(url)
