@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 from uuid import UUID
 
 from aitrain.bills import Bills
@@ -21,7 +21,7 @@ from aitrain.domain.errors import InvalidInput, ReceiptNotFound
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import JobSpec
+from aitrain.domain.spec import JobSpec, MoreFields
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.limits import ProjectLimits
@@ -351,7 +351,7 @@ def submit_job(
     volumes: Sequence[Volume | str] = (),
     client: Client | None = None,
     job_id: str | UUID | None = None,
-    **fields: Any,
+    **fields: Unpack[MoreFields],
 ) -> Job:
     """Queues a training job and returns it.
 
@@ -364,7 +364,7 @@ def submit_job(
 
     Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
-    asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
+    asked = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
     named = {name: value for name, value in asked.items() if value is not None}
     spec = JobSpec.of(
         image=image, command=command, env=dict(env or {}), volumes=tuple(volumes), resources=named, **fields
