@@ -8,6 +8,7 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from aitrain.domain.checked import checked_redis_url
@@ -63,7 +64,7 @@ class Connection:
             )
             pool = self._redis.connection_pool
             pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RedisError) as error:
             raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
         site = {"half_life_ms": half_life_ms, "over_quota": over_quota}

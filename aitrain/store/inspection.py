@@ -12,7 +12,7 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from aitrain.domain.checked import checked_redis_url
@@ -85,7 +85,7 @@ class Inspection:
             )
             pool = self._redis.connection_pool
             pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RedisError) as error:
             raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
 
