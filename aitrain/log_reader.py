@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from aitrain.broker import Broker
-from aitrain.domain.errors import BrokerUnavailable, InvalidInput, LogUnavailable, StoreUnavailable
+from aitrain.domain.checked import MOST, checked_whole
+from aitrain.domain.errors import BrokerUnavailable, LogUnavailable, StoreUnavailable
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
 from aitrain.domain.states import State
 from aitrain.store import ChunkAsk, LogState, Store, token
@@ -26,25 +27,32 @@ GAP_LOOKS = 15
 
 
 class LogReader:
-    """Reads the log of one attempt. `position` is the number of the next line."""
+    """Reads the log of one attempt. position: number of the next line; over: nothing will be added to what was read."""
 
     def __init__(self, store: Store, broker: Broker, job_id: str, attempt: int | None, wait_s: float) -> None:
         """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound, and InvalidInput
-        for an attempt that the job has not made.
+        for an attempt that the job did not have.
         """
         self._store, self._broker, self._job_id, self._wait_s = store, broker, job_id, wait_s
         job = store.get(job_id)
-        if attempt is not None and not 1 <= attempt <= job.attempt:
-            raise InvalidInput.of(
-                "attempt", attempt, f"is none of job {job_id}", f"name one of 1 to {job.attempt}, or none: the newest"
-            )
+        if attempt is not None:
+            remedy = f"give 1 to {job.attempt}, or none for the newest"
+            checked_whole("attempt", attempt, f"is none of job {job_id}", remedy, low=1, high=job.attempt)
         self._project, self._attempt = job.project, attempt or job.attempt
         self._asked: dict[int, tuple[str, float]] = {}
         self.position = 0
+        self.over = False
         self._last_at = "1970-01-01T00:00:00Z"
 
     def lines(self, *, follow: bool, tail: int | None, since_ms: int | None) -> Iterator[LogLine]:
-        """See Client.logs."""
+        """See Client.logs. Raises InvalidInput at once."""
+        if tail is not None:
+            checked_whole("tail", tail, "is no number of lines", "give a whole number of 0 or more, or none for all")
+        if since_ms is not None:
+            checked_whole("since_ms", since_ms, "is no time", "give Unix milliseconds", low=-MOST)
+        return self._lines(follow, tail, since_ms)
+
+    def _lines(self, follow: bool, tail: int | None, since_ms: int | None) -> Iterator[LogLine]:
         try:
             if tail is not None:
                 self.position = max(0, _end(self._state()) - tail)
@@ -59,26 +67,20 @@ class LogReader:
     def _all(self, follow: bool) -> Iterator[LogLine]:
         answered = time.monotonic()
         while True:
-            try:
-                # Looked at before the log is: what was written before the end is read.
-                over = self.over()
-                yield from self._there()
-            except (StoreUnavailable, BrokerUnavailable):
-                if not follow or time.monotonic() - answered > AWAY_SECONDS:
-                    raise
-                self._asked.clear()  # whether they were asked for, nobody knows
-            else:
-                if over or not follow:
-                    break
-                answered = time.monotonic()
+            # Looked at before the log is: what was written before the end is read.
+            over = self._is_over()
+            yield from self._there()
+            if over or not follow:
+                break
             time.sleep(POLL_SECONDS)
         state = self._state()
         if state.gone and not self.position:
             yield self._notice("the log was removed: its time was past (logs.retention_seconds)")
         elif over and not self._is_whole(state):
             yield self._notice("the end of the log could not be read")
+        self.over = over
 
-    def over(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether nothing will be added: all of it was read, or the attempt has ended. Raises JobNotFound."""
         if _is_told(self._state()):
             return True  # its results may be copied for long yet

@@ -18,6 +18,8 @@ from aitrain.store.sessions import CHUNK_BYTES
 TAKE_UP_SECONDS = 15.0
 # Several within the silence that ends a session.
 BEAT_SECONDS = 2.0
+# A beat that is under way when its session ends.
+LAST_BEAT_SECONDS = 1.0
 FULL_PAUSE_SECONDS = 0.02
 
 Write = Callable[[bytes], object]
@@ -33,7 +35,8 @@ class Session:
         self._began = time.monotonic()
         self._over, self._sending = threading.Event(), threading.Lock()
         store.open_session(self._token, job_id, details)
-        threading.Thread(target=self._beat, name="session-beat", daemon=True).start()
+        self._beating = threading.Thread(target=self._beat, name="session-beat", daemon=True)
+        self._beating.start()
 
     def _beat(self) -> None:
         # By itself: a slow terminal may hold the reader up for long.
@@ -113,6 +116,8 @@ class Session:
         self._over.set()
         with suppress(StoreUnavailable):
             self._store.drop_session(self._token)
+        # Whoever closes it may close the connections next.
+        self._beating.join(LAST_BEAT_SECONDS)
 
 
 def checked_command(command: Sequence[str]) -> tuple[str, ...]:
