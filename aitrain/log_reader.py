@@ -67,11 +67,18 @@ class LogReader:
     def _all(self, follow: bool) -> Iterator[LogLine]:
         answered = time.monotonic()
         while True:
-            # Looked at before the log is: what was written before the end is read.
-            over = self._is_over()
-            yield from self._there()
-            if over or not follow:
-                break
+            try:
+                # Looked at before the log is: what was written before the end is read.
+                over = self._is_over()
+                yield from self._there()
+            except (StoreUnavailable, BrokerUnavailable):
+                if not follow or time.monotonic() - answered > AWAY_SECONDS:
+                    raise
+                self._asked.clear()  # whether they were asked for, nobody knows
+            else:
+                if over or not follow:
+                    break
+                answered = time.monotonic()
             time.sleep(POLL_SECONDS)
         state = self._state()
         if state.gone and not self.position:

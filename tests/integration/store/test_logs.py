@@ -272,7 +272,7 @@ def test_a_log_whose_time_is_past_says_so(site: Site3) -> None:
 def test_an_attempt_that_was_not_made_is_refused(site: Site3) -> None:
     job = queued(site.store)
     for attempt in (0, 2):
-        with pytest.raises(InvalidInput, match="name one of 1 to 1"):
+        with pytest.raises(InvalidInput, match="give 1 to 1"):
             LogReader(site.store, Broker(site.settings), job.id, attempt, 1)
 
 
