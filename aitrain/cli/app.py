@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ from typer._completion_classes import completion_init
 
 from aitrain.cli.exits import FAILED, OK, WRONG_INPUT
 from aitrain.cli.lazy import Entry, LazyGroup
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # What is said of each is the beginning of its own help, which is not known before it is loaded.
 JOB_COMMANDS = (
@@ -116,6 +119,11 @@ def run() -> int:
 
     try:
         app()
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        typer.echo(f"error: {error}; what could not be written is lost", err=True)
+        return FAILED
     except AitrainError as error:
         from rich.text import Text  # takes long to load; an error may do so
 

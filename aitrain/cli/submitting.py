@@ -12,6 +12,7 @@ from aitrain.cli import suggestions
 from aitrain.cli.following import follow, user
 from aitrain.cli.lazy import AFTER_DASHES
 from aitrain.cli.output import Format, Output, out, show
+from aitrain.cli.showing import record
 from aitrain.cli.values import pairs, seconds
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
@@ -75,6 +76,10 @@ def run(
         image = None
     if image is None and earlier is None:
         raise typer.BadParameter("name an image, or an earlier job with --from", ctx=ctx)
+    if watch and output is not Format.TABLE:
+        raise typer.BadParameter(
+            "--watch tells people how it goes on: leave -o out, or use `aitrain job wait`", ctx=ctx
+        )
     asked: dict[str, Any] = {
         "image": image, "command": command or None, "volumes": volume or None, "name": name, "project": project,
         "timeout": timeout, "auto_restart": auto_restart, "max_retries": max_retries,
@@ -94,7 +99,7 @@ def run(
             _tell_price(client, spec, output)
             return
         job = client.submit(spec, job_id=job_id)
-        out.print(job.id)
+        show(record(job), output, lambda: out.print(job.id))
         if watch:
             raise typer.Exit(follow(client, job.id, whole_log=True))
 

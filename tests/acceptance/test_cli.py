@@ -103,6 +103,9 @@ def test_a_job_as_an_earlier_one_found_by_name_and_beginning(aitrain: Shell, tmp
     assert [line.split()[0] for line in stopped.splitlines()] == [first, second]
     assert aitrain("job", "delete", first, second).count(" deleted") == 2
     assert "Usage" in aitrain("job", "run", "--dry-run", status=2)
+    assert "leave -o out" in aitrain("job", "run", BUSYBOX_IMAGE, "--watch", "-o", "json", status=2)
+    third = json.loads(aitrain("job", "run", BUSYBOX_IMAGE, "--name", "third", "-o", "json"))
+    assert aitrain("job", "delete", "--force", "third") == f"{third['id']} deleted\n"
     assert "name an image" in aitrain("job", "run", "--dry-run", "--", "true", status=2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -93,3 +94,24 @@ def test_a_shell_completes_below_a_group() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | words
     )
     assert done.stdout.split() == ["drain"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ends", "env", "status", "words"),
+    [
+        (">&- <&-", {}, 0, ""),
+        (">/dev/full", {}, 1, "error: [Errno 28] No space left on device; what could not be written is lost\n"),
+        (
+            "| grep logs.container >&2",
+            {"AITRAIN_LOGS": '{"container": "logs@s3/ü"}', "PYTHONIOENCODING": "ascii"},
+            0,
+            "logs@s3/\\xfc",
+        ),
+    ],
+)
+def test_whatever_becomes_of_its_streams(ends: str, env: dict[str, str], status: int, words: str) -> None:
+    command = f"{Path(sys.executable).parent / 'aitrain'} config show {ends}"
+    done = subprocess.run(
+        ["sh", "-c", command], env={**os.environ, **env}, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (status, True, False), done.stderr
