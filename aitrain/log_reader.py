@@ -150,8 +150,11 @@ class LogReader:
 
     def _ask(self, first: int) -> None:
         name = token()
-        self._store.ask_chunk(name, ChunkAsk(self._project, self._job_id, self._attempt, first), KEPT_SECONDS)
         self._asked[first] = (name, time.monotonic())
+        self._send(name, first)
+
+    def _send(self, name: str, first: int) -> None:
+        self._store.ask_chunk(name, ChunkAsk(self._project, self._job_id, self._attempt, first), KEPT_SECONDS)
         self._broker.send_chunk(name)
 
     def _answer(self, first: int) -> str | None:
@@ -160,7 +163,11 @@ class LogReader:
             self._store.drop_chunk(self._asked[first][0])
             self._ask(first)
         name, asked = self._asked[first]
+        again_at = asked + self._wait_s / 2
         while (answer := self._store.chunk_answer(name)) is None:
+            if time.monotonic() > again_at:  # a broker that was restarted may have lost it
+                again_at += self._wait_s
+                self._send(name, first)
             if time.monotonic() - asked > self._wait_s:
                 raise LogUnavailable(
                     f"lines from {first} on are in the object store, and no control worker read them within "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from rich.console import Console
+from rich.control import strip_control_codes
 from rich.text import Text
 
 from aitrain.cli.output import err, out
@@ -97,9 +99,19 @@ def _tell(line: LogLine) -> None:
     """On a terminal, a line of stderr is red; elsewhere it goes to stderr. Both are indented by a bar, so that no line
     of a job looks like one of ours.
     """
-    if line.stream == STDOUT:
-        out.print(Text.assemble(("|", "dim"), f" {line.text}"), soft_wrap=True)
-    elif out.is_terminal:
-        out.print(Text(f"! {line.text}", style="red"), soft_wrap=True)
+    console, mark = (out, "|") if line.stream == STDOUT else (out if out.is_terminal else err, "!")
+    if not console.is_terminal:
+        _write(console, f"{mark} {strip_control_codes(line.text)}\n")
+    elif line.stream == STDOUT:
+        console.print(Text.assemble((mark, "dim"), f" {line.text}"), soft_wrap=True)
     else:
-        err.print(Text(f"! {line.text}"), soft_wrap=True)
+        console.print(Text(f"{mark} {line.text}", style="red" if console is out else ""), soft_wrap=True)
+
+
+def _write(console: Console, text: str) -> None:
+    """As the console would, which takes far longer: a job's million lines must not hold up the news of its end."""
+    try:
+        console.file.write(text)
+        console.file.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()

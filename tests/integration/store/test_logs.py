@@ -165,11 +165,14 @@ class Site3:
         )  # fmt: skip
         register(self.store, job, first, end - first, most=most)
 
-    def read(self, job: Job, tail: int | None = None, answering: bool = True) -> list[LogLine]:
-        broker = Broker(self.settings)
+    def read(self, job: Job, tail: int | None = None, answering: bool = True, lost: int = 0) -> list[LogLine]:
+        """lost: so many messages do not arrive."""
+        broker, to_lose = Broker(self.settings), iter(range(lost))
         if answering:
-            broker.send_chunk = lambda token: kept_logs.read_log_chunk(self.machine, token)  # type: ignore[method-assign]
-        reader = LogReader(self.store, broker, job.id, None, wait_s=20 if answering else 0.1)
+            broker.send_chunk = lambda token: (  # type: ignore[method-assign]
+                kept_logs.read_log_chunk(self.machine, token) if next(to_lose, None) is None else None
+            )
+        reader = LogReader(self.store, broker, job.id, None, wait_s=(2 if lost else 20) if answering else 0.1)
         return list(reader.lines(follow=False, tail=tail, since_ms=None))
 
     def objects(self) -> list[str]:
@@ -239,6 +242,12 @@ def test_lines_that_no_control_worker_reads_are_no_silent_gap(site: Site3) -> No
     site.upload(job, 0, 10)
     with pytest.raises(LogUnavailable, match="no control worker"):
         site.read(job, answering=False)
+
+
+def test_a_part_whose_message_was_lost_is_asked_for_again(site: Site3) -> None:
+    job = queued(site.store)
+    site.upload(job, 0, 10)
+    assert told(site.read(job, lost=1)) == [str(number) for number in range(10)]
 
 
 def test_logs_that_cannot_be_removed_hold_up_no_others(site: Site3, monkeypatch: pytest.MonkeyPatch) -> None:
