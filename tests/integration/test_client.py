@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aitrain import Client, InvalidInput, JobNotFound, JobSpec, JobState
+from aitrain import Client, InvalidInput, JobNotFound, JobSpec, JobState, submit_job
 from aitrain.settings import load_settings
 from workers.scratch.servers import RedisServer
 
@@ -98,6 +98,12 @@ def test_two_specs_of_one_id_are_not_both_said_to_be_queued(client: Client) -> N
     assert [one.job and one.job.name for one in told] == ["one", None, "three"]
     assert isinstance(told[1].error, InvalidInput)
     assert told[1].job_id == str(own)
+
+
+@pytest.mark.parametrize(("field", "value"), [("env", ["A=1"]), ("env", "A=1"), ("volumes", "data@s3:/data")])
+def test_a_field_of_another_type_is_named(client: Client, field: str, value: Any) -> None:
+    with pytest.raises(InvalidInput, match=rf"^{field}: [^\n]*$"):
+        submit_job("x", client=client, **{field: value})
 
 
 @pytest.mark.parametrize("field", ["redis_url", "broker_url"])
