@@ -110,6 +110,8 @@ class Buckets:
         A directory keeps its name unless it is given with a slash at its end.
         """
         where = Place.parse(place)
+        if isinstance(files, str | Path):  # letter by letter, "/" is what a path most often begins with
+            raise InvalidInput.of("files", files, "is one path", "give a list of paths")
         client = self._client(where.alias, project)
 
         def put(one: tuple[Path, str]) -> None:
