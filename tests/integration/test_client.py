@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -104,6 +105,19 @@ def test_two_specs_of_one_id_are_not_both_said_to_be_queued(client: Client) -> N
 def test_a_field_of_another_type_is_named(client: Client, field: str, value: Any) -> None:
     with pytest.raises(InvalidInput, match=rf"^{field}: [^\n]*$"):
         submit_job("x", client=client, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("stdin", "text"), ("stdin", io.StringIO("text")), ("stdin", 5), ("env", {"A=B": "1"}), ("env", {"A": 1}),
+        ("env", {"A": "\0"}), ("command", "ls /"),
+    ],
+)  # fmt: skip
+def test_a_command_is_given_nothing_that_it_cannot_take(client: Client, field: str, value: Any) -> None:
+    """Of text as input it would never see the end."""
+    with pytest.raises(InvalidInput, match=field):
+        client.exec("x", **{"command": ["cat"], field: value})
 
 
 @pytest.mark.parametrize("field", ["redis_url", "broker_url"])
