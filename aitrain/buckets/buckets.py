@@ -219,23 +219,27 @@ class Buckets:
         from botocore.config import Config
 
         store = self._data_store(alias, project)
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=store.endpoint_url,
-            region_name=store.region,
-            aws_access_key_id=store.access_key_id.get_secret_value(),
-            aws_secret_access_key=store.secret_access_key.get_secret_value(),
-            config=Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                retries={"mode": "standard"},
-                max_pool_connections=4 * PARALLEL,
-                # Stores that are not Amazon's often do not know the newer trailing checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path"} if store.endpoint_url else None,
-            ),
-        )
+        try:
+            return boto3.session.Session().client(
+                "s3",
+                endpoint_url=store.endpoint_url,
+                region_name=store.region,
+                aws_access_key_id=store.access_key_id.get_secret_value(),
+                aws_secret_access_key=store.secret_access_key.get_secret_value(),
+                config=Config(
+                    connect_timeout=CONNECT_SECONDS,
+                    read_timeout=READ_SECONDS,
+                    retries={"mode": "standard"},
+                    max_pool_connections=4 * PARALLEL,
+                    # Stores that are not Amazon's often do not know the newer trailing checksums.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    s3={"addressing_style": "path"} if store.endpoint_url else None,
+                ),
+            )
+        except ValueError as error:  # as botocore calls an address or a region that is none
+            remedy = "correct its endpoint_url or region"
+            raise InvalidInput.of(f"data_stores.{alias}", "", f"cannot be used ({error})", remedy) from error
 
     def _data_store(self, alias: str, project: str) -> DataStore:
         row = self._store.data_store(project, alias)

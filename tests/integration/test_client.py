@@ -120,6 +120,15 @@ def test_a_command_is_given_nothing_that_it_cannot_take(client: Client, field: s
         client.exec("x", **{"command": ["cat"], field: value})
 
 
+@pytest.mark.parametrize("wrong", [{"endpoint_url": ""}, {"region": "x y"}], ids=str)
+def test_a_data_store_that_is_none_is_told_as_ours(redis: RedisServer, namespace: str, wrong: dict[str, str]) -> None:
+    store = {"endpoint_url": "http://h", "region": "r", "access_key_id": "a", "secret_access_key": "s", **wrong}
+    with Client(load_settings(redis_url=redis.url, namespace=namespace, data_stores={"s3": store})) as client:
+        for ask in (lambda: client.buckets.list("s3"), lambda: client.buckets.upload("box@s3", ["x"])):
+            with pytest.raises(InvalidInput, match=r"data_stores\.s3"):
+                ask()
+
+
 @pytest.mark.parametrize("field", ["redis_url", "broker_url"])
 @pytest.mark.parametrize(
     "url", ["http://h", "unix:///redis.sock", "redis://h/first", "redis://h:70000/0", "redis://[::1/0", "h:6379"]
