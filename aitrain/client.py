@@ -366,9 +366,7 @@ def submit_job(
     """
     asked = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
     named = {name: value for name, value in asked.items() if value is not None}
-    spec = JobSpec.of(
-        image=image, command=command, env=dict(env or {}), volumes=tuple(volumes), resources=named, **fields
-    )
+    spec = JobSpec.of(image=image, command=command, env=env or {}, volumes=volumes, resources=named, **fields)
     return (client or _shared_client()).submit(spec, job_id=job_id)
 
 

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from aitrain.domain.states import EndCause, InfoCode
 
 
+# Of a wrong value, in a message: enough to know it again.
+SHOWN_CHARACTERS = 200
+
+
 class AitrainError(Exception):
     """The base of all errors of aitrain. Each can be pickled, as it must to leave a process of a pool."""
 
@@ -71,7 +75,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        value = f" {self.value!r}" if self.value else ""
+        shown = self.value if len(self.value) <= SHOWN_CHARACTERS else f"{self.value[:SHOWN_CHARACTERS]}..."
+        value = f" {shown!r}" if shown else ""
         return f"{self.field}:{value} {self.message}; {self.remedy}"
 
 

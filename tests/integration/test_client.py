@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from aitrain import Client, InvalidInput, JobNotFound, JobSpec, JobState
+from aitrain import Client, InvalidInput, JobNotFound, JobSpec, JobState, submit_job
 from aitrain.settings import load_settings
 from workers.scratch.servers import RedisServer
 
@@ -98,6 +99,34 @@ def test_two_specs_of_one_id_are_not_both_said_to_be_queued(client: Client) -> N
     assert [one.job and one.job.name for one in told] == ["one", None, "three"]
     assert isinstance(told[1].error, InvalidInput)
     assert told[1].job_id == str(own)
+
+
+@pytest.mark.parametrize(("field", "value"), [("env", ["A=1"]), ("env", "A=1"), ("volumes", "data@s3:/data")])
+def test_a_field_of_another_type_is_named(client: Client, field: str, value: Any) -> None:
+    with pytest.raises(InvalidInput, match=rf"^{field}: [^\n]*$"):
+        submit_job("x", client=client, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("stdin", "text"), ("stdin", io.StringIO("text")), ("stdin", 5), ("env", {"A=B": "1"}), ("env", {"A": 1}),
+        ("env", {"A": "\0"}), ("command", "ls /"),
+    ],
+)  # fmt: skip
+def test_a_command_is_given_nothing_that_it_cannot_take(client: Client, field: str, value: Any) -> None:
+    """Of text as input it would never see the end."""
+    with pytest.raises(InvalidInput, match=field):
+        client.exec("x", **{"command": ["cat"], field: value})
+
+
+@pytest.mark.parametrize("wrong", [{"endpoint_url": ""}, {"region": "x y"}], ids=str)
+def test_a_data_store_that_is_none_is_told_as_ours(redis: RedisServer, namespace: str, wrong: dict[str, str]) -> None:
+    store = {"endpoint_url": "http://h", "region": "r", "access_key_id": "a", "secret_access_key": "s", **wrong}
+    with Client(load_settings(redis_url=redis.url, namespace=namespace, data_stores={"s3": store})) as client:
+        for ask in (lambda: client.buckets.list("s3"), lambda: client.buckets.upload("box@s3", ["x"])):
+            with pytest.raises(InvalidInput, match=r"data_stores\.s3"):
+                ask()
 
 
 @pytest.mark.parametrize("field", ["redis_url", "broker_url"])
