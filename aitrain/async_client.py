@@ -16,7 +16,14 @@ from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import BilledJob, LedgerLine
-from aitrain.domain.errors import AitrainError, JobNotFound, SessionLost, WaitTimeout
+from aitrain.domain.errors import (
+    AitrainError,
+    BrokerUnavailable,
+    JobNotFound,
+    SessionLost,
+    StoreUnavailable,
+    WaitTimeout,
+)
 from aitrain.domain.host import HostView
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.states import State
@@ -24,7 +31,7 @@ from aitrain.sessions import Session, Write, nothing
 from aitrain.settings import Settings
 from aitrain.store import LogLine, Ordered
 from aitrain.threads import Threads
-from aitrain.watching import Watch
+from aitrain.watching import AWAY_SECONDS, Watch
 
 T = TypeVar("T")
 
@@ -77,12 +84,19 @@ class AsyncClient(AsyncCalls):
     ) -> AsyncIterator[LogLine]:
         """See Client.logs."""
         reader = await self._threads.run(self._twin._log_reader, job_id, attempt)
+        answered = time.monotonic()
         while True:
-            async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
-                yield line
-            if reader.over or not follow:
-                return
-            tail = None
+            try:
+                async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
+                    tail = None  # its place is known now
+                    yield line
+            except (StoreUnavailable, BrokerUnavailable):
+                if not follow or time.monotonic() - answered > AWAY_SECONDS:
+                    raise
+            else:
+                if reader.over or not follow:
+                    return
+                answered, tail = time.monotonic(), None
             await asyncio.sleep(POLL_SECONDS)
 
     def iter_jobs(

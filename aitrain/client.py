@@ -269,7 +269,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         follow: go on until all that the container wrote is read; attempt: counted from 1, the newest if not given;
         tail: begin with the last so many lines; since_ms: leave out what is older, Unix ms. Where lines are missing,
         one of the stream "aitrain" says how many, and why. Raises JobNotFound and InvalidInput at once, and on the way
-        LogUnavailable if lines that are in the object store cannot be read, and BrokerUnavailable.
+        LogUnavailable if lines that are in the object store cannot be read, and StoreUnavailable and BrokerUnavailable:
+        with `follow` only when they have been away for 15 minutes.
         """
         return self._log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
 
