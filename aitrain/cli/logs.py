@@ -27,6 +27,8 @@ def since_ms(text: str) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
+        if "-" in text[1:]:
+            raise typer.BadParameter(f"{text!r} is no date: write 2026-11-29 or 2026-11-29T08:00:00Z") from None
         return int(now.timestamp() * 1000) - seconds(text) * 1000
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 

@@ -115,3 +115,8 @@ def test_whatever_becomes_of_its_streams(ends: str, env: dict[str, str], status:
         ["sh", "-c", command], env={**os.environ, **env}, stderr=subprocess.PIPE, text=True, check=False
     )
     assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (status, True, False), done.stderr
+
+
+def test_a_date_that_is_none_is_told_as_one() -> None:
+    told = CliRunner().invoke(app, ["job", "logs", "x", "--since", "2026-11-29T99:00"])
+    assert (told.exit_code, "is no date" in told.output) == (2, True)
