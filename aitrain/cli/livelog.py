@@ -93,11 +93,12 @@ class _Followed(threading.Thread):
 
 def _tell(line: LogLine) -> None:
     """On a terminal, a line of stderr is red; elsewhere it goes to stderr. Both are indented by a bar, so that no line
-    of a job looks like one of ours.
+    of a job looks like one of ours. Of a line that was written over, as progress bars are, its last form is told.
     """
+    text = line.text.rstrip("\r").rpartition("\r")[2]
     if line.stream == STDOUT:
-        out.print(Text.assemble(("|", "dim"), f" {line.text}"), soft_wrap=True)
+        out.print(Text.assemble(("|", "dim"), f" {text}"), soft_wrap=True)
     elif out.is_terminal:
-        out.print(Text(f"! {line.text}", style="red"), soft_wrap=True)
+        out.print(Text(f"! {text}", style="red"), soft_wrap=True)
     else:
-        err.print(Text(f"! {line.text}"), soft_wrap=True)
+        err.print(Text(f"! {text}"), soft_wrap=True)

@@ -55,3 +55,8 @@ def test_a_log_that_falls_silent_before_its_end_is_left_loudly(slow: Slow, capsy
     said = told_at_the_end(slow, capsys)
     assert "not at its end: aitrain job logs some-job --attempt 2 shows all of it" in said
     slow.may_end.set()
+
+
+def test_of_a_progress_bar_its_last_form_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    livelog._tell(LogLine("2026-01-01T00:00:00Z", " 10%\r 50%\r100%\r"))
+    assert capsys.readouterr().out == "| 100%\n"
