@@ -19,8 +19,8 @@ site: setup  ## Start the demo's site without a job, for the tutorial, until Ent
 	@$(ROOT) $(PYTHON) -m deploy.local.demo --site
 
 test: setup  ## Run every test, against real servers
-	@# Most of it waits for something, so two files run at once, in the order of tests/conftest.py.
-	@$(ROOT) $(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@# Much of it waits for something, so three files run at once, in the order of tests/conftest.py.
+	@$(ROOT) $(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup  ## Lint, types, import rules
 	@.venv/bin/ruff check .

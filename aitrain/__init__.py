@@ -38,9 +38,11 @@ if TYPE_CHECKING:
         InvalidInput,
         JobNotFound,
         JobNotRunning,
+        LineUnreadable,
         LogUnavailable,
         QuotaExceeded,
         ReceiptNotFound,
+        SecretUnreadable,
         SessionLost,
         SessionRefused,
         StoreUnavailable,
@@ -52,10 +54,11 @@ if TYPE_CHECKING:
     from aitrain.domain.logs import LogLine
     from aitrain.domain.orders import JobEdit
     from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
-    from aitrain.domain.spec import JobSpec, Resources
+    from aitrain.domain.spec import JobSpec, OnHostLoss, Resources
+    from aitrain.domain.states import EndCause, InfoCode
     from aitrain.domain.states import State as JobState
     from aitrain.domain.usage import GpuUse, JobStats
-    from aitrain.domain.volume import Volume
+    from aitrain.domain.volume import Permission, Volume
     from aitrain.domain.waiting import Explanation
     from aitrain.ledger_file import LedgerSums
     from aitrain.sessions import Session
@@ -87,6 +90,7 @@ __all__ = [
     "DataStoreRemoval",
     "DataStores",
     "Difference",
+    "EndCause",
     "Explanation",
     "FlavorPrices",
     "GpuUse",
@@ -94,6 +98,7 @@ __all__ = [
     "HostNotFound",
     "HostRemoval",
     "HostView",
+    "InfoCode",
     "InvalidInput",
     "Job",
     "JobEdit",
@@ -104,11 +109,14 @@ __all__ = [
     "JobStats",
     "LedgerLine",
     "LedgerSums",
+    "LineUnreadable",
     "LogLine",
     "LogUnavailable",
     "ObjectDone",
+    "OnHostLoss",
     "Ordered",
     "OverQuota",
+    "Permission",
     "ProjectRules",
     "PrunedMonth",
     "QueueView",
@@ -118,6 +126,7 @@ __all__ = [
     "ReceiptNotFound",
     "Reencrypted",
     "Resources",
+    "SecretUnreadable",
     "Session",
     "SessionLost",
     "SessionRefused",
@@ -153,18 +162,18 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.domain.errors": (
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
-        "JobNotRunning", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SessionLost", "SessionRefused",
-        "StoreUnavailable", "Unavailable", "WaitTimeout",
+        "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SecretUnreadable",
+        "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
     ),
     "aitrain.domain.host": ("HostView", "QueueView"),
     "aitrain.domain.job": ("HistoryEntry", "Job"),
     "aitrain.domain.logs": ("LogLine",),
     "aitrain.domain.orders": ("JobEdit",),
     "aitrain.domain.quota": ("OverQuota", "ProjectRules", "Quota", "QuotaKind"),
-    "aitrain.domain.spec": ("JobSpec", "Resources"),
-    "aitrain.domain.states": ("JobState",),
+    "aitrain.domain.spec": ("JobSpec", "OnHostLoss", "Resources"),
+    "aitrain.domain.states": ("EndCause", "InfoCode", "JobState"),
     "aitrain.domain.usage": ("GpuUse", "JobStats"),
-    "aitrain.domain.volume": ("Volume",),
+    "aitrain.domain.volume": ("Permission", "Volume"),
     "aitrain.domain.waiting": ("Explanation",),
     "aitrain.ledger_file": ("LedgerSums",),
     "aitrain.sessions": ("Session",),

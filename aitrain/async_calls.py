@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pydantic.types import SecretStr
 
@@ -197,11 +198,13 @@ class AsyncCalls:
         """See Client.stop."""
         return await self._threads.run(self._twin.stop, job_id, by=by)
 
-    async def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
+    async def submit(self, spec: JobSpec, *, job_id: str | UUID | None = None) -> Job:
         """See Client.submit."""
         return await self._threads.run(self._twin.submit, spec, job_id=job_id)
 
-    async def submit_many(self, specs: Sequence[JobSpec], *, job_ids: Sequence[str] | None = None) -> list[Submission]:
+    async def submit_many(
+        self, specs: Sequence[JobSpec], *, job_ids: Sequence[str | UUID] | None = None
+    ) -> list[Submission]:
         """See Client.submit_many."""
         return await self._threads.run(self._twin.submit_many, specs, job_ids=job_ids)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,14 @@ from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.audit import Audited, Difference
 from aitrain.domain.billing import BilledJob, LedgerLine
-from aitrain.domain.errors import JobNotFound, WaitTimeout
+from aitrain.domain.errors import (
+    AitrainError,
+    BrokerUnavailable,
+    JobNotFound,
+    SessionLost,
+    StoreUnavailable,
+    WaitTimeout,
+)
 from aitrain.domain.host import HostView
 from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.states import State
@@ -23,12 +31,14 @@ from aitrain.sessions import Session, Write, nothing
 from aitrain.settings import Settings
 from aitrain.store import LogLine, Ordered
 from aitrain.threads import Threads
-from aitrain.watching import Watch
+from aitrain.watching import AWAY_SECONDS, Watch
 
 T = TypeVar("T")
 
 # Taken from an iterator by one call of a thread.
 PAGE = 200
+# A command that is given up ends at once, unless the job store does not answer.
+REST_SECONDS = 5.0
 
 
 class AsyncClient(AsyncCalls):
@@ -74,15 +84,19 @@ class AsyncClient(AsyncCalls):
     ) -> AsyncIterator[LogLine]:
         """See Client.logs."""
         reader = await self._threads.run(self._twin._log_reader, job_id, attempt)
-        over = False
+        answered = time.monotonic()
         while True:
-            if follow:
-                over = await self._threads.run(reader.over)
-            async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
-                yield line
-            if over or not follow:
-                return
-            tail = None
+            try:
+                async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
+                    tail = None  # its place is known now
+                    yield line
+            except (StoreUnavailable, BrokerUnavailable):
+                if not follow or time.monotonic() - answered > AWAY_SECONDS:
+                    raise
+            else:
+                if reader.over or not follow:
+                    return
+                answered, tail = time.monotonic(), None
             await asyncio.sleep(POLL_SECONDS)
 
     def iter_jobs(
@@ -167,11 +181,16 @@ class AsyncClient(AsyncCalls):
         env: Mapping[str, str] | None = None,
         on_open: Callable[[Session], object] | None = None,
     ) -> int:
-        """See Client.exec. It holds one of the client's threads while it runs; what it calls is called there."""
-        return await self._threads.run(
-            self._twin.exec, job_id, command, tty=tty, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, env=env,
-            on_open=on_open,
-        )  # fmt: skip
+        """See Client.exec. What it calls is called in a thread of its own. Cancelled, it has the command killed."""
+        hold = _Hold(on_open)
+        try:
+            return await self._threads.run_alone(
+                self._twin.exec, job_id, command, tty=tty, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr,
+                env=env, on_open=hold.opened,
+            )  # fmt: skip
+        except asyncio.CancelledError:
+            self._threads.begin(hold.let_go)
+            raise
 
     async def wait_drained(self, name: str, unit: str = "", *, timeout: float | None = None) -> HostView:
         """See Client.wait_drained."""
@@ -185,9 +204,12 @@ class AsyncClient(AsyncCalls):
             await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
-        """Closes its connections."""
-        await self._threads.run(self._twin.close)
-        self._threads.close()
+        """Closes its connections. It can be closed again, and not be used any more."""
+        if not self._threads.closed:
+            # A command that was given up is taken leave of over these connections.
+            await self._threads.rest(REST_SECONDS)
+            await self._threads.run(self._twin.close)
+            self._threads.close()
 
     async def _copied(
         self, job_id: str, given: Ordered, wait: float | None, on_progress: Callable[[Job], None] | None
@@ -211,9 +233,14 @@ class AsyncClient(AsyncCalls):
         return replace(given, copy=copy)
 
     async def _each(self, items: Iterator[T]) -> AsyncIterator[T]:
-        while page := await self._threads.run(list, islice(items, PAGE)):
+        while True:
+            page, error = await self._threads.run(_page, items)
             for item in page:
                 yield item
+            if error is not None:
+                raise error
+            if not page:
+                return
 
     async def __aenter__(self) -> Self:
         return self
@@ -222,3 +249,38 @@ class AsyncClient(AsyncCalls):
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.close()
+
+
+class _Hold:
+    """What is left in the hands of whoever waits for a command, to give it up at any moment."""
+
+    def __init__(self, on_open: Callable[[Session], object] | None) -> None:
+        self._on_open, self._lock = on_open, threading.Lock()
+        self._session: Session | None = None
+        self._gone = False
+
+    def opened(self, session: Session) -> None:
+        """Called in the command's thread. Raises SessionLost if nobody waits any more: then it is not even begun."""
+        with self._lock:
+            self._session = session
+            if self._gone:
+                raise SessionLost("nobody waits for it")
+        if self._on_open is not None:
+            self._on_open(session)
+
+    def let_go(self) -> None:
+        """Ends the session, now or as soon as it is there: the command is killed, and its thread ends."""
+        with self._lock:
+            self._gone = True
+        if self._session is not None:
+            self._session.close()
+
+
+def _page(items: Iterator[T]) -> tuple[list[T], AitrainError | None]:
+    """Some items, and what went wrong after them: those that came before it are not lost."""
+    page: list[T] = []
+    try:
+        page.extend(islice(items, PAGE))
+    except AitrainError as error:
+        return page, error
+    return page, None

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aitrain.domain.billing import BilledJob, LedgerLine, Price
+from aitrain.domain.checked import checked_project
 from aitrain.domain.errors import InvalidInput
-from aitrain.domain.flavor import SLUG, SLUG_REMEDY
 from aitrain.domain.months import checked_month, end_ms
 from aitrain.settings import DAY_SECONDS, Settings
 from aitrain.store import MonthView, PrunedMonth, Store
@@ -219,10 +219,3 @@ def _same_line(one: LedgerLine, other: LedgerLine | None) -> bool:
     from aitrain.domain.billforms import line_record
 
     return other is not None and line_record(one) == line_record(other)
-
-
-def checked_project(project: str) -> str:
-    """The name as it is. Raises InvalidInput if no project can have it: its bill would be empty, and look right."""
-    if not SLUG.fullmatch(project):
-        raise InvalidInput.of("project", project, "is no name of a project", SLUG_REMEDY)
-    return project

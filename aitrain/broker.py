@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from aitrain.domain.checked import checked_redis_url
 from aitrain.domain.errors import BrokerUnavailable
 from aitrain.domain.flavor import Kind
 from aitrain.domain.states import Step
@@ -27,6 +28,8 @@ UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
 CHECK_DATA_STORE = "check_data_store"
 READ_LOG_CHUNK = "read_log_chunk"
+# More ways to a Redis, which the broker's client knows and the job store's does not.
+UNPLAIN_SCHEMES = ("sentinel", "redis+socket", "rediss+socket")
 # Whoever only asks whether the broker answers wants to know soon.
 CHECK_SECONDS = 2.0
 
@@ -52,7 +55,7 @@ def celery_app(settings: Settings) -> Celery:
 
     app = Celery("aitrain")
     app.conf.update(
-        broker_url=settings.broker_url or settings.redis_url,
+        broker_url=_url(settings),
         # States live in the job store; a result backend would be a second truth, and a leak.
         result_backend=None,
         task_ignore_result=True,
@@ -94,6 +97,8 @@ class Broker:
     """Sends the messages of jobs, and those to control workers."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises InvalidInput if the URL is not one of Redis: found when a message is sent, it would be too late."""
+        _url(settings)
         self._settings = settings
 
     @cached_property
@@ -224,6 +229,13 @@ class Broker:
             yield
         except (CeleryError, KombuError, OSError, *transport.connection_errors, *transport.channel_errors) as error:
             raise _unavailable(error) from error
+
+
+def _url(settings: Settings) -> str:
+    url = settings.broker_url or settings.redis_url
+    if url.partition("://")[0] in UNPLAIN_SCHEMES:
+        return url
+    return checked_redis_url("broker_url" if settings.broker_url else "redis_url", url)
 
 
 def _unavailable(error: Exception) -> BrokerUnavailable:

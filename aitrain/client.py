@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
+from uuid import UUID
 
-from aitrain.bills import Bills, checked_project
+from aitrain.bills import Bills
 from aitrain.broker import Broker
 from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerLine
+from aitrain.domain.checked import MOST, checked_project, checked_states, checked_whole
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
-from aitrain.domain.spec import JobSpec
+from aitrain.domain.spec import JobSpec, MoreFields
 from aitrain.domain.states import State
 from aitrain.domain.volume import Volume
 from aitrain.limits import ProjectLimits
@@ -119,9 +121,21 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
 
         states: in any of them; labels: with each of them, of any value if that is None; name: exactly this;
         created_*_ms: Unix ms, from "after" on and before "before"; limit: at most so many. What is submitted meanwhile
-        makes no job come twice or be left out; each is as it stands when its page is read.
+        makes no job come twice or be left out; each is as it stands when its page is read. Raises InvalidInput at once.
         """
-        wanted = Wanted(project, frozenset(states), dict(labels or {}), user, name, created_after_ms, created_before_ms)
+        if isinstance(states, str) or not set(states) <= set(State):
+            remedy = f"give a list of some of: {', '.join(State)}"
+            raise InvalidInput.of(
+                "states", states if isinstance(states, str) else list(states), "are no states", remedy
+            )
+        for field, ms in (("created_after_ms", created_after_ms), ("created_before_ms", created_before_ms)):
+            if ms is not None:
+                checked_whole(field, ms, "is no time", "give Unix milliseconds", low=-MOST)
+        if limit is not None:
+            checked_whole("limit", limit, "is no number of jobs", "give a whole number of 0 or more, or none for all")
+        wanted = Wanted(
+            project, checked_states(states), dict(labels or {}), user, name, created_after_ms, created_before_ms
+        )
         return self._store.iter_jobs(wanted, limit)
 
     def stop(self, job_id: str, *, by: str = "") -> Ordered:
@@ -254,20 +268,25 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
 
         follow: go on until all that the container wrote is read; attempt: counted from 1, the newest if not given;
         tail: begin with the last so many lines; since_ms: leave out what is older, Unix ms. Where lines are missing,
-        one of the stream "aitrain" says how many, and why. Raises JobNotFound, LogUnavailable if lines that are in the
-        object store cannot be read, and BrokerUnavailable.
+        one of the stream "aitrain" says how many, and why. Raises JobNotFound and InvalidInput at once, and on the way
+        LogUnavailable if lines that are in the object store cannot be read, and StoreUnavailable and BrokerUnavailable:
+        with `follow` only when they have been away for 15 minutes.
         """
-        yield from self._log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
+        return self._log_reader(job_id, attempt).lines(follow=follow, tail=tail, since_ms=since_ms)
 
     def _log_reader(self, job_id: str, attempt: int | None = None) -> LogReader:
-        """Reads one attempt's log in pieces, for those who wait in their own way. Raises JobNotFound."""
+        """Reads one attempt's log in pieces, for those who wait in their own way. Raises as logs() does at once."""
         from aitrain.log_reader import LogReader
 
         return LogReader(self._store, self._broker, job_id, attempt, self.settings.timing.check_seconds)
 
     def ledger(self, project: str, month: str | None = None) -> Sequence[LedgerLine]:
-        """The billed minutes of a project, of one month ("2026-11") or of all, in order of time."""
-        return sorted(self._store.ledger_lines(project, month), key=lambda line: (line.begins_ms, line.job_id))
+        """The billed minutes of a project, of one month ("2026-11") or of all, in order of time.
+
+        Raises InvalidInput for a project or a month that is none: there would be no minutes, and that would look right.
+        """
+        lines = self._store.ledger_lines(checked_project(project), None if month is None else checked_month(month))
+        return sorted(lines, key=lambda line: (line.begins_ms, line.job_id))
 
     def audit(
         self,
@@ -332,8 +351,8 @@ def submit_job(
     env: Mapping[str, str] | None = None,
     volumes: Sequence[Volume | str] = (),
     client: Client | None = None,
-    job_id: str | None = None,
-    **fields: Any,
+    job_id: str | UUID | None = None,
+    **fields: Unpack[MoreFields],
 ) -> Job:
     """Queues a training job and returns it.
 
@@ -346,16 +365,14 @@ def submit_job(
 
     Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """
-    asked: dict[str, Any] = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
+    asked = {"gpu": gpu, "cpu": cpu, "flavor": flavor}
     named = {name: value for name, value in asked.items() if value is not None}
-    spec = JobSpec.of(
-        image=image, command=command, env=dict(env or {}), volumes=tuple(volumes), resources=named, **fields
-    )
+    spec = JobSpec.of(image=image, command=command, env=env or {}, volumes=volumes, resources=named, **fields)
     return (client or _shared_client()).submit(spec, job_id=job_id)
 
 
 def submit_jobs(
-    specs: Iterable[JobSpec], *, client: Client | None = None, job_ids: Sequence[str] | None = None
+    specs: Iterable[JobSpec], *, client: Client | None = None, job_ids: Sequence[str | UUID] | None = None
 ) -> list[Submission]:
     """Queues many jobs in few round trips; in their order, what became of each: its job, or its error.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 from aitrain.domain.budget import MOST_AMOUNT, Budget, BudgetRule, BudgetView
+from aitrain.domain.checked import checked_project, checked_whole
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S
@@ -28,19 +29,23 @@ class ProjectLimits:
         hosts a project may have at once; None for none.
 
         It holds at once: held jobs are let in for which there is room then; what counts already goes on, also beyond
-        the limit. Raises InvalidInput for another kind, or a limit below 0.
+        the limit. Raises InvalidInput for another kind, a limit that is no whole number of 0 or more, or a project that
+        there cannot be.
         """
         if kind not in list(QuotaKind):
             raise InvalidInput.of("kind", kind, "has no quota", f"name one of: {', '.join(QuotaKind)}")
-        if limit is not None and limit < 0:
-            raise InvalidInput.of("limit", limit, "cannot be a quota", "give 0 or more")
+        if limit is not None:
+            checked_whole("limit", limit, "cannot be a quota", "give a whole number of 0 or more")
+            checked_project(project)
         self._store.set_quota(project, QuotaKind(kind), limit)
 
     def set_over_quota(self, project: str, what: OverQuota | str | None) -> None:
         """Sets what becomes of a project's jobs over its quota, "refuse" or "hold"; None: what the site says.
 
-        Jobs that are held already stay so. Raises InvalidInput for another word.
+        Jobs that are held already stay so. Raises InvalidInput for another word, or a project that there cannot be.
         """
+        if what is not None:
+            checked_project(project)
         if what is not None and what not in list(OverQuota):
             raise InvalidInput.of("over_quota", what, "is no rule", f"name one of: {', '.join(OverQuota)}")
         self._store.set_over_quota(project, None if what is None else OverQuota(what))
@@ -76,10 +81,11 @@ class ProjectLimits:
         what is left, "reserve" also sets the worst that live jobs may yet cost aside; stop: at the limit what runs is
         stopped with its data pushed, and what waits is held. Raises InvalidInput for what cannot be.
         """
+        checked_project(project)
         problems, given = [], str(amount)
         try:
             amount = Decimal(amount)
-        except InvalidOperation:
+        except (InvalidOperation, TypeError, ValueError):
             amount = Decimal("NaN")
         if not (amount.is_finite() and 0 <= amount <= MOST_AMOUNT and amount == amount.quantize(Decimal("0.000001"))):
             remedy = f"give a number from 0 to {MOST_AMOUNT}, of six places at most"
@@ -111,11 +117,12 @@ class ProjectLimits:
     def set_timeout_limit(self, project: str, seconds: int | None) -> None:
         """Sets the longest timeout of a project's jobs in seconds, 0 for none; None: the site's.
 
-        Raises InvalidInput for a number that is none.
+        Raises InvalidInput for a number that is none, or a project that there cannot be.
         """
-        if seconds is not None and not 0 <= seconds <= MAX_TIMEOUT_S:
-            remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} seconds"
-            raise InvalidInput.of("max_timeout", seconds, "cannot be a longest timeout", remedy)
+        if seconds is not None:
+            remedy = f"give 0 for no limit, or up to {MAX_TIMEOUT_S} whole seconds"
+            checked_whole("max_timeout", seconds, "cannot be a longest timeout", remedy, high=MAX_TIMEOUT_S)
+            checked_project(project)
         self._store.set_timeout_limit(project, seconds)
 
     def timeout_limit(self, project: str) -> int:
@@ -131,9 +138,11 @@ class ProjectLimits:
     def set_priority_limit(self, project: str, highest: int | None) -> None:
         """Sets the highest priority that a project's jobs may have, 0 to 100; None: the site's.
 
-        Holds from the next submission on. Raises InvalidInput for a number that is none.
+        Holds from the next submission on. Raises InvalidInput for a number that is none, or a project that there
+        cannot be.
         """
-        if highest is not None and not 0 <= highest <= HIGHEST_PRIORITY:
-            remedy = f"give a number from 0 to {HIGHEST_PRIORITY}"
-            raise InvalidInput.of("max_priority", highest, "cannot be a highest priority", remedy)
+        if highest is not None:
+            remedy = f"give a whole number from 0 to {HIGHEST_PRIORITY}"
+            checked_whole("max_priority", highest, "cannot be a highest priority", remedy, high=HIGHEST_PRIORITY)
+            checked_project(project)
         self._store.set_priority_limit(project, highest)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 
 from aitrain.broker import Broker
+from aitrain.domain.checked import MOST, checked_whole
 from aitrain.domain.errors import BrokerUnavailable, LogUnavailable, StoreUnavailable
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
 from aitrain.domain.states import State
@@ -26,19 +27,32 @@ GAP_LOOKS = 15
 
 
 class LogReader:
-    """Reads the log of one attempt. `position` is the number of the next line."""
+    """Reads the log of one attempt. position: number of the next line; over: nothing will be added to what was read."""
 
     def __init__(self, store: Store, broker: Broker, job_id: str, attempt: int | None, wait_s: float) -> None:
-        """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound."""
+        """attempt: the newest if None; wait_s: how long a control worker may take. Raises JobNotFound, and InvalidInput
+        for an attempt that the job did not have.
+        """
         self._store, self._broker, self._job_id, self._wait_s = store, broker, job_id, wait_s
         job = store.get(job_id)
+        if attempt is not None:
+            remedy = f"give 1 to {job.attempt}, or none for the newest"
+            checked_whole("attempt", attempt, f"is none of job {job_id}", remedy, low=1, high=job.attempt)
         self._project, self._attempt = job.project, attempt or job.attempt
         self._asked: dict[int, tuple[str, float]] = {}
         self.position = 0
+        self.over = False
         self._last_at = "1970-01-01T00:00:00Z"
 
     def lines(self, *, follow: bool, tail: int | None, since_ms: int | None) -> Iterator[LogLine]:
-        """See Client.logs."""
+        """See Client.logs. Raises InvalidInput at once."""
+        if tail is not None:
+            checked_whole("tail", tail, "is no number of lines", "give a whole number of 0 or more, or none for all")
+        if since_ms is not None:
+            checked_whole("since_ms", since_ms, "is no time", "give Unix milliseconds", low=-MOST)
+        return self._lines(follow, tail, since_ms)
+
+    def _lines(self, follow: bool, tail: int | None, since_ms: int | None) -> Iterator[LogLine]:
         try:
             if tail is not None:
                 self.position = max(0, _end(self._state()) - tail)
@@ -55,7 +69,7 @@ class LogReader:
         while True:
             try:
                 # Looked at before the log is: what was written before the end is read.
-                over = self.over()
+                over = self._is_over()
                 yield from self._there()
             except (StoreUnavailable, BrokerUnavailable):
                 if not follow or time.monotonic() - answered > AWAY_SECONDS:
@@ -66,10 +80,14 @@ class LogReader:
                     break
                 answered = time.monotonic()
             time.sleep(POLL_SECONDS)
-        if over and not self._is_whole(self._state()):
+        state = self._state()
+        if state.gone and not self.position:
+            yield self._notice("the log was removed: its time was past (logs.retention_seconds)")
+        elif over and not self._is_whole(state):
             yield self._notice("the end of the log could not be read")
+        self.over = over
 
-    def over(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether nothing will be added: all of it was read, or the attempt has ended. Raises JobNotFound."""
         if _is_told(self._state()):
             return True  # its results may be copied for long yet
@@ -89,12 +107,15 @@ class LogReader:
         state, looks = self._state(), 0
         while self.position < _end(state):
             before = self.position
+            ring_goes_on = state.ring_first
             if state.ring_first <= self.position < state.next:
-                yield from self._from_ring()
+                ring_goes_on = yield from self._from_ring()
+            if self.position != before:
+                pass
             elif chunk := _chunk_at(state, self.position):
                 yield from self._from_chunk(state, chunk)
             elif not state.kept or self._is_cut(state) or looks == GAP_LOOKS:
-                yield self._gap(state)
+                yield self._gap(state, ring_goes_on)
             else:
                 looks += 1
                 time.sleep(POLL_SECONDS)
@@ -102,13 +123,15 @@ class LogReader:
                 looks = 0
             state = self._state()
 
-    def _from_ring(self) -> Iterator[LogLine]:
+    def _from_ring(self) -> Generator[LogLine, None, int]:
+        """Its lines up to the first that it lacks; the number of the one behind that, 0 if there is none."""
         for number, line in self._store.log_ring(self._job_id, self._attempt, self.position):
             if number > self.position:  # what is missing before it may be in the object store
-                return
+                return number
             self.position += 1
             self._last_at = line.at
             yield line
+        return 0
 
     def _from_chunk(self, state: LogState, chunk: tuple[int, int]) -> Iterator[LogLine]:
         wanted = [one for one in state.chunks if one[0] >= chunk[0]]
@@ -127,8 +150,11 @@ class LogReader:
 
     def _ask(self, first: int) -> None:
         name = token()
-        self._store.ask_chunk(name, ChunkAsk(self._project, self._job_id, self._attempt, first), KEPT_SECONDS)
         self._asked[first] = (name, time.monotonic())
+        self._send(name, first)
+
+    def _send(self, name: str, first: int) -> None:
+        self._store.ask_chunk(name, ChunkAsk(self._project, self._job_id, self._attempt, first), KEPT_SECONDS)
         self._broker.send_chunk(name)
 
     def _answer(self, first: int) -> str | None:
@@ -137,7 +163,11 @@ class LogReader:
             self._store.drop_chunk(self._asked[first][0])
             self._ask(first)
         name, asked = self._asked[first]
+        again_at = asked + self._wait_s / 2
         while (answer := self._store.chunk_answer(name)) is None:
+            if time.monotonic() > again_at:  # a broker that was restarted may have lost it
+                again_at += self._wait_s
+                self._send(name, first)
             if time.monotonic() - asked > self._wait_s:
                 raise LogUnavailable(
                     f"lines from {first} on are in the object store, and no control worker read them within "
@@ -153,11 +183,11 @@ class LogReader:
     def _is_cut(self, state: LogState) -> bool:
         return state.cut_from <= self.position < state.cut_to
 
-    def _gap(self, state: LogState) -> LogLine:
-        """Says what is missing from the position on, and goes on behind it."""
+    def _gap(self, state: LogState, ring_goes_on: int) -> LogLine:
+        """Says what is missing from the position on, and goes on behind it. ring_goes_on: with which line."""
         starts = [first for first, _ in state.chunks if first > self.position]
-        if state.ring_first > self.position:
-            starts.append(state.ring_first)
+        if ring_goes_on > self.position:
+            starts.append(ring_goes_on)
         up_to = min([*starts, _end(state)])
         if self._is_cut(state):
             return self._left_out(

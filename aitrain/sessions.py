@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from io import TextIOBase
 from typing import IO, Any
 
 from aitrain.domain.errors import InvalidInput, JobNotRunning, SessionLost, SessionRefused, StoreUnavailable
+from aitrain.domain.spec import ENV_NAME
 from aitrain.domain.usage import JobStats
 from aitrain.store import Entry, Kind, Side, Store, token
 from aitrain.store.sessions import CHUNK_BYTES
@@ -18,6 +20,8 @@ from aitrain.store.sessions import CHUNK_BYTES
 TAKE_UP_SECONDS = 15.0
 # Several within the silence that ends a session.
 BEAT_SECONDS = 2.0
+# A beat that is under way when its session ends.
+LAST_BEAT_SECONDS = 1.0
 FULL_PAUSE_SECONDS = 0.02
 
 Write = Callable[[bytes], object]
@@ -33,7 +37,8 @@ class Session:
         self._began = time.monotonic()
         self._over, self._sending = threading.Event(), threading.Lock()
         store.open_session(self._token, job_id, details)
-        threading.Thread(target=self._beat, name="session-beat", daemon=True).start()
+        self._beating = threading.Thread(target=self._beat, name="session-beat", daemon=True)
+        self._beating.start()
 
     def _beat(self) -> None:
         # By itself: a slow terminal may hold the reader up for long.
@@ -113,6 +118,8 @@ class Session:
         self._over.set()
         with suppress(StoreUnavailable):
             self._store.drop_session(self._token)
+        # Whoever closes it may close the connections next.
+        self._beating.join(LAST_BEAT_SECONDS)
 
 
 def checked_command(command: Sequence[str]) -> tuple[str, ...]:
@@ -120,6 +127,24 @@ def checked_command(command: Sequence[str]) -> tuple[str, ...]:
     if isinstance(command, str) or not command or not all(isinstance(one, str) and "\0" not in one for one in command):
         raise InvalidInput.of("command", "", "is not a list of arguments", 'write it as ["sh", "-c", "..."]')
     return tuple(command)
+
+
+def checked_stdin(stdin: IO[bytes] | bytes | None) -> IO[bytes] | bytes | None:
+    """Input as it is. Raises InvalidInput for text: the command would wait for its end for ever."""
+    if stdin is None or isinstance(stdin, bytes) or (hasattr(stdin, "read") and not isinstance(stdin, TextIOBase)):
+        return stdin
+    remedy = "give bytes, or a file that is open for them, such as sys.stdin.buffer"
+    raise InvalidInput.of("stdin", type(stdin).__name__, "is no bytes", remedy)
+
+
+def checked_env(env: Mapping[str, str] | None) -> dict[str, str]:
+    """Variables as they are. Raises InvalidInput, which does not repeat their values."""
+    for name, value in (env or {}).items():
+        if not isinstance(name, str) or not ENV_NAME.fullmatch(name):
+            raise InvalidInput.of("env", name, "is no name of a variable", "use letters, digits and underscores")
+        if not isinstance(value, str) or "\0" in value:
+            raise InvalidInput.of(f"env.{name}", "", "is no text that a program can receive", "give a text without NUL")
+    return dict(env or {})
 
 
 def nothing(_: bytes) -> None:
@@ -153,8 +178,8 @@ class RunningJobs:
         JobNotRunning (also if the job ends meanwhile), SessionRefused and SessionLost.
         """
         details = {
-            "what": "exec", "command": checked_command(command), "env": dict(env or {}), "tty": tty,
-            "stdin": stdin is not None,
+            "what": "exec", "command": checked_command(command), "env": checked_env(env), "tty": tty,
+            "stdin": checked_stdin(stdin) is not None,
         }  # fmt: skip
         session = Session(self._store, job_id, details, self._silence_s)
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import Admitted, ProjectTerms, Site, admit
@@ -52,13 +52,14 @@ class Submissions:
         """
         return admit(spec, self._site, self._store.project_terms(spec.project))
 
-    def submit(self, spec: JobSpec, *, job_id: str | None = None) -> Job:
+    def submit(self, spec: JobSpec, *, job_id: str | UUID | None = None) -> Job:
         """Queues a job; if a host has room, it starts at once.
 
-        job_id: a UUID of the caller's choice, which makes submitting safe to repeat; that of a job that was billed and
-        deleted is refused. Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. Raises
-        StoreUnavailable, with the id in its text, if the store did not answer: the job may be queued then. Submit it
-        again with the same id, and there will be one.
+        job_id: a UUID of the caller's choice, which makes submitting safe to repeat: the job that has it already is
+        returned as it stands, whatever its spec; that of a job that was billed and deleted is refused. Raises
+        InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. Raises StoreUnavailable, with the id in
+        its text, if the store did not answer: the job may be queued then. Submit it again with the same id, and there
+        will be one.
         """
         job_id = _checked_id(job_id)
         try:
@@ -73,14 +74,14 @@ class Submissions:
             return self._store.get(job_id)
         return submitted.job
 
-    def submit_many(self, specs: Sequence[JobSpec], *, job_ids: Sequence[str] | None = None) -> list[Submission]:
+    def submit_many(self, specs: Sequence[JobSpec], *, job_ids: Sequence[str | UUID] | None = None) -> list[Submission]:
         """Queues jobs, hundreds in a round trip; in their order, what became of each.
 
         One that is refused keeps no other out, and nothing is raised for it: look at `error`, or call result(). Those
         for which a host has room start when the last one is queued; each `job` is as it was before that.
 
-        job_ids: UUIDs of the caller's choice, one for each spec, which make it safe to repeat. Raises InvalidInput if
-        there are more or fewer of them than specs; then nothing was queued.
+        job_ids: UUIDs of the caller's choice, one for each spec, which make it safe to repeat; one that comes again is
+        refused. Raises InvalidInput if there are more or fewer of them than specs; then nothing was queued.
 
             specs = [JobSpec.of(image="trainer:1", command=["train", f"--lr={lr}"]) for lr in rates]
             failed = [one.error for one in client.submit_many(specs) if one.error]
@@ -90,11 +91,15 @@ class Submissions:
         answers: list[Submission | None] = [None] * len(specs)
         terms: dict[str, ProjectTerms | StoreUnavailable] = {}
         admitted: list[tuple[int, str, Admitted]] = []
+        given: set[str] = set()
         for number, spec in enumerate(specs):
             asked = None if job_ids is None else job_ids[number]
-            job_id = asked or ""
+            job_id = str(asked or "")
             try:
                 job_id = _checked_id(asked)
+                if job_id in given:
+                    raise InvalidInput.of("job_ids", job_id, "was given to another spec", "give each spec its own")
+                given.add(job_id)
                 admitted.append((number, job_id, admit(spec, self._site, self._terms(spec.project, terms))))
             except StoreUnavailable as error:
                 answers[number] = Submission(job_id, error=_in_doubt(job_id, error))
@@ -133,9 +138,9 @@ class Submissions:
             log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
 
 
-def _checked_id(job_id: str | None) -> str:
+def _checked_id(job_id: str | UUID | None) -> str:
     try:
-        return str(uuid.UUID(job_id) if job_id else uuid.uuid4())
+        return str(uuid4() if job_id is None else UUID(str(job_id)))
     except ValueError:
         raise InvalidInput.of("job_id", job_id, "is not a UUID", "make one with uuid.uuid4()") from None
 

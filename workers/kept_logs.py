@@ -41,15 +41,26 @@ def read_log_chunk(machine: Machine, token: str) -> None:
 
 
 def remove_due(machine: Machine) -> int:
-    """Removes some logs whose time is past; how many. What cannot be removed now is due at the next sweep."""
-    removed = 0
-    for due in machine.store.due_logs(BATCH, machine.settings.logs.retention_seconds * 1000):
-        try:
-            _remove(machine, due)
-        except AitrainError as error:
-            log.warning("the log of attempt %d of job %s cannot be removed: %s", due.attempt, due.job_id, error)
-        else:
-            removed += 1
+    """Removes some logs whose time is past; how many. What cannot be removed now is due at the next sweep.
+
+    A project whose data store refuses has one try in a sweep, and however many its logs are, those of others go.
+    """
+    removed = left = 0
+    stuck: set[str] = set()
+    retention_ms = machine.settings.logs.retention_seconds * 1000
+    while removed < BATCH and (batch := machine.store.due_logs(BATCH, retention_ms, skip=left)):
+        for due in batch:
+            if due.project in stuck:
+                left += 1
+                continue
+            try:
+                _remove(machine, due)
+            except AitrainError as error:
+                log.warning("the log of attempt %d of job %s cannot be removed: %s", due.attempt, due.job_id, error)
+                stuck.add(due.project)
+                left += 1
+            else:
+                removed += 1
     return removed
 
 

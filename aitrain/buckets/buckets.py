@@ -81,6 +81,8 @@ class Buckets:
         A directory keeps its name unless it is given, as text, with a slash at its end.
         """
         where = Place.parse(place)
+        if isinstance(files, str | Path):  # letter by letter, "/" is what a path most often begins with
+            raise InvalidInput.of("files", files, "is one path", "give a list of paths")
         client = self._client(where.alias, project)
         found = found_files(files)
         others = doubled((one, one[1]) for one in found)
@@ -208,23 +210,27 @@ class Buckets:
         from botocore.config import Config
 
         store = self._data_store(alias, project)
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=store.endpoint_url,
-            region_name=store.region,
-            aws_access_key_id=store.access_key_id.get_secret_value(),
-            aws_secret_access_key=store.secret_access_key.get_secret_value(),
-            config=Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                retries={"mode": "standard"},
-                max_pool_connections=4 * PARALLEL,
-                # Stores that are not Amazon's often do not know the newer trailing checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path"} if store.endpoint_url else None,
-            ),
-        )
+        try:
+            return boto3.session.Session().client(
+                "s3",
+                endpoint_url=store.endpoint_url,
+                region_name=store.region,
+                aws_access_key_id=store.access_key_id.get_secret_value(),
+                aws_secret_access_key=store.secret_access_key.get_secret_value(),
+                config=Config(
+                    connect_timeout=CONNECT_SECONDS,
+                    read_timeout=READ_SECONDS,
+                    retries={"mode": "standard"},
+                    max_pool_connections=4 * PARALLEL,
+                    # Stores that are not Amazon's often do not know the newer trailing checksums.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    s3={"addressing_style": "path"} if store.endpoint_url else None,
+                ),
+            )
+        except ValueError as error:  # as botocore calls an address or a region that is none
+            remedy = "correct its endpoint_url or region"
+            raise InvalidInput.of(f"data_stores.{alias}", "", f"cannot be used ({error})", remedy) from error
 
     def _data_store(self, alias: str, project: str) -> DataStore:
         row = self._store.data_store(project, alias)

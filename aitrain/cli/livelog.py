@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from rich.console import Console
+from rich.control import strip_control_codes
 from rich.text import Text
 
 from aitrain.cli.output import err, out
@@ -68,6 +70,8 @@ class _Followed(threading.Thread):
 
     def run(self) -> None:
         """Tells its lines."""
+        if self._tail is not None:
+            err.print(f"from the last {self._tail} lines of its log on; {self.hint}", markup=False, soft_wrap=True)
         try:
             for line in self._client.logs(self._job_id, follow=True, attempt=self._attempt, tail=self._tail):
                 if self._left.is_set():
@@ -96,9 +100,19 @@ def _tell(line: LogLine) -> None:
     of a job looks like one of ours. Of a line that was written over, as progress bars are, its last form is told.
     """
     text = line.text.rstrip("\r").rpartition("\r")[2]
-    if line.stream == STDOUT:
-        out.print(Text.assemble(("|", "dim"), f" {text}"), soft_wrap=True)
-    elif out.is_terminal:
-        out.print(Text(f"! {text}", style="red"), soft_wrap=True)
+    console, mark = (out, "|") if line.stream == STDOUT else (out if out.is_terminal else err, "!")
+    if not console.is_terminal:
+        _write(console, f"{mark} {strip_control_codes(text)}\n")
+    elif line.stream == STDOUT:
+        console.print(Text.assemble((mark, "dim"), f" {text}"), soft_wrap=True)
     else:
-        err.print(Text(f"! {text}"), soft_wrap=True)
+        console.print(Text(f"{mark} {text}", style="red" if console is out else ""), soft_wrap=True)
+
+
+def _write(console: Console, text: str) -> None:
+    """As the console would, which takes far longer: a job's million lines must not hold up the news of its end."""
+    try:
+        console.file.write(text)
+        console.file.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()

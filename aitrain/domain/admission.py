@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,6 +10,9 @@ from decimal import Decimal
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import Flavor, Kind
 from aitrain.domain.spec import JobSpec, Resources
+
+# What a terminal acts on rather than shows.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,12 @@ def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admit
     known = {*site.data_stores, *terms.data_stores}
     problems: list[Problem] = []
     flavor_id, kind, units = _units(spec.resources, site, problems)
+    shown = {"user": spec.user, **{f"volumes[{index}]": str(volume) for index, volume in enumerate(spec.volumes)}}
+    problems += [
+        Problem(field, text, "has control characters, and is shown on others' terminals", "remove them")
+        for field, text in shown.items()
+        if CONTROL.search(text)
+    ]
     for index, volume in enumerate(spec.volumes):
         if volume.alias and volume.alias not in known:
             problems.append(

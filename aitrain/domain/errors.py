@@ -37,14 +37,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aitrain.domain.states import EndCause, InfoCode
 
 
+# Of a wrong value, in a message: enough to know it again.
+SHOWN_CHARACTERS = 200
+
+
 class AitrainError(Exception):
-    """The base of all errors of aitrain."""
+    """The base of all errors of aitrain. Each can be pickled, as it must to leave a process of a pool."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with the text that it made of its arguments.
+        return _made_again, (type(self), self.args), self.__dict__
+
+
+def _made_again(kind: type[AitrainError], args: tuple[object, ...]) -> AitrainError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        value = f" {self.value!r}" if self.value else ""
+        shown = self.value if len(self.value) <= SHOWN_CHARACTERS else f"{self.value[:SHOWN_CHARACTERS]}..."
+        value = f" {shown!r}" if shown else ""
         return f"{self.field}:{value} {self.message}; {self.remedy}"
 
 

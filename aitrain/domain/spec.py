@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from random import SystemRandom
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Required, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -80,6 +81,34 @@ class OnHostLoss(StrEnum):
 
     REQUEUE = "requeue"
     FAIL = "fail"
+
+
+class MoreFields(TypedDict, total=False):
+    """Fields of JobSpec, as one may give them: those that submit_job has no argument of its own for."""
+
+    timeout: int | None
+    auto_restart: bool
+    max_retries: int
+    retry_exit_codes: Sequence[int]
+    platform_retries: int | None
+    on_host_loss: OnHostLoss | Literal["requeue", "fail"]
+    warning_seconds: int | None
+    warning_signal: str | bool | None
+    priority: int | None
+    labels: Mapping[str, str]
+    name: str
+    project: str
+    user: str
+
+
+class SpecFields(MoreFields, total=False):
+    """All fields of JobSpec, as one may give them."""
+
+    image: Required[str]
+    command: Sequence[str] | str
+    env: Mapping[str, str]
+    resources: Resources | Mapping[str, int | str | None]
+    volumes: Sequence[Volume | str]
 
 
 class JobSpec(BaseModel):
@@ -199,7 +228,7 @@ class JobSpec(BaseModel):
         return self
 
     @classmethod
-    def of(cls, **fields: Any) -> JobSpec:
+    def of(cls, **fields: Unpack[SpecFields]) -> JobSpec:
         """A spec from its fields.
 
         Raises InvalidInput, which names each wrong field, its value and what would be right.

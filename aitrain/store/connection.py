@@ -8,8 +8,10 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from aitrain.domain.checked import checked_redis_url
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.quota import OverQuota
 from aitrain.store.keys import Keys
@@ -53,14 +55,16 @@ class Connection:
         """
         try:
             self._redis = Redis.from_url(
-                url,
+                checked_redis_url("redis_url", url),
                 decode_responses=True,
                 retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
                 socket_timeout=SOCKET_TIMEOUT_SECONDS,
                 socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 socket_keepalive=True,
             )
-        except ValueError as error:
+            pool = self._redis.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
+        except (ValueError, TypeError, RedisError) as error:
             raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
         site = {"half_life_ms": half_life_ms, "over_quota": over_quota}

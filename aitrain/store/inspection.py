@@ -12,9 +12,10 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from aitrain.domain.checked import checked_redis_url
 from aitrain.domain.errors import InvalidInput
 from aitrain.store.data_stores import DataStoreRow, to_row
 from aitrain.store.keys import Keys
@@ -76,13 +77,15 @@ class Inspection:
         """Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
         try:
             self._redis = Redis.from_url(
-                url,
+                checked_redis_url("redis_url", url),
                 decode_responses=True,
                 retry=Retry(NoBackoff(), 0),
                 socket_timeout=ANSWER_SECONDS,
                 socket_connect_timeout=ANSWER_SECONDS,
             )
-        except ValueError as error:
+            pool = self._redis.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
+        except (ValueError, TypeError, RedisError) as error:
             raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
         self._key = Keys(namespace)
 

@@ -142,6 +142,10 @@ class Jobs(Connection):
             if fields and "deleted_ms" not in fields
         ]
 
+    def was_deleted(self, job_id: str) -> bool:
+        """Whether a job was deleted within the last day."""
+        return bool(self._ask(lambda: self._redis.hexists(self._key("job", job_id), "deleted_ms")))
+
     def existing(self, job_ids: Sequence[str]) -> set[str]:
         """Those of the ids of which there is a job, or was one until lately."""
         pipe = self._redis.pipeline(transaction=False)

@@ -4,7 +4,7 @@ Fields of a log's hash beside the parts (keys.py): fence, project; next: number 
 had; ring_first: of the first line in the ring, ring_size: bytes of text there; kept: whether its host uploads it;
 uploaded: bytes of text in the object store; total: lines in all, once it is over; complete: whether all were read;
 cut_from, cut_to: between these lines the limit has cut, cut_lines and cut_bytes: what it has cut; cut_for, cut: the
-last part that was registered and cut others, and which.
+last part that was registered and cut others, and which; gone: its time was past, and all of it is removed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LogState:
     chunks: (first line, lines) of the parts in the object store, in order; ring_first, next: the store has had lines up
     to `next`, and still has those from ring_first on; total: lines in all, None while it grows; complete: False: its
     end could not be read; kept: its host uploads it; cut_from, cut_to: between these lines the limit has cut cut_lines,
-    cut_bytes in all.
+    cut_bytes in all; gone: its time was past, and all of it was removed.
     """
 
     chunks: tuple[tuple[int, int], ...] = ()
@@ -54,6 +54,7 @@ class LogState:
     cut_to: int = 0
     cut_lines: int = 0
     cut_bytes: int = 0
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class Logs(Connection):
             total=int(held["total"]) if "total" in held else None,
             complete=held.get("complete") != "0",
             kept=held.get("kept") == "1" or "uploaded" in held,
+            gone="gone" in held,
             **number,
         )
 
@@ -156,17 +158,14 @@ class Logs(Connection):
             found += [(number, line) for number, line in enumerate(lines, int(begins)) if number >= first]
         return found
 
-    def due_logs(self, limit: int, retention_ms: int) -> list[DueLog]:
-        """Some logs whose attempts ended so long ago (0: never), or whose jobs were deleted."""
-        found = self._run("due_logs", {"limit": limit, "retention_ms": retention_ms})["due"]
+    def due_logs(self, limit: int, retention_ms: int, skip: int = 0) -> list[DueLog]:
+        """Some logs whose attempts ended so long ago (0: never), or whose jobs were deleted. skip: of the oldest."""
+        found = self._run("due_logs", {"limit": limit, "retention_ms": retention_ms, "skip": skip})["due"]
         return [DueLog(one["project"], one["id"], int(one["attempt"])) for one in list(found)]
 
     def forget_log(self, due: DueLog) -> None:
-        """Nothing of it lies in the object store any more: the store has nothing of it either."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.delete(self._key("log", due.job_id, due.attempt), self._key("log_ring", due.job_id, due.attempt))
-        pipe.zrem(self._key("log_ends"), f"{due.job_id}/{due.attempt}")
-        self._ask(pipe.execute)
+        """Nothing of it lies in the object store any more: the store has nothing of it either, but that it went."""
+        self._run("forget_log", {"id": due.job_id, "attempt": str(due.attempt)})
 
     def ask_chunk(self, token: str, ask: ChunkAsk, ttl_s: int) -> None:
         """Asks for a part of a log, for ttl_s seconds."""

@@ -92,3 +92,6 @@ def test_what_is_not_there(fleet: Fleet, bucket: str, tmp_path: Path) -> None:
         fleet.client.buckets.list("none")
     with pytest.raises(InvalidInput):
         fleet.client.buckets.create("UPPER@s3")
+    for path in (str(tmp_path), tmp_path):
+        with pytest.raises(InvalidInput, match="give a list"):
+            fleet.client.buckets.upload(f"{bucket}@s3", path, dry_run=True)  # type: ignore[arg-type,unused-ignore]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from aitrain import AsyncClient, Buckets, Client, DataStores
 from aitrain.cli.app import app
 from deploy.docs import commands as commands_page
 from deploy.docs import configuration
@@ -305,6 +306,12 @@ def test_the_site_is_built_without_a_warning_and_asks_no_other_host(build: tuple
     process, folder = build
     _, said = process.communicate(timeout=150)
     assert process.returncode == 0, said
+    drawn = (folder / "reference/python-api.html").read_text()
+    for owner in (Client, AsyncClient, Buckets, DataStores):
+        missing = [
+            name for name in dir(owner) if name[0] != "_" and f'id="aitrain.{owner.__name__}.{name}"' not in drawn
+        ]
+        assert missing == [], f"the reference does not have these of {owner.__name__}"
     for page in folder.rglob("*.html"):
         tags = re.findall(r"<(?:script|link|img|iframe|source|object)\b[^>]*>", page.read_text())
         assert not [tag for tag in tags if re.search(r"""(?:src|href|data)=["']?(?:https?:)?//""", tag)], page

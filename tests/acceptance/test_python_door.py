@@ -117,3 +117,35 @@ def test_the_asynchronous_client_holds_no_thread_while_it_waits(fleet: Fleet) ->
 
     asyncio.run(go())
     eventually(lambda: not any(t.name.startswith("aitrain_") for t in threading.enumerate()), 10, "its threads' end")
+
+
+def test_commands_that_run_on_hold_nobody_up_and_one_that_is_given_up_is_killed(fleet: Fleet) -> None:
+    job = fleet.until(fleet.submit("sleep", "60"), JobState.RUNNING)
+
+    async def go() -> None:
+        async with AsyncClient(fleet.site.settings) as client:
+            running = [asyncio.create_task(client.exec(job.id, ["sleep", "77"])) for _ in range(9)]
+            said = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            def heard(_: bytes) -> None:
+                loop.call_soon_threadsafe(said.set)
+
+            last = asyncio.create_task(
+                client.exec(job.id, ["sh", "-c", "echo begun; sleep 88"], on_stdout=heard)
+            )  # fmt: skip
+            await asyncio.wait_for(said.wait(), 30)
+            await asyncio.wait_for(client.get(job.id), 5)
+            for task in (*running, last):
+                task.cancel()
+            ends = await asyncio.gather(*running, last, return_exceptions=True)
+            assert {type(end) for end in ends} == {asyncio.CancelledError}
+            await client.close()
+
+    asyncio.run(go())
+    eventually(lambda: not any("alone" in t.name for t in threading.enumerate()), 10, "its threads' end")
+    seen = fleet.docker.containers.get(fleet.containers(job)[0]["Id"])
+    eventually(
+        lambda: not [p for p in seen.top()["Processes"] if {"77", "88"} & set(p[-1].split())], 10, "its commands' end"
+    )
+    fleet.client.stop(job.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from aitrain import AsyncClient, LogLine
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine, RedisServer
 from workers.scratch.site import CLI
@@ -139,6 +141,30 @@ def test_watching_goes_on_after_a_restart_of_the_job_store(make_fleet: Callable[
     assert "is tried again" in said
     assert "it was deleted" in ended[1][0]
     assert ended[2][0] == "the job store answers again\n"
+
+
+def test_a_log_is_followed_past_a_restart_of_the_job_store(make_fleet: Callable[..., Fleet], tmp_path: Path) -> None:
+    async def both() -> None:
+        job = fleet.submit("true")
+        async with AsyncClient(fleet.site.settings) as client:
+
+            async def followed() -> list[LogLine]:
+                return [line async for line in client.logs(job.id, follow=True)]
+
+            follower = asyncio.create_task(followed())
+            blocking = asyncio.create_task(asyncio.to_thread(lambda: list(fleet.client.logs(job.id, follow=True))))
+            await asyncio.sleep(0.5)
+            redis.kill()
+            await asyncio.sleep(0.5)
+            assert not follower.done()
+            assert not blocking.done()
+            await asyncio.to_thread(redis.start)
+            await client.stop(job.id)
+            assert (await follower, await blocking) == ([], [])
+
+    with RedisServer(tmp_path) as redis:
+        fleet = make_fleet(redis_url=redis.url)
+        asyncio.run(both())
 
 
 def _start(fleet: Fleet, *arguments: str) -> subprocess.Popen[str]:

@@ -11,23 +11,29 @@ from typing import Any
 import pytest
 
 import aitrain
-from aitrain import AsyncClient, Buckets, Client, DataStores
+from aitrain import AsyncClient, Buckets, Client, DataStores, JobSpec
 from aitrain.domain import errors
+from aitrain.domain.spec import SpecFields
 
 NAMES = {
     "Admitted", "AitrainError", "AmbiguousJob", "AsyncClient", "Audited", "Bill", "BilledJob", "BrokerUnavailable",
     "BucketNotFound", "BucketRefused", "BucketUnavailable", "Buckets", "BudgetExceeded", "BudgetRule", "BudgetView",
-    "CheckUnavailable", "Client", "DataCopy", "DataStoreEntry", "DataStoreNotFound", "DataStoreRemoval", "DataStores",
-    "Difference", "Explanation", "FlavorPrices", "GpuUse", "HistoryEntry", "HostNotFound", "HostRemoval", "HostView",
-    "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobNotRunning", "JobSpec", "JobState", "JobStats", "LedgerLine",
-    "LedgerSums", "LogLine", "LogUnavailable", "ObjectDone", "Ordered", "OverQuota", "ProjectRules", "PrunedMonth",
-    "QueueView", "Quota", "QuotaExceeded", "QuotaKind", "ReceiptNotFound", "Reencrypted", "Resources", "Session",
-    "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission",
+    "CheckUnavailable", "Client", "DataCopy", "DataStoreEntry", "DataStoreNotFound", "DataStoreRemoval",
+    "DataStores", "Difference", "EndCause", "Explanation", "FlavorPrices", "GpuUse", "HistoryEntry", "HostNotFound",
+    "HostRemoval", "HostView", "InfoCode", "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobNotRunning",
+    "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums", "LineUnreadable", "LogLine", "LogUnavailable",
+    "ObjectDone", "OnHostLoss", "Ordered", "OverQuota", "Permission", "ProjectRules", "PrunedMonth", "QueueView",
+    "Quota", "QuotaExceeded", "QuotaKind", "ReceiptNotFound", "Reencrypted", "Resources", "SecretUnreadable",
+    "Session", "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission",
     "TransferWatch", "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 # What a producer is given by a client, it is given by these.
 OWNERS = (Client, AsyncClient, DataStores, Buckets)
+
+
+def test_a_spec_can_be_given_each_of_its_fields() -> None:
+    assert SpecFields.__annotations__.keys() == JobSpec.model_fields.keys()
 
 
 def test_the_public_names() -> None:
@@ -47,6 +53,8 @@ def test_a_producer_imports_neither_docker_nor_boto3_nor_the_fleet() -> None:
 @pytest.mark.parametrize("owner", OWNERS)
 def test_what_a_client_takes_gives_and_raises_is_public(owner: type) -> None:
     public = [getattr(aitrain, name) for name in aitrain.__all__]
+    for name in re.findall(r"\b[A-Z]\w+", owner.__doc__ or ""):
+        assert name not in ERRORS or name in NAMES, f"{owner.__name__}: {name}"
     for function in methods(owner):
         for name in re.findall(r"\b[A-Z]\w+", " ".join(function.__annotations__.values())):
             # What a module imports for annotations only is not to be found there: it must be public by its name.

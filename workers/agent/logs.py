@@ -150,7 +150,10 @@ class LogUploads(Loop):
 
     def _settle(self, spool: Spool, job: Job | None) -> None:
         if job is None:
-            # It was deleted, or is of a store that was lost: kept as long as results that nobody claims.
+            if self.machine.store.was_deleted(spool.job_id):
+                spool.remove()
+                return
+            # Maybe of a store that was lost: kept as long as results that nobody claims.
             keep_s = self.machine.settings.limits.results_retention_seconds
             if spool.idle_seconds >= keep_s > 0:
                 log.warning("job %s: nobody knows it; its log was kept for its time, and is removed now", spool.job_id)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from aitrain.domain.logs import NOTICE, raw_line
 from workers.joblog.spool import Spool
 from workers.runtime import Container, Engine
+from workers.runtime.loglines import LINE_BYTES, PIECE_BYTES
 
-# The engine takes the times of stdout and stderr apart: a line may come after one that is a little younger.
-OVERLAP_NS = 10**9
 LOST = b"[aitrain: lines are missing here: the engine dropped them before they were read]"
 
 
@@ -22,7 +21,7 @@ def follow(
     idle_seconds: ends when nothing has come for so long; None: ends at the log's present end. until: ends when it is
     true. The spool is locked by whoever calls. Raises EngineUnavailable, PlatformFault and OSError.
     """
-    since, kept = spool.newest(OVERLAP_NS)
+    since, kept = spool.newest()
     known, began = deque(kept), spool.next
     for lines in engine.log(container, since, idle_seconds):
         if until():
@@ -46,8 +45,22 @@ def _passed(line: bytes, known: deque[bytes]) -> bool:
     try:
         place = known.index(line)
     except ValueError:
+        place = _last_piece(line, known)
+    if place < 0:
         known.clear()
-        return False
     for _ in range(place + 1):
         known.popleft()
-    return True
+    return place >= 0
+
+
+def _last_piece(line: bytes, known: deque[bytes]) -> int:
+    """Where the last piece of this one stands, -1 if nowhere: the engine has dropped the begin of a long line, and the
+    first pieces that it still has are joined now.
+    """
+    if len(line) < LINE_BYTES:
+        return -1
+    head = line[: -len(line.split(b" ", 3)[3])]
+    for place, one in enumerate(known):
+        if len(one) > PIECE_BYTES and one.startswith(head) and line.endswith(one[len(head) :]):
+            return place
+    return -1

@@ -17,8 +17,14 @@ from aitrain.domain.logs import NOTICE, LogLine, format_lines
 OPEN, SENT = ".log", ".sent"
 ENDED, PROJECT = "ended", "project"
 LOCK_POLL_SECONDS = 0.1
-# Of text that stays after it was sent: more than the chattiest container writes in a second.
+# How far before the newest line the engine is read again: it takes the times of stdout and stderr apart, so a line may
+# come after one that is a little younger.
+OVERLAP_NS = 10**9
+# Of text that stays after it was sent, however old.
 KEPT_BYTES = 32 * 1024 * 1024
+# The most that stays of what is read again: all parts of a line, however long, have the time of its begin. As much as
+# the engine has of one, unless host.container_log_max_mib is raised.
+OVERLAP_BYTES = 256 * 1024 * 1024
 
 
 class SpoolBusy(Exception):
@@ -180,17 +186,25 @@ class Spool:
         """It is where it belongs. The newest such ones stay: a restart finds by them where the engine's log goes on."""
         with suppress(FileNotFoundError):
             segment.path.rename(segment.path.with_suffix(SENT))
-        sent = [each for each in self.segments() if each.sent]
         size = 0
-        for each in reversed(sent):
-            if size > KEPT_BYTES:
+        for each in reversed([each for each in self.segments() if each.sent]):
+            if size > OVERLAP_BYTES or (size > KEPT_BYTES and not self._is_read_again(each)):
                 each.path.unlink(missing_ok=True)
             size += each.path.stat().st_size if each.path.exists() else 0
 
-    def newest(self, span_ns: int) -> tuple[str, list[bytes]]:
-        """The time from which on the engine is to be read again, and the lines of the spool from that time on.
+    def _is_read_again(self, segment: Segment) -> bool:
+        lines = _raw_lines(segment.path)
+        return bool(lines) and _at(lines[-1]) >= self._read_again_from()
 
-        span_ns: how far before the newest line that is. The time is empty if there is none yet.
+    def _read_again_from(self) -> str:
+        for segment in reversed(self.segments()):
+            if lines := _raw_lines(segment.path):
+                return earlier(_at(lines[-1]), OVERLAP_NS)
+        return ""
+
+    def newest(self) -> tuple[str, list[bytes]]:
+        """The time from which on the engine is to be read again, empty if there is no line yet, and the lines of the
+        spool from that time on.
         """
         kept: list[bytes] = []
         limit = ""
@@ -198,7 +212,7 @@ class Spool:
             lines = [line for line in _raw_lines(segment.path) if line.split(b" ", 2)[1] != NOTICE.encode()]
             if not lines:
                 continue
-            limit = limit or earlier(_at(lines[-1]), span_ns)
+            limit = limit or earlier(_at(lines[-1]), OVERLAP_NS)
             if _at(lines[0]) < limit:
                 return limit, [line for line in lines if _at(line) >= limit] + kept
             kept = lines + kept

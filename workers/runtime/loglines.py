@@ -14,8 +14,11 @@ from workers.runtime.httpbody import body_blocks
 HEADER_BYTES = 8
 OUT, ERR = STDOUT.encode(), STDERR.encode()
 STREAM_OF = {1: OUT, 2: ERR}
-# The engine splits lines at 16 KiB; joined again they are no longer than this.
-LINE_BYTES = 64 * 1024
+# The engine splits lines at this.
+PIECE_BYTES = 16 * 1024
+# Joined again they are no longer than this. What a line has beyond stays in the engine's pieces: a progress bar that
+# never ends its line is seen sooner, and the later pieces are the same whether the engine still has the begin or not.
+LINE_BYTES = 4 * PIECE_BYTES
 CONNECT_SECONDS = 10
 
 
@@ -31,9 +34,10 @@ def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | Non
         return
     api._raise_for_status(response)
     parts: dict[bytes, tuple[bytes, bytes]] = {}
+    longer: set[bytes] = set()
     try:
         for frames in _frames(body_blocks(response)):
-            if lines := _joined(frames, parts):
+            if lines := _joined(frames, parts, longer):
                 yield lines
     except TimeoutError:
         # That nothing came is the end that was asked for.
@@ -47,15 +51,19 @@ def log_lines(api: Any, container_id: str, since: str, idle_seconds: float | Non
         yield [raw_line(at, stream, _text(text)) for stream, (at, text) in parts.items()]
 
 
-def _joined(frames: list[tuple[bytes, bytes]], parts: dict[bytes, tuple[bytes, bytes]]) -> list[bytes]:
-    """Whole lines; what is begun stays in parts: its time and its text, by stream."""
+def _joined(
+    frames: list[tuple[bytes, bytes]], parts: dict[bytes, tuple[bytes, bytes]], longer: set[bytes]
+) -> list[bytes]:
+    """Whole lines; what is begun stays in parts: its time and its text, by stream. longer: streams whose line is."""
     lines = []
     for stream, frame in frames:
         at, _, text = frame.partition(b" ")
         if stream in parts:
             at, begun = parts.pop(stream)
             text = begun + text
-        if text.endswith(b"\n") or len(text) >= LINE_BYTES:
+        ends = text.endswith(b"\n")
+        if ends or stream in longer or len(text) >= LINE_BYTES:
+            (longer.discard if ends else longer.add)(stream)
             lines.append(raw_line(at, stream, _text(text)))
         else:
             parts[stream] = at, text

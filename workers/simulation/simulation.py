@@ -156,7 +156,7 @@ class Simulation:
             spec = JobSpec.of(
                 image="simulated", name="simulated", project=listed.project, timeout=listed.timeout_s,
                 resources={kind: listed.units, **({"flavor": listed.flavor} if listed.flavor else {})},
-                **({} if listed.priority is None else {"priority": listed.priority}),
+                priority=listed.priority,
             )  # fmt: skip
             self._admitted[asks] = admit(spec, site.settings.site, site.store.project_terms(listed.project))
         return self._admitted[asks]

@@ -1,8 +1,8 @@
 -- Logs whose time is past: their jobs were deleted, or their attempts ended so long ago.
--- ARG: limit, retention_ms (0: for ever). Returns {due = [{id, attempt, project}]}.
+-- ARG: skip (so many), limit, retention_ms (0: for ever). Returns {due = [{id, attempt, project}]}.
 local up_to = ARG.retention_ms > 0 and NOW - ARG.retention_ms or 0
 local due = {}
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.log_ends(), '-inf', int(up_to), 'LIMIT', 0, ARG.limit)) do
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.log_ends(), '-inf', int(up_to), 'LIMIT', ARG.skip, ARG.limit)) do
   local id, attempt = string.match(member, '^(.+)/(%d+)$')
   local job = read_job(id)
   if job and job.attempt == attempt and not STATES[job.state].ended then

@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from aitrain import log_reader
 from aitrain.broker import Broker
 from aitrain.domain.admission import Site, admit
-from aitrain.domain.errors import LogUnavailable
+from aitrain.domain.datastore import DataStoreEntry
+from aitrain.domain.errors import InvalidInput, LogUnavailable
 from aitrain.domain.flavor import BUILT_IN
 from aitrain.domain.job import Job
 from aitrain.domain.logs import NOTICE, LogLine, chunk_key, format_lines, pack_chunk
 from aitrain.domain.spec import JobSpec
 from aitrain.log_reader import LogReader
-from aitrain.settings import Settings, load_settings
-from aitrain.store import LogState, Store
+from aitrain.settings import DataStore, Settings, load_settings
+from aitrain.store import DataStoreRow, DueLog, LogState, Store
+from aitrain.vault import new_key
 from workers import kept_logs
 from workers.machine import Machine
 from workers.scratch.servers import RedisServer, S3Server
@@ -26,8 +30,9 @@ SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 RING = 2000
 
 
-def queued(store: Store) -> Job:
-    return store.submit(str(uuid.uuid4()), admit(JobSpec.of(image="x", resources={"cpu": 1}), SITE)).job
+def queued(store: Store, project: str = "default") -> Job:
+    spec = JobSpec.of(image="x", resources={"cpu": 1}, project=project)
+    return store.submit(str(uuid.uuid4()), admit(spec, SITE)).job
 
 
 def numbered(first: int, end: int) -> list[LogLine]:
@@ -145,7 +150,7 @@ class Site3:
     def __init__(self, url: str, s3: S3Server, namespace: str, s3_client: Any) -> None:
         access = {"endpoint_url": s3.url, "region": s3.region, "access_key_id": s3.access_key_id}
         self.settings: Settings = load_settings(
-            redis_url=url, namespace=namespace, logs={"container": f"{namespace}@s3/kept"},
+            redis_url=url, namespace=namespace, encryption_keys=[new_key()], logs={"container": f"{namespace}@s3/kept"},
             data_stores={"s3": {**access, "secret_access_key": s3.secret_access_key}},
         )  # fmt: skip
         self.machine = Machine(self.settings)
@@ -160,11 +165,14 @@ class Site3:
         )  # fmt: skip
         register(self.store, job, first, end - first, most=most)
 
-    def read(self, job: Job, tail: int | None = None, answering: bool = True) -> list[LogLine]:
-        broker = Broker(self.settings)
+    def read(self, job: Job, tail: int | None = None, answering: bool = True, lost: int = 0) -> list[LogLine]:
+        """lost: so many messages do not arrive."""
+        broker, to_lose = Broker(self.settings), iter(range(lost))
         if answering:
-            broker.send_chunk = lambda token: kept_logs.read_log_chunk(self.machine, token)  # type: ignore[method-assign]
-        reader = LogReader(self.store, broker, job.id, None, wait_s=20 if answering else 0.1)
+            broker.send_chunk = lambda token: (  # type: ignore[method-assign]
+                kept_logs.read_log_chunk(self.machine, token) if next(to_lose, None) is None else None
+            )
+        reader = LogReader(self.store, broker, job.id, None, wait_s=(2 if lost else 20) if answering else 0.1)
         return list(reader.lines(follow=False, tail=tail, since_ms=None))
 
     def objects(self) -> list[str]:
@@ -213,11 +221,68 @@ def test_without_an_object_store_the_log_says_what_it_lost(site: Site3) -> None:
     assert rest == [str(number) for number in range(100, 110)]
 
 
+def test_lines_that_the_ring_lacks_are_read_from_the_object_store_or_said(
+    site: Site3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "POLL_SECONDS", 0.01)
+    # A store that lost its last second goes on with what it is sent next.
+    job = queued(site.store)
+    for first in (0, 20, 40):
+        append(site.store, job, first, first + 10)
+    site.upload(job, 8, 20)
+    assert told(site.read(job)) == [
+        *map(str, range(30)),
+        "[aitrain: 10 lines are left out here: they are not in the object store, or not yet]",
+        *map(str, range(40, 50)),
+    ]
+
+
 def test_lines_that_no_control_worker_reads_are_no_silent_gap(site: Site3) -> None:
     job = queued(site.store)
     site.upload(job, 0, 10)
     with pytest.raises(LogUnavailable, match="no control worker"):
         site.read(job, answering=False)
+
+
+def test_a_part_whose_message_was_lost_is_asked_for_again(site: Site3) -> None:
+    job = queued(site.store)
+    site.upload(job, 0, 10)
+    assert told(site.read(job, lost=1)) == [str(number) for number in range(10)]
+
+
+def test_logs_that_cannot_be_removed_hold_up_no_others(site: Site3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_logs, "BATCH", 2)
+    away = DataStore(endpoint_url="http://127.0.0.1:1", access_key_id="k", secret_access_key=SecretStr("s"))
+    entry = DataStoreEntry(
+        project="stuck", alias="s3", endpoint_url=away.endpoint_url, region="", access_key_id="***", revision="1",
+        checked=True, added_ms=0,
+    )  # fmt: skip
+    site.store.put_data_store(DataStoreRow(entry, site.machine.vault.seal("stuck", "s3", away)))
+    jobs = [*(queued(site.store, "stuck") for _ in range(5)), queued(site.store)]
+    for job in jobs:
+        register(site.store, job, 0, 1)
+        end(site.store, job)
+        site.store.delete(job.id, force=False, message="")
+    site.store._redis.zadd(site.store._key("log_ends"), {f"{job.id}/1": -1 for job in jobs if job.project == "stuck"})
+    assert kept_logs.remove_due(site.machine) == 1
+    assert {due.project for due in site.store.due_logs(9, 0)} == {"stuck"}
+
+
+def test_a_log_whose_time_is_past_says_so(site: Site3) -> None:
+    job = queued(site.store)
+    site.upload(job, 0, 10)
+    end(site.store, job)
+    site.store.forget_log(DueLog(job.project, job.id, 1))
+    assert told(site.read(job)) == ["[aitrain: the log was removed: its time was past (logs.retention_seconds)]"]
+    site.store.delete(job.id, force=False, message="")
+    assert not site.store._redis.keys(f"{site.store._key('job', job.id)}:*")
+
+
+def test_an_attempt_that_was_not_made_is_refused(site: Site3) -> None:
+    job = queued(site.store)
+    for attempt in (0, 2):
+        with pytest.raises(InvalidInput, match="give 1 to 1"):
+            LogReader(site.store, Broker(site.settings), job.id, attempt, 1)
 
 
 def test_a_deleted_jobs_log_goes_from_the_object_store(site: Site3) -> None:

@@ -362,9 +362,10 @@ def test_a_store_that_does_not_answer_says_so_in_bounded_time() -> None:
         store.submit("x", admitted())
 
 
-def test_a_url_that_is_none_is_named() -> None:
+@pytest.mark.parametrize("url", ["http://x", "redis://h/0?wrong=1", "rediss://h/0?ssl_cert_reqs=CERT_NONE"])
+def test_a_url_that_is_none_is_named(url: str) -> None:
     with pytest.raises(InvalidInput, match="redis_url"):
-        Store("http://x")
+        Store(url)
 
 
 def test_scripts_are_reloaded_when_redis_forgot_them(store: Store, redis: RedisServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 
 from aitrain.domain.logs import LogLine, parse_line
 from aitrain.settings import HostSettings
-from workers.joblog.following import follow
+from workers.joblog import spool as spooling
+from workers.joblog.following import _unknown, follow
 from workers.joblog.spool import Spool
 from workers.runtime import Container, Engine
+from workers.runtime.loglines import PIECE_BYTES
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine
 
@@ -71,3 +74,28 @@ def test_long_lines_are_joined_and_the_last_may_lack_its_end(
     follow(host, container, spool, None, lambda: False)
     assert [line.text for line in read(spool)] == ["x" * 40000, "end"]
     spool.close()
+
+
+def test_a_line_longer_than_all_that_is_kept_is_read_once(
+    engine: DockerEngine, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a progress bar that never ends its line.
+    monkeypatch.setattr(spooling, "KEPT_BYTES", 100_000)
+    container = write("seq 1 100000 | tr '\\n' ' '; sleep 0.2; seq 100001 140000 | tr '\\n' ' '; echo")
+    host = Engine(HostSettings(docker_url=engine.url), f"t{uuid.uuid4().hex[:8]}")
+    for stop in (3, 12, 20, 10**6, 10**6):
+        spool = spool_at(tmp_path)
+        follow(host, container, spool, 5, lambda spool=spool, stop=stop: spool.next >= stop)  # type: ignore[misc]
+        for segment in spool.closed():
+            spool.mark_sent(segment)
+        spool.close()
+    assert "".join(line.text for line in read(spool)) == "".join(f"{number} " for number in range(1, 140001))
+
+
+def test_a_long_line_whose_begin_the_engine_has_dropped_is_known_again() -> None:
+    head = b"2026-11-22T10:00:00.000000001Z stdout F "
+    pieces = [bytes([ord("a") + number]) * PIECE_BYTES for number in range(9)]
+    known = deque([head + b"".join(pieces[:4]), *(head + one for one in pieces[4:])])
+    # Of what it has now, the first four are joined, whichever they are.
+    again = [head + b"".join(pieces[3:7]), *(head + one for one in (*pieces[7:], b"new"))]
+    assert list(_unknown(again, known)) == [head + b"new"]

@@ -201,6 +201,15 @@ def test_what_a_failed_host_left_is_ended_and_what_nobody_knows_is_kept_for_its_
     assert not unknown.exists
 
 
+def test_what_waits_of_a_deleted_jobs_log_goes_with_it(machine: Machine, container: Container) -> None:
+    job = queued(machine)
+    keep_end(machine, job, container)
+    machine.store.stop(job.id, "")
+    machine.store.delete(job.id, force=False, message="")
+    one_round(uploads_of(machine))
+    assert not spool_of(machine, job).exists
+
+
 def test_a_log_waits_on_the_disk_while_the_object_store_is_away(
     redis: RedisServer, engine: DockerEngine, namespace: str, tmp_path: Path, container: Container
 ) -> None:

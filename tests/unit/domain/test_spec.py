@@ -52,6 +52,8 @@ BAD = [
     ({"image": "x", "colour": "red"}, "colour", "typing error"),
     ({"image": "x", "priority": 101}, "priority", "at most 100"),
     ({"image": "x", "priority": -1}, "priority", "at least 0"),
+    ({"image": "x", "user": "\x1b[2Jroot"}, "user", "remove them"),
+    ({"image": "x", "volumes": ["data@s3/a:/b\n"]}, "volumes[0]", "remove them"),
     ({}, "image", "give it"),
 ]
 
@@ -63,6 +65,12 @@ def test_bad_input_names_field_and_remedy(fields: dict[str, Any], field: str, re
     problem = caught.value.problems[0]
     assert problem.field == field
     assert remedy in str(caught.value)
+
+
+def test_of_a_long_value_only_the_beginning_is_repeated() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        JobSpec.of(image="x", command=["y" * 200_000])
+    assert len(str(caught.value)) < 500
 
 
 def test_all_problems_are_told_at_once() -> None:
