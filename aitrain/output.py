@@ -82,4 +82,6 @@ def show(data: Any, output: Format, table: Callable[[], RenderableType | None]) 
     else:
         import yaml  # takes long to load, and few ask for it
 
-        sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+        # What JSON says, and no more: it takes an enumeration's member for its text, of which YAML knows nothing.
+        plain = json.loads(json.dumps(data))
+        sys.stdout.write(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))

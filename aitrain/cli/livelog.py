@@ -97,15 +97,16 @@ class _Followed(threading.Thread):
 
 def _tell(line: LogLine) -> None:
     """On a terminal, a line of stderr is red; elsewhere it goes to stderr. Both are indented by a bar, so that no line
-    of a job looks like one of ours.
+    of a job looks like one of ours. Of a line that was written over, as progress bars are, its last form is told.
     """
+    text = line.text.rstrip("\r").rpartition("\r")[2]
     console, mark = (out, "|") if line.stream == STDOUT else (out if out.is_terminal else err, "!")
     if not console.is_terminal:
-        _write(console, f"{mark} {strip_control_codes(line.text)}\n")
+        _write(console, f"{mark} {strip_control_codes(text)}\n")
     elif line.stream == STDOUT:
-        console.print(Text.assemble((mark, "dim"), f" {line.text}"), soft_wrap=True)
+        console.print(Text.assemble((mark, "dim"), f" {text}"), soft_wrap=True)
     else:
-        console.print(Text(f"{mark} {line.text}", style="red" if console is out else ""), soft_wrap=True)
+        console.print(Text(f"{mark} {text}", style="red" if console is out else ""), soft_wrap=True)
 
 
 def _write(console: Console, text: str) -> None:

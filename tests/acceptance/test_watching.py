@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aitrain import AsyncClient, LogLine
+from aitrain.domain.logs import format_lines
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine, RedisServer
 from workers.scratch.site import CLI
@@ -128,9 +129,11 @@ def test_watching_goes_on_after_a_restart_of_the_job_store(make_fleet: Callable[
     with RedisServer(tmp_path) as redis:
         fleet = make_fleet(redis_url=redis.url)
         job, gone = fleet.submit("true"), fleet.submit("true")
+        line = format_lines([LogLine("2026-11-29T10:00:00Z", "QUEUED, and has a log")]).encode().splitlines()
+        fleet.client._store.append_log(job.id, job.fence, first=0, lines=line, ring_bytes=1000, kept=False)
         followers = [_start(fleet, "logs", "-f", job.id), _start(fleet, "wait", gone.id), _start(fleet, "wait", job.id)]
-        for waits in followers[1:]:
-            assert "QUEUED" in next(waits.stdout or iter([]))
+        for one in followers:
+            assert "QUEUED" in next(one.stdout or iter([]))
         redis.kill()
         said = next(followers[2].stderr or iter([]))
         redis.start()

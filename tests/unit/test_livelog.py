@@ -57,6 +57,11 @@ def test_a_log_that_falls_silent_before_its_end_is_left_loudly(slow: Slow, capsy
     slow.may_end.set()
 
 
+def test_of_a_progress_bar_its_last_form_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    livelog._tell(LogLine("2026-01-01T00:00:00Z", " 10%\r 50%\r100%\r"))
+    assert capsys.readouterr().out == "| 100%\n"
+
+
 def test_a_log_that_is_not_shown_from_its_beginning_says_so(slow: Slow, capsys: pytest.CaptureFixture[str]) -> None:
     log = LiveLog(cast(Client, slow), "some-job", 20)
     log.begin(1, live=False)

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from rich.table import Table
 
+from aitrain.domain.states import State
 from aitrain.output import Format, facts, flat, out, show
 
-DATA = {"name": "größer", "lines": [{"minutes": 3}, {"minutes": 4}], "labels": {}, "none": None}
+DATA = {"name": "größer", "lines": [{"minutes": 3}, {"minutes": 4}], "labels": {}, "none": None, "state": State.DONE}
 LONG = "x" * 3000
 PRINTS = f"from aitrain.output import out, facts; out.print(facts([('name', '{LONG}')]))"
 
@@ -61,4 +62,5 @@ def test_facts_obey_nobody(capsys: pytest.CaptureFixture[str]) -> None:
 def test_flat_names_every_value() -> None:
     assert list(flat(DATA)) == [
         ("name", "größer"), ("lines.0.minutes", 3), ("lines.1.minutes", 4), ("labels", {}), ("none", None),
+        ("state", "DONE"),
     ]  # fmt: skip
