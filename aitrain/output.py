@@ -27,20 +27,28 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+def printable(text: str) -> str:
+    """A user's text without what a terminal would obey."""
+    return "".join(one if one.isprintable() or one == "\t" else "\ufffd" for one in text)
+
+
+class _Console(Console):
+    """Prints text, which others may have written, without what a terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """As rich does; lines stay lines."""
+        return super().render_str("\n".join(map(printable, text.split("\n"))), **options)
+
+
 def _console(*, stderr: bool) -> Console:
     """As wide as its terminal, or as COLUMNS says: `watch` sets it for commands that it runs without one."""
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if terminal or "COLUMNS" in os.environ else UNLIMITED_COLUMNS
-    return Console(stderr=stderr, highlight=False, width=width)
+    return _Console(stderr=stderr, highlight=False, width=width)
 
 
 # What is asked for goes to the one, what is said beside it to the other. Nothing is printed but through these.
 out, err = _console(stderr=False), _console(stderr=True)
-
-
-def printable(text: str) -> str:
-    """A user's text without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> RenderableType:

@@ -36,6 +36,18 @@ def test_a_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(words in said for words in ("drawn", "printed by itself"))
 
 
+def test_what_others_wrote_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("a\x1b[2J")
+    table.add_row("b\x1b[2Jä")
+    out.print("stopped by \x1b]0;me\x07\r\nagain\tnow", markup=False, soft_wrap=True)
+    out.print(table)
+    said = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\r"} & set(said)
+    assert "\nagain" in said
+    assert said.count("\ufffd") == 5
+    assert "b\ufffd[2Jä" in said
+
+
 def test_an_empty_table_is_said_beside(capsys: pytest.CaptureFixture[str]) -> None:
     show([], Format.TABLE, lambda: Table("drawn"))
     assert capsys.readouterr() == ("", "there is nothing to show\n")
