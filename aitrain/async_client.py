@@ -31,7 +31,7 @@ from aitrain.sessions import Session, Write, nothing
 from aitrain.settings import Settings
 from aitrain.store import LogLine, Ordered
 from aitrain.threads import Threads
-from aitrain.watching import AWAY_SECONDS, Watch
+from aitrain.watching import Patience, Watch
 
 T = TypeVar("T")
 
@@ -68,10 +68,18 @@ class AsyncClient(AsyncCalls):
         on_progress: Callable[[Job], None] | None = None,
     ) -> Job:
         """See Client.wait. The callbacks are called in the event loop."""
-        watch = Watch(timeout, on_change, on_progress)
-        while not watch.over(job := await self.get(job_id)):
+        watch, patience = Watch(timeout, on_change, on_progress), Patience()
+        while True:
+            try:
+                job = await self.get(job_id)
+            except StoreUnavailable:
+                if watch.late or not patience.bears():
+                    raise
+            else:
+                patience.answered()
+                if watch.over(job):
+                    return job
             await asyncio.sleep(POLL_SECONDS)
-        return job
 
     async def logs(
         self,
@@ -84,19 +92,20 @@ class AsyncClient(AsyncCalls):
     ) -> AsyncIterator[LogLine]:
         """See Client.logs."""
         reader = await self._threads.run(self._twin._log_reader, job_id, attempt)
-        answered = time.monotonic()
+        patience = Patience()
         while True:
             try:
                 async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
                     tail = None  # its place is known now
                     yield line
             except (StoreUnavailable, BrokerUnavailable):
-                if not follow or time.monotonic() - answered > AWAY_SECONDS:
+                if not follow or not patience.bears():
                     raise
             else:
                 if reader.over or not follow:
                     return
-                answered, tail = time.monotonic(), None
+                patience.answered()
+                tail = None
             await asyncio.sleep(POLL_SECONDS)
 
     def iter_jobs(

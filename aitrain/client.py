@@ -17,7 +17,7 @@ from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.checked import MOST, checked_project, checked_states, checked_whole
 from aitrain.domain.copying import DataCopy
-from aitrain.domain.errors import InvalidInput, ReceiptNotFound
+from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable
 from aitrain.domain.job import Direction, HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
@@ -30,7 +30,7 @@ from aitrain.sessions import RunningJobs
 from aitrain.settings import Settings, load_settings
 from aitrain.store import LogLine, Ordered, Store, UnitCount, Wanted
 from aitrain.submissions import Submission, Submissions
-from aitrain.watching import Watch
+from aitrain.watching import Patience, Watch
 
 if TYPE_CHECKING:  # imported where they are needed: a producer that only submits does not wait for them to load
     from aitrain.buckets import Buckets
@@ -248,12 +248,21 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         """Waits until the job has ended, and returns it.
 
         timeout: seconds; on_change: called for every state, from the first on; on_progress: called with the job
-        whenever its state or the progress of its copies has changed. Raises JobNotFound and WaitTimeout.
+        whenever its state or the progress of its copies has changed. Raises JobNotFound and WaitTimeout, and
+        StoreUnavailable when the job store has been away for 15 minutes, or is when the time is over.
         """
-        watch = Watch(timeout, on_change, on_progress)
-        while not watch.over(job := self.get(job_id)):
+        watch, patience = Watch(timeout, on_change, on_progress), Patience()
+        while True:
+            try:
+                job = self.get(job_id)
+            except StoreUnavailable:
+                if watch.late or not patience.bears():
+                    raise
+            else:
+                patience.answered()
+                if watch.over(job):
+                    return job
             time.sleep(POLL_SECONDS)
-        return job
 
     def logs(
         self,

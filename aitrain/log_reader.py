@@ -14,7 +14,7 @@ from aitrain.domain.errors import BrokerUnavailable, LogUnavailable, StoreUnavai
 from aitrain.domain.logs import NOTICE, LogLine, parse_lines
 from aitrain.domain.states import State
 from aitrain.store import ChunkAsk, LogState, Store, token
-from aitrain.watching import AWAY_SECONDS
+from aitrain.watching import Patience
 
 POLL_SECONDS = 0.2
 # An answer waits so long for its reader.
@@ -65,20 +65,20 @@ class LogReader:
                     self._store.drop_chunk(name)
 
     def _all(self, follow: bool) -> Iterator[LogLine]:
-        answered = time.monotonic()
+        patience = Patience()
         while True:
             try:
                 # Looked at before the log is: what was written before the end is read.
                 over = self._is_over()
                 yield from self._there()
             except (StoreUnavailable, BrokerUnavailable):
-                if not follow or time.monotonic() - answered > AWAY_SECONDS:
+                if not follow or not patience.bears():
                     raise
                 self._asked.clear()  # whether they were asked for, nobody knows
             else:
                 if over or not follow:
                     break
-                answered = time.monotonic()
+                patience.answered()
             time.sleep(POLL_SECONDS)
         state = self._state()
         if state.gone and not self.position:

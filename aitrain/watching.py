@@ -12,6 +12,24 @@ from aitrain.domain.job import HistoryEntry, Job
 AWAY_SECONDS = 900.0
 
 
+class Patience:
+    """With a job store or a broker that is away: whoever follows something asks after each failure."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def answered(self) -> None:
+        """What was away, if anything was, is there again."""
+        self._since = None
+
+    def bears(self) -> bool:
+        """Whether it has not been away for too long."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        return now - self._since <= AWAY_SECONDS
+
+
 class Watch:
     """Tells each state once, each progress when it changes. Look at the job every now and then."""
 
@@ -28,6 +46,11 @@ class Watch:
         self._told = 0
         self._shown: object = None
 
+    @property
+    def late(self) -> bool:
+        """Whether nobody waits any longer."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
     def over(self, job: Job) -> bool:
         """Tells what is new, and whether the job has ended. Raises WaitTimeout."""
         for entry in job.history[self._told :]:
@@ -37,6 +60,6 @@ class Watch:
         if self._on_progress is not None and self._shown != (job.state, job.copying, job.progress):
             self._shown = (job.state, job.copying, job.progress)
             self._on_progress(job)
-        if not job.ended and self._deadline is not None and time.monotonic() >= self._deadline:
+        if not job.ended and self.late:
             raise WaitTimeout(f"job {job.id} is {job.state} after {self._timeout} s; it goes on")
         return job.ended

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from aitrain.cli.output import err
 from aitrain.domain.errors import StoreUnavailable
-from aitrain.watching import AWAY_SECONDS
+from aitrain.watching import AWAY_SECONDS, Patience
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,20 +18,19 @@ PAUSE_SECONDS = 0.5
 
 def patiently(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What is read, once the job store answers: until then says so. Raises StoreUnavailable if it stays away."""
-    began: float | None = None
+    patience, away = Patience(), False
     while True:
         try:
             found = read(*args, **kwargs)
         except StoreUnavailable as error:
-            now = time.monotonic()
-            if began is None:
-                began = now
+            if not patience.bears():
+                raise
+            if not away:
+                away = True
                 said = f"{error} It is tried again for {AWAY_SECONDS / 60:g} minutes"
                 err.print(said, markup=False, soft_wrap=True)
-            elif now - began > AWAY_SECONDS:
-                raise
             time.sleep(PAUSE_SECONDS)
         else:
-            if began is not None:
+            if away:
                 err.print("the job store answers again")
             return found

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from aitrain import AsyncClient, LogLine
+from aitrain import AsyncClient, LogLine, StoreUnavailable
 from aitrain.domain.logs import format_lines
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine, RedisServer
@@ -146,7 +146,9 @@ def test_watching_goes_on_after_a_restart_of_the_job_store(make_fleet: Callable[
     assert ended[2][0] == "the job store answers again\n"
 
 
-def test_a_log_is_followed_past_a_restart_of_the_job_store(make_fleet: Callable[..., Fleet], tmp_path: Path) -> None:
+def test_jobs_and_logs_are_followed_past_a_restart_of_the_job_store(
+    make_fleet: Callable[..., Fleet], tmp_path: Path
+) -> None:
     async def both() -> None:
         job = fleet.submit("true")
         async with AsyncClient(fleet.site.settings) as client:
@@ -154,16 +156,23 @@ def test_a_log_is_followed_past_a_restart_of_the_job_store(make_fleet: Callable[
             async def followed() -> list[LogLine]:
                 return [line async for line in client.logs(job.id, follow=True)]
 
-            follower = asyncio.create_task(followed())
-            blocking = asyncio.create_task(asyncio.to_thread(lambda: list(fleet.client.logs(job.id, follow=True))))
+            all_four = [
+                asyncio.create_task(one)
+                for one in (
+                    followed(), asyncio.to_thread(lambda: list(fleet.client.logs(job.id, follow=True))),
+                    client.wait(job.id), asyncio.to_thread(fleet.client.wait, job.id),
+                )
+            ]  # fmt: skip
             await asyncio.sleep(0.5)
             redis.kill()
             await asyncio.sleep(0.5)
-            assert not follower.done()
-            assert not blocking.done()
+            assert not any(one.done() for one in all_four)
+            with pytest.raises(StoreUnavailable):
+                await client.wait(job.id, timeout=0)
             await asyncio.to_thread(redis.start)
             await client.stop(job.id)
-            assert (await follower, await blocking) == ([], [])
+            *logs, one, other = [await one for one in all_four]
+            assert (logs, one.state, other.state) == ([[], []], "INTERRUPTED", "INTERRUPTED")
 
     with RedisServer(tmp_path) as redis:
         fleet = make_fleet(redis_url=redis.url)
