@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aitrain.buckets.connection import connect
 from aitrain.buckets.faults import told
 from aitrain.buckets.places import Place, refusal, unfit
 from aitrain.buckets.transfers import PARALLEL, UNWATCHED, Moves, ObjectDone, TransferWatch, doubled, each, found_files
@@ -19,6 +20,7 @@ from aitrain.vault import Vault
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -206,28 +208,12 @@ class Buckets:
         return [one for one in found if one.key != where.folder or not where.folder]
 
     def _client(self, alias: str, project: str) -> Any:
-        import boto3
-        from botocore.config import Config
-
         store = self._data_store(alias, project)
         try:
-            return boto3.session.Session().client(
-                "s3",
-                endpoint_url=store.endpoint_url,
-                region_name=store.region,
-                aws_access_key_id=store.access_key_id.get_secret_value(),
-                aws_secret_access_key=store.secret_access_key.get_secret_value(),
-                config=Config(
-                    connect_timeout=CONNECT_SECONDS,
-                    read_timeout=READ_SECONDS,
-                    retries={"mode": "standard"},
-                    max_pool_connections=4 * PARALLEL,
-                    # Stores that are not Amazon's often do not know the newer trailing checksums.
-                    request_checksum_calculation="when_required",
-                    response_checksum_validation="when_required",
-                    s3={"addressing_style": "path"} if store.endpoint_url else None,
-                ),
-            )
+            return connect(
+                store, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, attempts=ATTEMPTS,
+                connections=4 * PARALLEL,
+            )  # fmt: skip
         except ValueError as error:  # as botocore calls an address or a region that is none
             remedy = "correct its endpoint_url or region"
             raise InvalidInput.of(f"data_stores.{alias}", "", f"cannot be used ({error})", remedy) from error

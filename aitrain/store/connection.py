@@ -33,6 +33,20 @@ def token() -> str:
     return secrets.token_hex(8)
 
 
+def redis_at(url: str, **options: Any) -> Redis:
+    """A client of the job store's Redis, which does not connect yet. options: redis-py's own.
+
+    Raises InvalidInput, which does not repeat the URL, if it is none or has options that there are not.
+    """
+    try:
+        client = Redis.from_url(checked_redis_url("redis_url", url), decode_responses=True, **options)
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
+    except (ValueError, TypeError, RedisError) as error:
+        raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
+    return client
+
+
 class Connection:
     """Runs the scripts of one site."""
 
@@ -53,19 +67,13 @@ class Connection:
 
         Raises InvalidInput if the URL is not one of Redis. Does not connect yet.
         """
-        try:
-            self._redis = Redis.from_url(
-                checked_redis_url("redis_url", url),
-                decode_responses=True,
-                retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
-                socket_timeout=SOCKET_TIMEOUT_SECONDS,
-                socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                socket_keepalive=True,
-            )
-            pool = self._redis.connection_pool
-            pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
-        except (ValueError, TypeError, RedisError) as error:
-            raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
+        self._redis = redis_at(
+            url,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            socket_keepalive=True,
+        )
         self._key = Keys(namespace)
         site = {"half_life_ms": half_life_ms, "over_quota": over_quota}
         self._run = Scripts(self._redis, self._key.root, site, clock_ms)

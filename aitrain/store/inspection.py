@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from aitrain.domain.checked import checked_redis_url
-from aitrain.domain.errors import InvalidInput
+from aitrain.store.connection import redis_at
 from aitrain.store.data_stores import DataStoreRow, to_row
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import answering
@@ -75,18 +73,9 @@ class Inspection:
 
     def __init__(self, url: str, *, namespace: str) -> None:
         """Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
-        try:
-            self._redis = Redis.from_url(
-                checked_redis_url("redis_url", url),
-                decode_responses=True,
-                retry=Retry(NoBackoff(), 0),
-                socket_timeout=ANSWER_SECONDS,
-                socket_connect_timeout=ANSWER_SECONDS,
-            )
-            pool = self._redis.connection_pool
-            pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
-        except (ValueError, TypeError, RedisError) as error:
-            raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
+        self._redis = redis_at(
+            url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+        )
         self._key = Keys(namespace)
 
     def close(self) -> None:

@@ -57,7 +57,8 @@ class Asks(Loop):
                 if self.machine.engine.end_command(exec_id):
                     self._records.forget(exec_id)
                 else:
-                    log.info("command %s, which was left in a job, is ended", exec_id)
+                    # Where the engine has processes of its own, it goes on, and is said again.
+                    log.info("command %s, which was left in a job, ran on; it is killed if it can be seen", exec_id)
             except AitrainError as error:
                 log.warning("command %s, which was left in a job, is not ended yet: %s", exec_id, error)
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
+from aitrain.buckets import connection
 from aitrain.domain.errors import PlatformFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import DataStore
@@ -36,26 +37,8 @@ def _client(store: DataStore, read_seconds: float) -> Any:
 
 def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, attempts: int) -> Any:
     """A client of a data store. attempts: how often a request is sent until it counts as failed."""
-    import boto3  # takes long to load, and many processes of the fleet copy nothing
-    from botocore.config import Config
-
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=store.endpoint_url,
-        region_name=store.region,
-        aws_access_key_id=store.access_key_id.get_secret_value(),
-        aws_secret_access_key=store.secret_access_key.get_secret_value(),
-        config=Config(
-            connect_timeout=connect_seconds,
-            read_timeout=read_seconds,
-            # Pauses that grow, with jitter.
-            retries={"mode": "standard", "max_attempts": attempts},
-            max_pool_connections=CONNECTIONS,
-            # Stores that are not Amazon's often do not know the newer trailing checksums.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path"} if store.endpoint_url else None,
-        ),
+    client = connection.connect(
+        store, connect_seconds=connect_seconds, read_seconds=read_seconds, attempts=attempts, connections=CONNECTIONS
     )
     client.meta.events.register("before-parse.s3.ListObjectsV2", _read_contents)
     return client
