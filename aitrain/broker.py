@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aitrain.domain.checked import checked_redis_url
 from aitrain.domain.errors import BrokerUnavailable
 from aitrain.domain.flavor import Kind
+from aitrain.domain.redis_refusals import refusal
 from aitrain.domain.states import Step
 from aitrain.settings import Settings
 
@@ -28,8 +29,12 @@ UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
 CHECK_DATA_STORE = "check_data_store"
 READ_LOG_CHUNK = "read_log_chunk"
+# Beat's sweep for what waits. Hosts that may not place jobs themselves ask for it; an old question is of no use.
+PLACEMENT = "place_waiting"
+PLACEMENT_SECONDS = 60
 # More ways to a Redis, which the broker's client knows and the job store's does not.
 UNPLAIN_SCHEMES = ("sentinel", "redis+socket", "rediss+socket")
+TLS_SCHEMES = ("rediss:", "rediss+")
 # Whoever only asks whether the broker answers wants to know soon.
 CHECK_SECONDS = 2.0
 
@@ -56,6 +61,8 @@ def celery_app(settings: Settings) -> Celery:
     app = Celery("aitrain")
     app.conf.update(
         broker_url=_url(settings),
+        # kombu checks no certificate unless it is told to.
+        broker_use_ssl=_tls(settings),
         # States live in the job store; a result backend would be a second truth, and a leak.
         result_backend=None,
         task_ignore_result=True,
@@ -119,7 +126,7 @@ class Broker:
             with self.app.connection_for_write(transport_options=quick) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0)
         except (CeleryError, KombuError, OSError) as error:
-            raise BrokerUnavailable(f"the broker does not answer ({error})") from error
+            raise _unavailable(error) from error
 
     def send_chain(self, job_id: str, fence: str, queue: str) -> None:
         """Sends the four links of a job's chain to its host's queue.
@@ -149,6 +156,11 @@ class Broker:
         Raises BrokerUnavailable.
         """
         self._send(self._request(READ_LOG_CHUNK, f"chunk={token}", token))
+
+    def send_placement(self) -> None:
+        """Asks the control workers for a placement pass. Raises BrokerUnavailable."""
+        ask = {"queue": CONTROL_QUEUE, "argsrepr": "()", "kwargsrepr": "{}", "expires": PLACEMENT_SECONDS}
+        self._send(self.app.signature(task_name(PLACEMENT), immutable=True, **ask))
 
     def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
         """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
@@ -238,5 +250,15 @@ def _url(settings: Settings) -> str:
     return checked_redis_url("broker_url" if settings.broker_url else "redis_url", url)
 
 
+def _tls(settings: Settings) -> dict[str, Any] | None:
+    """How a broker that speaks TLS proves itself: by its certificate, and by the name in that."""
+    if not _url(settings).startswith(TLS_SCHEMES):
+        return None
+    given = {"ssl_ca_certs": str(settings.redis_ca_file)} if settings.redis_ca_file else {}
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **given}
+
+
 def _unavailable(error: Exception) -> BrokerUnavailable:
+    if (words := refusal(str(error))) is not None:
+        return BrokerUnavailable(f"the broker {words}")
     return BrokerUnavailable(f"the broker does not answer ({error}): is Redis running at broker_url?")

@@ -44,6 +44,7 @@ def open_store(settings: Settings) -> Store:
     """The job store that the settings name."""
     return Store(
         settings.redis_url,
+        ca_file=settings.redis_ca_file,
         namespace=settings.namespace,
         grace_ms=int(settings.timing.message_grace_seconds * 1000),
         half_life_ms=int(settings.timing.fair_share_half_life_seconds * 1000),

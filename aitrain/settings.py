@@ -52,17 +52,19 @@ class DataStore(_Section):
 class HostSettings(_Section):
     """What a host is and offers.
 
-    name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
-    the ids of its GPUs; inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver
-    lists, each as the flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at
-    least four); worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its
-    Docker Engine; container_user: uid:gid of every container; container_network: the engine's network that containers
-    get; ca_file: a PEM file of the authorities to trust instead of the system's, where data stores and git servers have
-    certificates of a private one; git_max_mib: of one repository, unpacked; git_max_files: in one repository;
-    container_log_files: so many rotated files of each container.
+    name: stands in its queues' names, so it must not change while it has jobs; places_jobs: it runs placement passes
+    that it finds due; if not, it asks control workers to; units: flavor -> number of units, or the ids of its GPUs;
+    inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver lists, each as the
+    flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
+    worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its Docker Engine;
+    container_user: uid:gid of every container; container_network: the engine's network that containers get; ca_file:
+    a PEM file of the authorities to trust instead of the system's, where git servers have certificates of a private
+    one, and data stores, too, unless data_store_ca_file is given; git_max_mib: of one repository, unpacked;
+    git_max_files: in one repository; container_log_files: so many rotated files of each container.
     """
 
     name: Slug = "local"
+    places_jobs: bool = True
     units: dict[Slug, int | list[str]] = Field(default_factory=dict)
     inventory: Literal["declared", "nvml"] = "declared"
     # A GPU that no job runs on and that has more memory in use is not clean. A driver keeps some for itself.
@@ -303,11 +305,13 @@ class LogSettings(_Section):
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
-    redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
-    in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
-    minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue, which every process of a site needs;
-    data_stores: of the whole site, by alias; encryption_keys: for the keys of the projects' data stores, which stand in
-    the job store: the first one encrypts, all decrypt (`aitrain datastore new-key` makes one).
+    redis_url: the job store; broker_url: Celery's broker, the same server if not given; redis_ca_file,
+    data_store_ca_file: PEM of the authorities to trust instead of the system's, of Redis with rediss:// and of data
+    stores; namespace: prefix of every key in both, and the label that tells this site's containers from others';
+    currency: of all prices, on bills; minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue,
+    which every process of a site needs; data_stores: of the whole site, by alias; encryption_keys: for the keys of
+    the projects' data stores, which stand in the job store: the first one encrypts, all decrypt (`aitrain datastore
+    new-key` makes one).
     """
 
     model_config = SettingsConfigDict(
@@ -316,6 +320,8 @@ class Settings(BaseSettings):
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     broker_url: str | None = Field(default=None, repr=False)
+    redis_ca_file: Path | None = None
+    data_store_ca_file: Path | None = None
     namespace: Slug = "aitrain"
     currency: str = "EUR"
     minor_unit: Decimal = Field(default=Decimal("0.01"), gt=0, allow_inf_nan=False)
@@ -356,6 +362,11 @@ class Settings(BaseSettings):
         path = os.environ.get("AITRAIN_CONFIG")
         file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
         return (named["init_settings"], named["env_settings"], *file)
+
+    @property
+    def ca_of_data_stores(self) -> Path | None:
+        """The authorities to trust, of data stores; None: the system's."""
+        return self.data_store_ca_file or self.host.ca_file
 
     @property
     def site(self) -> Site:

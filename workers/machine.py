@@ -26,6 +26,9 @@ class Machine:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
+        if (authorities := self.settings.ca_of_data_stores) is not None:
+            # boto3's own way: all of a process' data stores get the same.
+            os.environ["AWS_CA_BUNDLE"] = str(authorities)
 
     @cached_property
     def store(self) -> Store:

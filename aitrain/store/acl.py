@@ -47,10 +47,14 @@ BROKER_KEYS: Mapping[str, str] = {
     # What a worker has taken and not yet acknowledged: for moments, since it acknowledges before it begins.
     "unacked*.control": "control:rw",
     "unacked*.host.{host}": "own:rw",
+    # Never a list, since it is a channel's; but declared, measured and deleted like one.
+    "control@*.celery.pidbox": "control:w",
+    "{host}@*.celery.pidbox": "own:w",
     "*.reply.celery.pidbox": "operator:rw control:w host:w flower:rw",
 }
-# Celery's channels: questions to workers (pidbox) and what workers tell of themselves (celeryev).
-ASKING, EVENTS = "*.celery.pidbox*", "*.celeryev*"
+# Celery's channels, of database 0: questions to workers (pidbox), and what workers tell of themselves (celeryev). Whoever
+# subscribes to a pattern has to name it letter by letter.
+ASKING, EVENTS = "/0.celery.pidbox", "/0.celeryev/*"
 PUBLISH, LISTEN = "+publish", "+subscribe +psubscribe +unsubscribe +punsubscribe"
 
 # Who asks all workers something, who hears it, who tells, and who hears that.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -33,11 +34,19 @@ def token() -> str:
     return secrets.token_hex(8)
 
 
-def redis_at(url: str, **options: Any) -> Redis:
-    """A client of the job store's Redis, which does not connect yet. options: redis-py's own.
+def redis_at(url: str, ca_file: Path | None = None, **options: Any) -> Redis:
+    """A client of the job store's Redis, which does not connect yet.
 
-    Raises InvalidInput, which does not repeat the URL, if it is none or has options that there are not.
+    ca_file: a PEM file of the authorities to trust instead of the system's, for rediss://; options: redis-py's own. The
+    server's certificate and its name are always checked.
+
+    Raises InvalidInput, which does not repeat the URL, if it is none or has options that there are not,
+    and for a ca_file that is none.
     """
+    if ca_file is not None and not ca_file.is_file():
+        raise InvalidInput.of("redis_ca_file", ca_file, "is not a file", "name the PEM file of the authority")
+    if ca_file is not None and url.startswith("rediss:"):
+        options["ssl_ca_certs"] = str(ca_file)
     try:
         client = Redis.from_url(checked_redis_url("redis_url", url), decode_responses=True, **options)
         pool = client.connection_pool
@@ -54,21 +63,23 @@ class Connection:
         self,
         url: str,
         *,
+        ca_file: Path | None = None,
         namespace: str = "aitrain",
         grace_ms: int = 10_000,
         half_life_ms: int = 86_400_000,
         over_quota: OverQuota = OverQuota.REFUSE,
         clock_ms: Callable[[], int] | None = None,
     ) -> None:
-        """url: redis:// or rediss://; namespace: prefix of every key; grace_ms: how long the message of a state's step
-        may be under way before it is sent again; half_life_ms: what a project used so long ago counts half in its fair
-        share; over_quota: what becomes of a job over its project's quota, where the project does not say; clock_ms: for
-        simulations, the time to use instead of the server's.
+        """url: redis:// or rediss://; ca_file: as of redis_at; namespace: prefix of every key; grace_ms: how long the
+        message of a state's step may be under way before it is sent again; half_life_ms: what a project used so long
+        ago counts half in its fair share; over_quota: what becomes of a job over its project's quota, where the project
+        does not say; clock_ms: for simulations, the time to use instead of the server's.
 
         Raises InvalidInput if the URL is not one of Redis. Does not connect yet.
         """
         self._redis = redis_at(
             url,
+            ca_file,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,

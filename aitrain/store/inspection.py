@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from redis.backoff import NoBackoff
@@ -71,10 +72,14 @@ class SiteFacts:
 class Inspection:
     """Looks at one Redis. Every method raises StoreUnavailable if it does not answer, or refuses to."""
 
-    def __init__(self, url: str, *, namespace: str) -> None:
-        """Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
+    def __init__(self, url: str, *, namespace: str, ca_file: Path | None = None) -> None:
+        """ca_file: see redis_at. Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
         self._redis = redis_at(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+            url,
+            ca_file,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
         )
         self._key = Keys(namespace)
 

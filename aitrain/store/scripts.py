@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from aitrain.domain.errors import StoreUnavailable
+from aitrain.domain.redis_refusals import refusal
 from aitrain.domain.states import STATES, TARGETS
 from aitrain.store.keys import lua_functions
 
@@ -121,7 +122,13 @@ def answering() -> Iterator[None]:
     """Tells errors of Redis as StoreUnavailable."""
     try:
         yield
-    except ResponseError as error:
-        raise StoreUnavailable(f"the job store refused a command: {error}") from error
     except RedisError as error:
-        raise StoreUnavailable(f"the job store does not answer ({error}): is Redis running at redis_url?") from error
+        raise _told(error) from error
+
+
+def _told(error: RedisError) -> StoreUnavailable:
+    if (words := refusal(str(error))) is not None:
+        return StoreUnavailable(f"the job store {words}")
+    if isinstance(error, ResponseError):
+        return StoreUnavailable(f"the job store refused a command: {error}")
+    return StoreUnavailable(f"the job store does not answer ({error}): is Redis running at redis_url?")
