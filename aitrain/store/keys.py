@@ -130,6 +130,10 @@ LEGEND: dict[str, Key] = {
     ),
     "receipts": Key("receipts:{id}", "hash: attempt -> its signed receipt, compressed; outlives the job"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
+    "canary": Key(
+        "canary", "hash: 'role/name' of a process of the fleet -> when it last proved that it gets work done"
+    ),
+    "canary_trouble": Key("canary:trouble", "hash: 'role/name' -> what a process says is wrong with itself"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }
 
