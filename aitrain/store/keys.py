@@ -307,6 +307,16 @@ LEGEND: dict[str, Key] = {
         "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'",
         "producer:r control:rw host:r metrics:r",
     ),
+    "canary": Key(
+        "canary",
+        "hash: 'role/name' of a process of the fleet -> when it last proved that it gets work done",
+        "control:rw host:rw metrics:r",
+    ),
+    "canary_trouble": Key(
+        "canary:trouble",
+        "hash: 'role/name' -> what a process says is wrong with itself",
+        "control:rw host:rw metrics:r",
+    ),
 }
 
 

@@ -29,5 +29,6 @@ end
 redis.call('DEL', K.host(host), K.host_aside(host), K.host_jobs(host))
 redis.call('ZREM', K.hosts(), host)
 redis.call('ZREM', K.drains(), host)
+for _, hash in ipairs({K.canary(), K.canary_trouble()}) do redis.call('HDEL', hash, 'worker/' .. host, 'agent/' .. host) end
 redis.call('HSET', K.removed(), host, ARG.op)
 return reply({done = true, jobs = ids})
