@@ -24,6 +24,7 @@ class Key:
 
 
 LEGEND: dict[str, Key] = {
+    "schema": Key("schema", "text: the version of what is kept here, see domain/schema.py"),
     "job": Key("job:{id}", "hash: the job; its fields stand in records.py"),
     "settled": Key(
         "job:{id}:settled", "text: of a job that has ended, its history and long fields; see lua/shared/settling.lua"
@@ -72,6 +73,9 @@ LEGEND: dict[str, Key] = {
     "removed": Key("hosts:removed", "hash: removed host whose queues may hold messages -> id of the order"),
     "dropped": Key("queues:dropped", "hash: queue -> JSON: how many messages of a dead host were dropped from it"),
     "host": Key("host:{host}", "hash: what a host said when it joined; its fields stand in records.py"),
+    "host_versions": Key(
+        "host:{host}:versions", "hash: agent, worker: the version of aitrain that each said at its start"
+    ),
     "host_units": Key("host:{host}:units:{flavor}", "hash: unit id -> its job's id, '' if free, '!' if aside"),
     "host_aside": Key("host:{host}:aside", "hash: 'flavor/unit' -> JSON: why no job gets the unit; see units.lua"),
     "host_offers": Key("host:{host}:offers:{flavor}", "set: the units that the host offers now"),

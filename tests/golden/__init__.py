@@ -14,12 +14,16 @@ from redis import Redis
 
 HERE = Path(__file__).parent
 NAMESPACE = "golden"
-ROOT = "{" + NAMESPACE + "}:"
+
+
+def _root(namespace: str) -> str:
+    return "{" + namespace + "}:"
+
 
 Dump = dict[str, dict[str, Any]]
 
 
-def dump(redis: Redis) -> Dump:
+def dump(redis: Redis, namespace: str = NAMESPACE) -> Dump:
     """Every key of the namespace: its type and what it holds, in an order that does not change."""
     readers: dict[str, Any] = {
         "string": redis.get,
@@ -29,15 +33,16 @@ def dump(redis: Redis) -> Dump:
         "zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         "stream": lambda key: [fields for _, fields in redis.xrange(key)],  # type: ignore[union-attr]
     }
-    names = sorted(str(key) for key in redis.scan_iter() if str(key).startswith(ROOT))  # type: ignore[union-attr]
+    root = _root(namespace)
+    names = sorted(str(key) for key in redis.scan_iter() if str(key).startswith(root))  # type: ignore[union-attr]
     kinds = {name: str(redis.type(name)) for name in names}
-    return {name.removeprefix(ROOT): {kinds[name]: readers[kinds[name]](name)} for name in names}
+    return {name.removeprefix(root): {kinds[name]: readers[kinds[name]](name)} for name in names}
 
 
 def fill(redis: Redis, held: Dump, namespace: str) -> None:
     """Writes what a file keeps under a namespace."""
     for name, entry in held.items():
-        key, (kind, value) = "{" + namespace + "}:" + name, next(iter(entry.items()))
+        key, (kind, value) = _root(namespace) + name, next(iter(entry.items()))
         match kind:
             case "string":
                 redis.set(key, value)
