@@ -256,8 +256,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         while True:
             try:
                 job = self.get(job_id)
-            except StoreUnavailable:
-                if watch.late or not patience.bears():
+            except StoreUnavailable as error:
+                if watch.late or not patience.bears(error):
                     raise
             else:
                 patience.answered()

@@ -17,6 +17,10 @@ from workers import commands
 log = logging.getLogger(__name__)
 
 
+# Those that write to the job store, and those that show what is there, for as long as they run.
+OF_THE_FLEET = ("host", "worker", "agent", "control", "beat", "flower", "metrics")
+
+
 def main(role: str, arguments: list[str]) -> int:
     """Runs a role; its exit status. The roles that are Celery's take this process over."""
     if role == "drill":  # a site of its own: the settings of this one are none of its business
@@ -34,6 +38,10 @@ def main(role: str, arguments: list[str]) -> int:
             from workers.agent.inventory import check_inventory
 
             check_inventory(settings)
+        if role in OF_THE_FLEET:
+            from workers.schema import await_ours
+
+            await_ours(settings, migrates=role == "control")
         match role:
             case "agent":
                 from workers.agent import agent

@@ -61,6 +61,8 @@ def _begin(instance: Any, **_: Any) -> None:
             if machine.signer is not None:
                 machine.store.signing()
     else:
+        with suppress(AitrainError):  # only shown
+            machine.store.tell_version(machine.settings.host.name, "worker", machine.version)
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import uuid
 from contextlib import suppress
@@ -34,6 +35,11 @@ class Machine:
     def store(self) -> Store:
         """The job store."""
         return open_store(self.settings)
+
+    @cached_property
+    def version(self) -> str:
+        """Of aitrain, as it is installed."""
+        return importlib.metadata.version("aitrain")
 
     @cached_property
     def vault(self) -> Vault:

@@ -116,7 +116,7 @@ def root(
 
 def run() -> int:
     """Runs the command line; its exit status. What is wrong with the call itself, typer tells."""
-    from aitrain.domain.errors import AitrainError, InvalidInput
+    from aitrain.domain.errors import AitrainError, InvalidInput, SchemaMismatch
 
     try:
         app()
@@ -131,5 +131,5 @@ def run() -> int:
         from aitrain.cli.output import err
 
         err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
-        return WRONG_INPUT if isinstance(error, InvalidInput) else FAILED
+        return WRONG_INPUT if isinstance(error, InvalidInput | SchemaMismatch) else FAILED
     return OK

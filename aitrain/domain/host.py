@@ -114,10 +114,13 @@ class HostView(_View):
     alive: its lease holds; lost: silent for as long as it said itself; fit: its engine answers; cordon_ms: since when
     it is cordoned, None if it is not, cordon_by, cordon_reason: by whom and why; drain_ms: when its jobs are evicted, 0
     for never, None if it is not drained; messages: that wait in its queues, None if the broker does not answer;
-    dropped: messages that were dropped from them while it was lost. Times: Unix, ms, by the store's clock.
+    dropped: messages that were dropped from them while it was lost; agent_version, worker_version: of aitrain, as each
+    said at its start, "" if it did not. Times: Unix, ms, by the store's clock.
     """
 
     name: str
+    agent_version: str = ""
+    worker_version: str = ""
     seen_ms_ago: int
     max_jobs: int
     alive: bool
@@ -145,6 +148,13 @@ class HostView(_View):
         if self.cordon_ms is not None:
             return HostState.CORDONED
         return HostState.READY if self.fit else HostState.UNFIT
+
+    @property
+    def version(self) -> str:
+        """Of aitrain: one, or that of each process where they differ."""
+        if self.agent_version == self.worker_version:
+            return self.agent_version
+        return f"agent {self.agent_version or '?'}, worker {self.worker_version or '?'}"
 
     @property
     def room(self) -> int:

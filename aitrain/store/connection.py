@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from aitrain.domain.checked import checked_redis_url
-from aitrain.domain.errors import InvalidInput
+from aitrain.domain.errors import InvalidInput, SchemaMismatch, StoreUnavailable
 from aitrain.domain.quota import OverQuota
+from aitrain.domain.schema import SCHEMA
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import Scripts, answering
 
@@ -89,6 +90,7 @@ class Connection:
         site = {"half_life_ms": half_life_ms, "over_quota": over_quota}
         self._run = Scripts(self._redis, self._key.root, site, clock_ms)
         self._grace_ms, self._clock_ms = grace_ms, clock_ms
+        self._schema_is_ours = False
 
     def close(self) -> None:
         """Closes its connections."""
@@ -102,5 +104,28 @@ class Connection:
         return int(seconds) * 1000 + int(micros) // 1000
 
     def _ask(self, command: Callable[[], Any]) -> Any:
+        """Runs a command that only reads."""
+        if not self._schema_is_ours:
+            self.check_schema()
         with answering():
             return command()
+
+    def _change(self, *commands: Sequence[str | int]) -> None:
+        """Runs plain commands that write, in one act, as scripts write: not in a store of another schema."""
+        self._run("command", {"commands": [[str(part) for part in command] for command in commands]})
+
+    def check_schema(self) -> None:
+        """Raises SchemaMismatch if the store is of another version than this process; one that is empty is stamped.
+
+        Raises StoreUnavailable if the server does not answer.
+        """
+        with answering():
+            stamp = self._redis.get(self._key("schema"))
+        if stamp != str(SCHEMA):
+            try:
+                self._run.meet(str(stamp or ""))
+            except SchemaMismatch:
+                raise
+            except StoreUnavailable:
+                return  # whoever may not write finds nothing, and spoils nothing
+        self._schema_is_ours = True

@@ -33,6 +33,11 @@ class Key:
 JOBS = "producer:rw control:rw host:rw"
 
 LEGEND: dict[str, Key] = {
+    "schema": Key(
+        "schema",
+        "text: the version of what is kept here, see domain/schema.py",
+        "producer:rw control:rw host:rw flower:r metrics:r",
+    ),
     "job": Key("job:{id}", "hash: the job; its fields stand in records.py", JOBS),
     "settled": Key(
         "job:{id}:settled",
@@ -129,6 +134,11 @@ LEGEND: dict[str, Key] = {
     "host": Key(
         "host:{host}",
         "hash: what a host said when it joined; its fields stand in records.py",
+        "producer:r operator:w control:rw own:rw metrics:r",
+    ),
+    "host_versions": Key(
+        "host:{host}:versions",
+        "hash: agent, worker: the version of aitrain that each said at its start",
         "producer:r operator:w control:rw own:rw metrics:r",
     ),
     "host_units": Key(

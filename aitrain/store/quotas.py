@@ -20,9 +20,9 @@ class Quotas(Connection):
         """Sets what becomes of a project's jobs over its quota; None: what the site says."""
         key = self._key("over_quota")
         if what is None:
-            self._ask(lambda: self._redis.hdel(key, project))
+            self._change(("HDEL", key, project))
         else:
-            self._ask(lambda: self._redis.hset(key, project, what))
+            self._change(("HSET", key, project, what))
 
     def quotas(self, project: str | None = None) -> list[Quota]:
         """The quotas of a project, each kind of it; or those that are set, of all projects."""

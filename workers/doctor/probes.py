@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from importlib.metadata import version
 
 from aitrain.broker import Broker
 from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, SecretUnreadable, Unavailable
@@ -141,7 +142,7 @@ def _site(settings: Settings) -> list[Finding]:
         facts = _site_facts(settings)
     except (Unavailable, InvalidInput):
         return []  # the probe of the store says it
-    return [site.sweeps(facts, settings.timing), site.hosts(facts)]
+    return [site.schema(facts, version("aitrain")), site.sweeps(facts, settings.timing), site.hosts(facts)]
 
 
 def _encryption(settings: Settings) -> list[Finding]:
