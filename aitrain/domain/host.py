@@ -114,7 +114,8 @@ class HostView(_View):
     alive: its lease holds; lost: silent for as long as it said itself; fit: its engine answers; cordon_ms: since when
     it is cordoned, None if it is not, cordon_by, cordon_reason: by whom and why; drain_ms: when its jobs are evicted, 0
     for never, None if it is not drained; messages: that wait in its queues, None if the broker does not answer;
-    dropped: messages that were dropped from them while it was lost. Times: Unix, ms, by the store's clock.
+    dropped: messages that were dropped from them while it was lost; disk_free, disk_size: bytes of the file system of
+    its data, None if it has not said. Times: Unix, ms, by the store's clock.
     """
 
     name: str
@@ -131,6 +132,8 @@ class HostView(_View):
     jobs: tuple[HeldJob, ...] = ()
     messages: int | None = None
     dropped: int = 0
+    disk_free: int | None = None
+    disk_size: int | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -130,6 +130,9 @@ LEGEND: dict[str, Key] = {
     ),
     "receipts": Key("receipts:{id}", "hash: attempt -> its signed receipt, compressed; outlives the job"),
     "events": Key("events", "stream: every move of every job, newest ones only"),
+    "counters": Key("counters", "hash: what was counted since the site began; its fields stand in domain/counting.py"),
+    "standing": Key("standing", "hash: 'project/state' -> how many jobs of the project are in the state"),
+    "canary": Key("canary", "hash: 'ROLE/NAME' of a process -> when it last proved that it gets work done"),
     "sweeps": Key("sweeps", "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'"),
 }
 

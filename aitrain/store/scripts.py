@@ -1,8 +1,9 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
-The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), its
-argument ARG (one JSON object), the time NOW and the functions of lua/shared, one file per duty. It is the same text for
-every site and every call, so that Redis keeps one script per verb.
+The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), the
+classes of durations of counting.py (BOUNDS), its argument ARG (one JSON object), the time NOW and the functions of
+lua/shared, one file per duty. It is the same text for every site and every call, so that Redis keeps one script per
+verb.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from aitrain.domain.counting import BOUNDS_SECONDS
 from aitrain.domain.errors import StoreUnavailable
 from aitrain.domain.states import STATES, TARGETS
 from aitrain.store.keys import lua_functions
@@ -23,6 +25,7 @@ from aitrain.store.keys import lua_functions
 # The functions that scripts share, in this order: a file may call what stands in those before it.
 SHARED = (
     "call",
+    "counters",
     "settling",
     "jobs",
     "logs",
@@ -82,6 +85,7 @@ def prelude() -> str:
             lua_functions(),
             f"local STATES = {_lua(states)}",
             f"local MOVES = {_lua(moves)}",
+            f"local BOUNDS = {{{','.join(map(str, BOUNDS_SECONDS))}}}",
             *(_source(f"shared/{name}") for name in SHARED),
         ]
     )
