@@ -31,8 +31,8 @@ class Readings:
     server: of Redis' INFO; keys: that it has; memory: bytes by kind, see weighing.py; standing: project, state, number
     of jobs; sweeps: when each succeeded last, and when each process proved last that it works, by role and name
     (canaries); waiting: by flavor, how many jobs wait and for how long the oldest does; held, retries: jobs that wait
-    for quota or budget, and for the end of a pause; oldest: by state, for how long the one has been in it that came first;
-    due: by duty, how much is due, and since when the first of it; hosts: all; removed: hosts whose queues may hold
+    for quota or budget, and for the end of a pause; oldest: by state, for how long the one has been in it that came
+    first; due: by duty, how much is due, and since when the first of it; hosts: all; removed: hosts whose queues may hold
     messages still; flavors: that a host has ever offered.
     """
 

@@ -53,7 +53,7 @@ METRICS: dict[str, Metric] = {
     "aitrain_queue_wait_seconds": Metric(
         Type.HISTOGRAM,
         ("flavor",),
-        "From the time at which a job was queued, or its pause was over, to its place on a host. What it was held is in it.",
+        "From the time at which a job was queued, or its pause was over, to its place on a host. Time held counts.",
     ),
     "aitrain_step_duration_seconds": Metric(
         Type.HISTOGRAM,
@@ -74,8 +74,8 @@ METRICS: dict[str, Metric] = {
     "aitrain_cache_hit_files_total": _counter("Of the files copied to hosts, those that came from a host's cache."),
     # Hosts
     "aitrain_units": _gauge(
-        "Units by host, flavor and use: used (a job holds it), free (a job may have it now), aside (neither: it is unfit "
-        "or cordoned, or its host gets no jobs).",
+        "Units by host, flavor and use: used (a job holds it), free (a job may have it now), aside (neither: it is "
+        "unfit or cordoned, or its host gets no jobs).",
         "host", "flavor", "use",
     ),
     "aitrain_host_state": _gauge("1 for the state that the host is in, 0 for the others.", "host", "state"),

@@ -1,6 +1,6 @@
 """Answers scrapes: /metrics, read anew each time, and /healthz, which says that this process lives.
 
-A job store that is away is told as aitrain_up 0, with HTTP 200: Prometheus is to keep that, and not to take the exporter
+A job store that is away is told as aitrain_up 0, with HTTP 200: Prometheus is to keep that, and not to take this process
 for dead.
 """
 
