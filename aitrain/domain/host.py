@@ -32,6 +32,19 @@ MEANINGS: dict[HostState, str] = {
 }
 
 
+def host_state(*, lost: bool, alive: bool, fit: bool, cordoned: bool, drained: bool, busy: bool) -> HostState:
+    """How a host stands. drained: it was ordered to be; busy: it has jobs; the others as in HostView."""
+    if lost:
+        return HostState.LOST
+    if not alive:
+        return HostState.AWAY
+    if drained:
+        return HostState.DRAINING if busy else HostState.DRAINED
+    if cordoned:
+        return HostState.CORDONED
+    return HostState.READY if fit else HostState.UNFIT
+
+
 class _View(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -139,15 +152,14 @@ class HostView(_View):
     @property
     def state(self) -> HostState:
         """How it stands."""
-        if self.lost:
-            return HostState.LOST
-        if not self.alive:
-            return HostState.AWAY
-        if self.drain_ms is not None:
-            return HostState.DRAINING if self.jobs else HostState.DRAINED
-        if self.cordon_ms is not None:
-            return HostState.CORDONED
-        return HostState.READY if self.fit else HostState.UNFIT
+        return host_state(
+            lost=self.lost,
+            alive=self.alive,
+            fit=self.fit,
+            cordoned=self.cordon_ms is not None,
+            drained=self.drain_ms is not None,
+            busy=bool(self.jobs),
+        )
 
     @property
     def room(self) -> int:

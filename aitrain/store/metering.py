@@ -13,15 +13,36 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from aitrain.domain.counting import Counters, read_counters, read_standing
-from aitrain.domain.host import HostView
+from aitrain.domain.host import HostState, host_state
 from aitrain.store.connection import redis_at
-from aitrain.store.fleet import HOSTS_AT_ONCE
 from aitrain.store.keys import Keys
-from aitrain.store.records import to_host_view
 from aitrain.store.scripts import Scripts, answering
 from aitrain.store.weighing import Scales
 
 ANSWER_SECONDS = 2.0
+# Hosts that are read in one script: a script holds up everybody else.
+HOSTS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class UnitGauge:
+    """Units of a flavor on a host: all, those that jobs hold, and those that nobody holds and no job gets."""
+
+    total: int
+    held: int
+    aside: int
+
+
+@dataclass(frozen=True)
+class HostGauge:
+    """How a host stands. seen_s_ago: since its last heartbeat; disk: bytes free and in all, None if it has not said."""
+
+    name: str
+    state: HostState
+    seen_s_ago: float
+    jobs: int
+    units: Mapping[str, UnitGauge]
+    disk: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,8 +53,8 @@ class Readings:
     of jobs; sweeps: when each succeeded last, and when each process proved last that it works, by role and name
     (canaries); waiting: by flavor, how many jobs wait and for how long the oldest does; held, retries: jobs that wait
     for quota or budget, and for the end of a pause; oldest: by state, for how long the one has been in it that came
-    first; due: by duty, how much is due, and since when the first of it; hosts: all; removed: hosts whose queues may hold
-    messages still; flavors: that a host has ever offered.
+    first; due: by duty, how much is due, and since when the first of it; hosts: all; removed: hosts whose queues may
+    hold messages still; flavors: that a host has ever offered.
     """
 
     server: Mapping[str, Any]
@@ -48,7 +69,7 @@ class Readings:
     retries: int
     oldest: Mapping[str, float]
     due: Mapping[str, tuple[int, float]]
-    hosts: Sequence[HostView]
+    hosts: Sequence[HostGauge]
     removed: Sequence[str]
     flavors: frozenset[str]
 
@@ -102,12 +123,22 @@ class Meter:
             flavors=frozenset(offered),
         )
 
-    def _hosts(self, names: Sequence[str]) -> list[HostView]:
+    def _hosts(self, names: Sequence[str]) -> list[HostGauge]:
         return [
-            to_host_view(row)
+            _host(row)
             for first in range(0, len(names), HOSTS_AT_ONCE)
-            for row in self._run("host_rows", {"hosts": names[first : first + HOSTS_AT_ONCE]})
+            for row in self._run("host_gauges", {"hosts": names[first : first + HOSTS_AT_ONCE]})
         ]
+
+
+def _host(row: dict[str, Any]) -> HostGauge:
+    state = host_state(
+        lost=row["lost"], alive=row["alive"], fit=row["fit"], cordoned=row["cordoned"], drained=row["drained"],
+        busy=bool(row["jobs"]),
+    )  # fmt: skip
+    units = {flavor: UnitGauge(*counted) for flavor, counted in dict(row["units"]).items()}
+    disk = (row["disk_free"], row["disk_size"]) if "disk_size" in row else None
+    return HostGauge(row["host"], state, max(0, row["seen_ms_ago"]) / 1000, row["jobs"], units, disk)
 
 
 def _process(name: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Answers scrapes: /metrics, read anew each time, and /healthz, which says that this process lives.
 
-A job store that is away is told as aitrain_up 0, with HTTP 200: Prometheus is to keep that, and not to take this process
-for dead.
+A job store that is away is told as aitrain_up 0, with HTTP 200: Prometheus is to keep that, and not to take this for a
+dead process.
 """
 
 from __future__ import annotations

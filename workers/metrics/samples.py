@@ -9,8 +9,8 @@ from itertools import chain
 from aitrain.broker import CONTROL_QUEUE, UNROUTED_QUEUE, host_queue, queues_of
 from aitrain.domain.counting import Counters, Durations
 from aitrain.domain.flavor import Kind
-from aitrain.domain.host import HostState, HostView
-from aitrain.store.metering import Readings
+from aitrain.domain.host import HostState
+from aitrain.store.metering import HostGauge, Readings
 
 DIRECTIONS = {"pull": "in", "push": "out"}
 COPIED = {
@@ -71,20 +71,20 @@ def _counted(counters: Counters, flavors: Mapping[str, object]) -> Iterator[Samp
         yield Sample("aitrain_billed_unit_minutes_total", (project, flavor), minutes)
 
 
-def _hosts(hosts: Sequence[HostView]) -> Iterator[Sample]:
+def _hosts(hosts: Sequence[HostGauge]) -> Iterator[Sample]:
     for host in hosts:
-        for flavor in host.flavors:
-            free = flavor.free if host.state is HostState.READY else 0
-            uses = {"used": flavor.held, "free": free, "aside": flavor.total - flavor.held - free}
+        for flavor, units in host.units.items():
+            free = units.total - units.held - units.aside if host.state is HostState.READY else 0
+            uses = {"used": units.held, "free": free, "aside": units.total - units.held - free}
             for use, number in uses.items():
-                yield Sample("aitrain_units", (host.name, flavor.flavor, use), number)
+                yield Sample("aitrain_units", (host.name, flavor, use), number)
         for state in HostState:
             yield Sample("aitrain_host_state", (host.name, state), host.state is state)
-        yield Sample("aitrain_host_heartbeat_age_seconds", (host.name,), max(0, host.seen_ms_ago) / 1000)
-        yield Sample("aitrain_host_jobs", (host.name,), len(host.jobs))
-        if host.disk_free is not None and host.disk_size is not None:
-            yield Sample("aitrain_host_disk_free_bytes", (host.name,), host.disk_free)
-            yield Sample("aitrain_host_disk_size_bytes", (host.name,), host.disk_size)
+        yield Sample("aitrain_host_heartbeat_age_seconds", (host.name,), host.seen_s_ago)
+        yield Sample("aitrain_host_jobs", (host.name,), host.jobs)
+        if host.disk is not None:
+            yield Sample("aitrain_host_disk_free_bytes", (host.name,), host.disk[0])
+            yield Sample("aitrain_host_disk_size_bytes", (host.name,), host.disk[1])
 
 
 def _duties(readings: Readings) -> Iterator[Sample]:
@@ -120,11 +120,12 @@ def queues(readings: Readings, kinds: Mapping[str, Kind]) -> dict[str, str]:
     """The queues of a site, each with its reader. kinds: of the flavors of the catalogue."""
     readers = {CONTROL_QUEUE: "control", UNROUTED_QUEUE: "nobody"}
     for host in readings.hosts:
-        offered = [flavor.flavor for flavor in host.flavors]
         if host.state is HostState.LOST:
             readers |= dict.fromkeys(queues_of(host.name, readings.flavors), "lost")
         else:
-            readers |= {host_queue(kinds[flavor], flavor, host.name): "host" for flavor in offered if flavor in kinds}
+            readers |= {
+                host_queue(kinds[flavor], flavor, host.name): "host" for flavor in host.units if flavor in kinds
+            }
     for name in readings.removed:
         readers |= dict.fromkeys(queues_of(name, readings.flavors), "removed")
     return readers
