@@ -60,6 +60,10 @@ def main(role: str, arguments: list[str]) -> int:
                 command = commands.control()
             case "beat":
                 command = commands.beat(*arguments)
+            case "metrics":
+                from workers import metrics
+
+                return metrics.run(settings, arguments[0], int(arguments[1]))
             case "flower":
                 command = commands.flower(arguments[0], int(arguments[1]), arguments[2])
             case _:

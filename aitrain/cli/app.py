@@ -64,6 +64,7 @@ COMMANDS = (
     Entry("beat", "processes:beat", "Run beat, the clock of the sweeps."),
     Entry("flower", "processes:flower", "Run Flower over this site's broker."),
     Entry("site", "sites:app", "The files of a site whose Redis has users and TLS."),
+    Entry("metrics", "processes:metrics", "Tell Prometheus how the site stands."),
     Entry("config", "config:app", "Settings: what holds here, and where it comes from."),
     Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
     Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),

@@ -52,7 +52,7 @@ BROKER_KEYS: Mapping[str, str] = {
     "{host}@*.celery.pidbox": "own:w",
     "*.reply.celery.pidbox": "operator:rw control:w host:w flower:rw",
 }
-# Celery's channels, of database 0: questions to workers (pidbox), and what workers tell of themselves (celeryev). Whoever
+# Channels of Celery, of database 0: questions to workers (pidbox), and what workers tell of themselves (celeryev). Who
 # subscribes to a pattern has to name it letter by letter.
 ASKING, EVENTS = "/0.celery.pidbox", "/0.celeryev/*"
 PUBLISH, LISTEN = "+publish", "+subscribe +psubscribe +unsubscribe +punsubscribe"

@@ -312,6 +312,16 @@ LEGEND: dict[str, Key] = {
         "receipts:{id}", "hash: attempt -> its signed receipt, compressed; outlives the job", "producer:r control:rw"
     ),
     "events": Key("events", "stream: every move of every job, newest ones only", "producer:w control:w host:w"),
+    "counters": Key(
+        "counters",
+        "hash: what was counted since the site began; its fields stand in domain/counting.py",
+        "producer:rw control:rw host:rw metrics:r",
+    ),
+    "standing": Key(
+        "standing",
+        "hash: 'project/state' -> how many jobs of the project are in the state",
+        "producer:rw control:rw host:rw metrics:r",
+    ),
     "sweeps": Key(
         "sweeps",
         "hash: sweep -> when it last succeeded, and notes of its own as 'sweep.note'",

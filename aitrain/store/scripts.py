@@ -1,8 +1,9 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
 The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), the SCHEMA
-that this version knows, its argument ARG (one JSON object), the time NOW and the functions of lua/shared, one file per
-duty. It is the same text for every site and every call, so that Redis keeps one script per verb.
+that this version knows, the classes of durations of counting.py (BOUNDS), its argument ARG (one JSON object), the time
+NOW and the functions of lua/shared, one file per duty. It is the same text for every site and every call, so that Redis
+keeps one script per verb.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from aitrain.domain.counting import BOUNDS_SECONDS
 from aitrain.domain.errors import SchemaMismatch, StoreUnavailable
 from aitrain.domain.redis_refusals import refusal
 from aitrain.domain.schema import SCHEMA, Stamp
@@ -27,6 +29,7 @@ from aitrain.store.schema import MARKS, meet, mismatch, stamp_in
 # The functions that scripts share, in this order: a file may call what stands in those before it.
 SHARED = (
     "call",
+    "counters",
     "settling",
     "jobs",
     "logs",
@@ -87,6 +90,7 @@ def prelude() -> str:
             f"local STATES = {_lua(states)}",
             f"local MOVES = {_lua(moves)}",
             f"local SCHEMA = '{SCHEMA}'",
+            f"local BOUNDS = {{{','.join(map(str, BOUNDS_SECONDS))}}}",
             *(_source(f"shared/{name}") for name in SHARED),
         ]
     )
