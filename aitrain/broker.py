@@ -121,38 +121,41 @@ class Broker:
         except (CeleryError, KombuError, OSError) as error:
             raise BrokerUnavailable(f"the broker does not answer ({error})") from error
 
-    def send_chain(self, job_id: str, fence: str, queue: str) -> None:
-        """Sends the four links of a job's chain to its host's queue.
+    def send_chain(self, job_id: str, fence: str, queue: str, project: str = "") -> None:
+        """Sends the four links of a job's chain to its host's queue. project: for Flower to show, "" for none.
 
         Raises BrokerUnavailable; the message may have been sent all the same.
         """
-        self.send_step(next(iter(Step)), job_id, fence, queue)
+        self.send_step(next(iter(Step)), job_id, fence, queue, project)
 
-    def send_step(self, step: Step, job_id: str, fence: str, queue: str) -> None:
-        """Sends one step and those that follow it, built from the job's state."""
+    def send_step(self, step: Step, job_id: str, fence: str, queue: str, project: str = "") -> None:
+        """Sends one step and those that follow it, built from the job's state. project: see send_chain."""
         from celery import chain
 
         steps = list(Step)
-        links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
+        links = [
+            self._link(link, (job_id, fence), queue, shown_of(job_id, project)) for link in steps[steps.index(step) :]
+        ]
         self._send(chain(*links) if len(links) > 1 else links[0])
 
-    def send_check(self, token: str) -> None:
+    def send_check(self, token: str, project: str = "", alias: str = "") -> None:
         """Asks the control workers to try a data store that is to be added. The message carries its token only.
 
-        Raises BrokerUnavailable.
+        project, alias: of the data store, for Flower to show. Raises BrokerUnavailable.
         """
-        self._send(self._request(CHECK_DATA_STORE, f"check={token}", token))
+        self._send(self._request(CHECK_DATA_STORE, _shown(project=project, datastore=alias, check=token), token))
 
-    def send_chunk(self, token: str) -> None:
+    def send_chunk(self, token: str, job_id: str = "", project: str = "") -> None:
         """Asks the control workers to read a part of a log. The message carries its token only.
 
-        Raises BrokerUnavailable.
+        job_id, project: whose log, for Flower to show. Raises BrokerUnavailable.
         """
-        self._send(self._request(READ_LOG_CHUNK, f"chunk={token}", token))
+        self._send(self._request(READ_LOG_CHUNK, _shown(job=job_id, project=project, chunk=token), token))
 
-    def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
-        """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
-        self._send(self._link(COPY_TASK, job_id, fence, queue, copy_id))
+    def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str, project: str = "") -> None:
+        """Sends an order to copy a running job's data to its host's queue. project, errors: see send_chain."""
+        shown = f"{shown_of(job_id, project)} copy={copy_id}"
+        self._send(self._link(COPY_TASK, (job_id, fence, copy_id), queue, shown))
 
     def lengths(self, queues: Sequence[str]) -> dict[str, int]:
         """How many messages wait in each queue; 0 for one that there is not. Raises BrokerUnavailable."""
@@ -188,14 +191,14 @@ class Broker:
             connection.ensure_connection(max_retries=1, interval_start=0)
             yield connection.default_channel
 
-    def _link(self, step: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
+    def _link(self, step: str, args: tuple[str, ...], queue: str, shown: str) -> Signature:
         # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
         return self.app.signature(
             task_name(step),
-            args=(job_id, fence, *more),
+            args=args,
             immutable=True,
             queue=queue,
-            argsrepr=f"job={job_id}",
+            argsrepr=shown,
             kwargsrepr="{}",
         )
 
@@ -229,6 +232,15 @@ class Broker:
             yield
         except (CeleryError, KombuError, OSError, *transport.connection_errors, *transport.channel_errors) as error:
             raise _unavailable(error) from error
+
+
+def shown_of(job_id: str, project: str) -> str:
+    """How Flower shows whose task it is. The step stands in the task's name."""
+    return _shown(job=job_id, project=project)
+
+
+def _shown(**facts: str) -> str:
+    return " ".join(f"{name}={value}" for name, value in facts.items() if value)
 
 
 def _url(settings: Settings) -> str:

@@ -24,6 +24,7 @@ from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
+from aitrain.flower_settings import FlowerSettings
 
 DAY_SECONDS = 86_400
 MIB = 1024 * 1024
@@ -328,6 +329,7 @@ class Settings(BaseSettings):
     receipts: Receipts = Receipts()
     logs: LogSettings = LogSettings()
     billing: BillingSettings = BillingSettings()
+    flower: FlowerSettings = FlowerSettings()
 
     @field_validator("flavors")
     @classmethod

@@ -20,9 +20,11 @@ from workers.copying import Copies
 from workers.machine import Machine
 from workers.step import Run, Steps
 from workers.tariff import tell_billing
+from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
+app.steps["worker"].add(about_this_worker(machine))
 
 
 @cache
