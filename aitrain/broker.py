@@ -133,9 +133,8 @@ class Broker:
         from celery import chain
 
         steps = list(Step)
-        links = [
-            self._link(link, (job_id, fence), queue, shown_of(job_id, project)) for link in steps[steps.index(step) :]
-        ]
+        args, shown = (job_id, fence), (f"job={job_id}", _shown(project=project))
+        links = [self._link(link, args, queue, shown) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
 
     def send_check(self, token: str, project: str = "", alias: str = "") -> None:
@@ -143,18 +142,18 @@ class Broker:
 
         project, alias: of the data store, for Flower to show. Raises BrokerUnavailable.
         """
-        self._send(self._request(CHECK_DATA_STORE, _shown(project=project, datastore=alias, check=token), token))
+        self._send(self._request(CHECK_DATA_STORE, (f"check={token}", _shown(project=project, datastore=alias)), token))
 
     def send_chunk(self, token: str, job_id: str = "", project: str = "") -> None:
         """Asks the control workers to read a part of a log. The message carries its token only.
 
         job_id, project: whose log, for Flower to show. Raises BrokerUnavailable.
         """
-        self._send(self._request(READ_LOG_CHUNK, _shown(job=job_id, project=project, chunk=token), token))
+        self._send(self._request(READ_LOG_CHUNK, (f"chunk={token}", _shown(job=job_id, project=project)), token))
 
     def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str, project: str = "") -> None:
         """Sends an order to copy a running job's data to its host's queue. project, errors: see send_chain."""
-        shown = f"{shown_of(job_id, project)} copy={copy_id}"
+        shown = (f"job={job_id}", _shown(project=project, copy=copy_id))
         self._send(self._link(COPY_TASK, (job_id, fence, copy_id), queue, shown))
 
     def lengths(self, queues: Sequence[str]) -> dict[str, int]:
@@ -191,25 +190,26 @@ class Broker:
             connection.ensure_connection(max_retries=1, interval_start=0)
             yield connection.default_channel
 
-    def _link(self, step: str, args: tuple[str, ...], queue: str, shown: str) -> Signature:
-        # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
+    def _link(self, step: str, args: tuple[str, ...], queue: str, shown: tuple[str, str]) -> Signature:
+        # The queue stands on every link: options of a chain reach its first link only. `shown` is what Flower shows as
+        # args and kwargs: two columns, since it cuts what is longer than a job's id.
         return self.app.signature(
             task_name(step),
             args=args,
             immutable=True,
             queue=queue,
-            argsrepr=shown,
-            kwargsrepr="{}",
+            argsrepr=shown[0],
+            kwargsrepr=shown[1],
         )
 
-    def _request(self, request: str, shown: str, token: str) -> Signature:
+    def _request(self, request: str, shown: tuple[str, str], token: str) -> Signature:
         return self.app.signature(
             task_name(request),
             args=(token,),
             immutable=True,
             queue=CONTROL_QUEUE,
-            argsrepr=shown,
-            kwargsrepr="{}",
+            argsrepr=shown[0],
+            kwargsrepr=shown[1],
         )
 
     def _send(self, signature: Signature) -> Any:
@@ -234,13 +234,9 @@ class Broker:
             raise _unavailable(error) from error
 
 
-def shown_of(job_id: str, project: str) -> str:
-    """How Flower shows whose task it is. The step stands in the task's name."""
-    return _shown(job=job_id, project=project)
-
-
 def _shown(**facts: str) -> str:
-    return " ".join(f"{name}={value}" for name, value in facts.items() if value)
+    """What is known of these, for people."""
+    return " ".join(f"{name}={value}" for name, value in facts.items() if value) or "{}"
 
 
 def _url(settings: Settings) -> str:

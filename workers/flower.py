@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,10 @@ from aitrain.domain.errors import InvalidInput
 from aitrain.flower_settings import FlowerSettings, credentials_problem
 from aitrain.settings import Settings
 
-TASK_COLUMNS = "name,args,state,received,runtime,worker,uuid"
+TASK_COLUMNS = "name,args,kwargs,state,worker,received,runtime,uuid"
 # Celery's way to write arguments that there are none of: a sweep's.
-NO_ARGUMENTS = ("()", "[]", "{}")
+NO_ARGUMENTS = (None, "()", "[]", "{}")
+NO_RESULT = (None, "None")
 STATE_FILE = "tasks"
 
 
@@ -68,11 +68,9 @@ def check_doors(address: str, authenticated: object) -> None:
 
 def format_task(task: Any) -> Any:
     """How Flower shows a task. What aitrain sends says whose it is already (see aitrain/broker.py)."""
-    args, kwargs = task.args or "", task.kwargs or ""
-    # Celery puts what it was told to show between quotes when it answers for a running task.
-    args = re.sub(r"^(['\"])(.*)\1$", r"\2", str(args))
-    task.args = "" if args in NO_ARGUMENTS else args
-    task.kwargs = "" if kwargs in NO_ARGUMENTS else kwargs
+    task.args = "" if task.args in NO_ARGUMENTS else task.args
+    task.kwargs = "" if task.kwargs in NO_ARGUMENTS else task.kwargs
+    task.result = "" if task.result in NO_RESULT else task.result
     return task
 
 
