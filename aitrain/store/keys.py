@@ -89,6 +89,7 @@ LEGEND: dict[str, Key] = {
     "held_kinds": Key("held", "set: 'project/kind' of which jobs are held"),
     "timeout_limit": Key("limit:timeout", "hash: project -> its longest timeout in seconds, 0 for none"),
     "priority_limit": Key("limit:priority", "hash: project -> the highest priority of its jobs"),
+    "egress": Key("limit:egress", "hash: project -> what its jobs reach over the network, bridge or none"),
     "data_stores": Key(
         "project:{project}:data_stores", "hash: alias -> JSON: a data store of the project, its keys encrypted"
     ),

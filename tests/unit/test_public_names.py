@@ -19,7 +19,7 @@ NAMES = {
     "Admitted", "AitrainError", "AmbiguousJob", "AsyncClient", "Audited", "Bill", "BilledJob", "BrokerUnavailable",
     "BucketNotFound", "BucketRefused", "BucketUnavailable", "Buckets", "BudgetExceeded", "BudgetRule", "BudgetView",
     "CheckUnavailable", "Client", "DataCopy", "DataStoreEntry", "DataStoreNotFound", "DataStoreRemoval",
-    "DataStores", "Difference", "EndCause", "Explanation", "FlavorPrices", "GpuUse", "HistoryEntry", "HostNotFound",
+    "DataStores", "Difference", "Egress", "EndCause", "Explanation", "FlavorPrices", "GpuUse", "HistoryEntry", "HostNotFound",
     "HostRemoval", "HostView", "InfoCode", "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobNotRunning",
     "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums", "LineUnreadable", "LogLine", "LogUnavailable",
     "ObjectDone", "OnHostLoss", "Ordered", "OverQuota", "Permission", "ProjectRules", "PrunedMonth", "QueueView",

@@ -62,7 +62,8 @@ class Reports:
     def _image(self, container: Container) -> dict[str, str]:
         digest = self._machine.engine.image_digest(container)
         # An image that was removed meanwhile must not cost what is known of it.
-        return {"image_id": container.image_id} | ({"image_digest": digest} if digest else {})
+        known = {"image_id": container.image_id, "egress": container.egress.value}
+        return known | ({"image_digest": digest} if digest else {})
 
     @staticmethod
     def _ordered(workspace: Workspace, container: Container) -> EndCause | None:
