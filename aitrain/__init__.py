@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aitrain.domain.budget import BudgetRule, BudgetView
     from aitrain.domain.copying import DataCopy
     from aitrain.domain.datastore import DataStoreEntry
+    from aitrain.domain.egress import Egress
     from aitrain.domain.errors import (
         AitrainError,
         AmbiguousJob,
@@ -91,6 +92,7 @@ __all__ = [
     "DataStoreRemoval",
     "DataStores",
     "Difference",
+    "Egress",
     "EndCause",
     "Explanation",
     "FlavorPrices",
@@ -161,6 +163,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.domain.budget": ("BudgetRule", "BudgetView"),
     "aitrain.domain.copying": ("DataCopy",),
     "aitrain.domain.datastore": ("DataStoreEntry",),
+    "aitrain.domain.egress": ("Egress",),
     "aitrain.domain.errors": (
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",

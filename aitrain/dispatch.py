@@ -94,7 +94,7 @@ class _Messages:
             return
         queue = host_queue(assignment.kind, assignment.flavor, assignment.host)
         try:
-            self._broker.send_chain(assignment.job_id, fence, queue)
+            self._broker.send_chain(assignment.job_id, fence, queue, assignment.project)
         except BrokerUnavailable as error:
             # The job is placed; its agent finds the step silent and sends the message again.
             log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)

@@ -155,7 +155,7 @@ class LogReader:
 
     def _send(self, name: str, first: int) -> None:
         self._store.ask_chunk(name, ChunkAsk(self._project, self._job_id, self._attempt, first), KEPT_SECONDS)
-        self._broker.send_chunk(name)
+        self._broker.send_chunk(name, self._job_id, self._project)
 
     def _answer(self, first: int) -> str | None:
         """The text of a part, None if it is not there. Raises LogUnavailable."""

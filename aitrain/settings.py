@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aitrain.domain.admission import Site
 from aitrain.domain.billing import Policy
+from aitrain.domain.egress import Egress
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.logs import LogPlace, log_place
@@ -24,6 +25,7 @@ from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
+from aitrain.flower_settings import FlowerSettings
 
 DAY_SECONDS = 86_400
 MIB = 1024 * 1024
@@ -57,10 +59,11 @@ class HostSettings(_Section):
     inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver lists, each as the
     flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
     worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its Docker Engine;
-    container_user: uid:gid of every container; container_network: the engine's network that containers get; ca_file:
-    a PEM file of the authorities to trust instead of the system's, where git servers have certificates of a private
-    one, and data stores, too, unless data_store_ca_file is given; git_max_mib: of one repository, unpacked;
-    git_max_files: in one repository; container_log_files: so many rotated files of each container.
+    container_user: uid:gid of every container; container_network: the engine's network of jobs whose project's egress
+    is "bridge" ("": one of aitrain's own, in which they do not reach each other; "none": this host gives no job a
+    network); ca_file: a PEM file of the authorities to trust instead of the system's, where git servers have
+    certificates of a private one, and data stores, too, unless data_store_ca_file is given; git_max_mib: of one
+    repository, unpacked; git_max_files: in one; container_log_files: so many rotated files of each container.
     """
 
     name: Slug = "local"
@@ -78,7 +81,7 @@ class HostSettings(_Section):
     container_user: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "42420:42420"
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
-    container_network: str = "bridge"
+    container_network: str = ""
     # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
     disk_reserve_mib: int = Field(default=1024, ge=0)
     # Rotation keeps a chatty job from filling the engine's disk; in so much an agent that is away for a minute loses
@@ -246,6 +249,9 @@ class Limits(_Section):
 
     # What becomes of a job over its project's quota: refused, or accepted and held until there is room.
     over_quota: OverQuota = OverQuota.REFUSE
+    # What jobs reach over the network, unless their project has a policy of its own (`aitrain quota set --egress`):
+    # most training fetches packages or weights.
+    egress: Egress = Egress.BRIDGE
 
     @property
     def default_timeout_s(self) -> int:
@@ -334,6 +340,7 @@ class Settings(BaseSettings):
     receipts: Receipts = Receipts()
     logs: LogSettings = LogSettings()
     billing: BillingSettings = BillingSettings()
+    flower: FlowerSettings = FlowerSettings()
 
     @field_validator("flavors")
     @classmethod

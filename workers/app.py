@@ -21,10 +21,12 @@ from workers.machine import Machine
 from workers.remote import forbid_changes, own_unacknowledged
 from workers.step import Run, Steps
 from workers.tariff import tell_billing
+from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
 forbid_changes()
+app.steps["worker"].add(about_this_worker(machine))
 
 
 @cache

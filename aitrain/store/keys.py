@@ -216,6 +216,11 @@ LEGEND: dict[str, Key] = {
     "priority_limit": Key(
         "limit:priority", "hash: project -> the highest priority of its jobs", "producer:r operator:w control:r"
     ),
+    "egress": Key(
+        "limit:egress",
+        "hash: project -> what its jobs reach over the network, bridge or none",
+        "producer:r operator:w control:r host:r",
+    ),
     "data_stores": Key(
         "project:{project}:data_stores",
         "hash: alias -> JSON: a data store of the project, its keys encrypted",
