@@ -29,9 +29,9 @@ class Quotas(Connection):
         """Sets what a project's jobs reach over the network; None: what the site says."""
         key = self._key("egress")
         if egress is None:
-            self._ask(lambda: self._redis.hdel(key, project))
+            self._change(("HDEL", key, project))
         else:
-            self._ask(lambda: self._redis.hset(key, project, egress))
+            self._change(("HSET", key, project, egress))
 
     def egress(self, project: str) -> Egress | None:
         """What a project's jobs reach over the network; None: what the site says."""
