@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from aitrain.broker import Broker
 from aitrain.domain.datastore import DataStoreEntry, NewDataStore, masked
 from aitrain.domain.errors import CheckUnavailable, DataStoreNotFound, InvalidInput, SecretUnreadable, StoreUnavailable
+from aitrain.fernet import Vault
 from aitrain.settings import DataStore, Settings
 from aitrain.store import Check, CheckAnswer, DataStoreRow, Store, token
-from aitrain.vault import Vault
 
 POLL_SECONDS = 0.1
 

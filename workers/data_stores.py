@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from aitrain.domain.errors import PlatformFault, SecretUnreadable
 from aitrain.domain.states import EndCause, InfoCode
+from aitrain.fernet import Vault
 from aitrain.settings import DataStore
 from aitrain.store import Store
-from aitrain.vault import Vault
 
 
 class ProjectDataStores(Mapping[str, DataStore]):

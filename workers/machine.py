@@ -11,10 +11,10 @@ from aitrain.broker import Broker
 from aitrain.client import open_store
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import InvalidInput
+from aitrain.fernet import Vault
 from aitrain.settings import Settings, load_settings
 from aitrain.signing import Signer
 from aitrain.store import HostTiming, Store
-from aitrain.vault import Vault
 from workers.cachequotas import HostCacheQuotas
 from workers.datasync import MIB, Allowance, Cache, Disk, Room
 from workers.runtime import Engine

@@ -14,9 +14,9 @@ from aitrain.buckets.faults import told
 from aitrain.buckets.places import Place, refusal, unfit
 from aitrain.buckets.transfers import PARALLEL, UNWATCHED, Moves, ObjectDone, TransferWatch, doubled, each, found_files
 from aitrain.domain.errors import BucketNotFound, DataStoreNotFound, InvalidInput
+from aitrain.fernet import Vault
 from aitrain.settings import DataStore, Settings
 from aitrain.store import Store
-from aitrain.vault import Vault
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 60

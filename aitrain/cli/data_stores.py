@@ -16,7 +16,7 @@ from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import moment
-from aitrain.vault import new_key
+from aitrain.fernet import new_key
 
 app = typer.Typer(no_args_is_help=True, help="Data stores of projects: the object storages that their jobs use.")
 

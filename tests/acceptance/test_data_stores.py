@@ -17,7 +17,7 @@ import pytest
 from redis import Redis
 
 from aitrain import Client, DataStoreNotFound, InvalidInput, Unavailable
-from aitrain.vault import new_key
+from aitrain.fernet import new_key
 from tests.acceptance.conftest import QUICK, Fleet
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from aitrain import Job, JobState
-from aitrain.vault import new_key
+from aitrain.fernet import new_key
 from tests.acceptance.conftest import Fleet, eventually
 from workers.scratch.servers import DockerEngine, free_port
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from aitrain.cli.app import app
 from aitrain.domain.errors import InvalidInput
 from aitrain.effective import OTHER_VARIABLES, effective_settings, unread_variables
-from aitrain.vault import new_key
+from aitrain.fernet import new_key
 from workers import containers
 
 SECRET = "hunter2/with@odd?signs"

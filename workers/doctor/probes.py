@@ -11,9 +11,9 @@ from functools import partial
 
 from aitrain.broker import Broker
 from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, SecretUnreadable, Unavailable
+from aitrain.fernet import Vault
 from aitrain.settings import DataStore, Settings
 from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
-from aitrain.vault import Vault
 from workers.datasync import inspection as data_stores
 from workers.doctor import disk, engine, gpus, host, server, site
 from workers.doctor.finding import GIB, Finding, fail, ok, warn

@@ -18,10 +18,10 @@ from aitrain.domain.flavor import BUILT_IN
 from aitrain.domain.job import Job
 from aitrain.domain.logs import NOTICE, LogLine, chunk_key, format_lines, pack_chunk
 from aitrain.domain.spec import JobSpec
+from aitrain.fernet import new_key
 from aitrain.log_reader import LogReader
 from aitrain.settings import DataStore, Settings, load_settings
 from aitrain.store import DataStoreRow, DueLog, LogState, Store
-from aitrain.vault import new_key
 from workers import kept_logs
 from workers.machine import Machine
 from workers.scratch.servers import RedisServer, S3Server

@@ -19,10 +19,10 @@ from aitrain.domain.admission import admit
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
+from aitrain.fernet import new_key
 from aitrain.log_reader import LogReader
 from aitrain.settings import DataStore, load_settings
 from aitrain.store import DataStoreRow, LogState
-from aitrain.vault import new_key
 from workers.agent.acting import Actor
 from workers.agent.logs import AT_ONCE, Logs, LogUploads
 from workers.joblog import Shipper, Spool, end_unread, follow, keep_end, open_spool

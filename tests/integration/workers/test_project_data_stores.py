@@ -8,9 +8,9 @@ from pydantic import SecretStr
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import PlatformFault
 from aitrain.domain.states import InfoCode
+from aitrain.fernet import Vault, new_key
 from aitrain.settings import DataStore
 from aitrain.store import DataStoreRow, Store
-from aitrain.vault import Vault, new_key
 from workers.data_stores import ProjectDataStores
 
 VAULT = Vault([SecretStr(new_key())])
