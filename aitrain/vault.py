@@ -1,8 +1,8 @@
-"""Seals secrets for the site: whoever has its public key can seal, only control workers, who have the private one, open.
+"""Seals secrets for the site: whoever has its public key seals; only control workers, with the private one, open.
 
-HPKE (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. What a secret is for, its purpose, is bound into the seal, so a
-token that somebody copies to another place in Redis does not open there. A token says by which key it was sealed, and a
-file of keys opens what any of them sealed: so keys are rotated. Hosts have keys of the same kind, one each.
+HPKE (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. What a secret is for, its purpose, is bound into the seal, so
+a token that somebody copies to another place in Redis does not open there. A token says by which key it was sealed, and
+a file of keys opens what any of them sealed: so keys are rotated. Hosts have keys of the same kind, one each.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from aitrain.domain.errors import InvalidInput, SecretUnreadable
-from aitrain.domain.sealing import TOKEN_VERSION, key_of
+from aitrain.domain.sealing import SEAL_VERSION, key_of
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 PRIVATE, PUBLIC = "aitrain-secret-key-", "aitrain-public-key-"
@@ -51,7 +52,7 @@ class Sealer:
     def seal(self, purpose: str, plain: str) -> str:
         """A token that opens for this purpose only; see aitrain.domain.sealing."""
         sealed = SUITE.encrypt(plain.encode(), self._key, purpose.encode())
-        return f"{TOKEN_VERSION}.{self.key_id}.{base64.urlsafe_b64encode(sealed).decode()}"
+        return f"{SEAL_VERSION}.{self.key_id}.{base64.urlsafe_b64encode(sealed).decode()}"
 
 
 class PrivateKey:
@@ -93,7 +94,7 @@ class Vault:
 
     @classmethod
     def of(cls, path: Path | None, field: str = "secrets.key_file") -> Vault:
-        """The vault with the keys of a file. None: one without keys. Raises InvalidInput, of the field that named it."""
+        """The vault with the keys of a file; None: one without. Raises InvalidInput, of the field that named it."""
         return cls([]) if path is None else cls(_read_keys(path, field))
 
     @cached_property
@@ -166,10 +167,8 @@ def own_key(path: Path) -> PrivateKey:
                     file.write(new_key() + "\n")
                     file.flush()
                     os.fsync(file.fileno())
-                try:
+                with suppress(FileExistsError):
                     os.link(made, path)
-                except FileExistsError:
-                    pass
             finally:
                 Path(made).unlink()
     except OSError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-TOKEN_VERSION = "1"
+# Of how tokens are made.
+SEAL_VERSION = 1
 # Version, id of the key, what was sealed.
-TOKEN = re.compile(rf"{TOKEN_VERSION}\.([0-9a-f]{{16}})\.[A-Za-z0-9_=-]+")
+TOKEN = re.compile(rf"{SEAL_VERSION}\.([0-9a-f]{{16}})\.[A-Za-z0-9_=-]+")
 DEFAULT_REGISTRY = "docker.io"
 
 
@@ -19,6 +20,8 @@ class SecretKind(StrEnum):
     ENV = "env"
 
 
+# Variables of a job do not change.
+ENV_REVISION = "1"
 # A project's own, each with an entry that may be shown; a job's variables have none.
 PROJECT_KINDS = (SecretKind.DATA_STORE, SecretKind.REGISTRY)
 
