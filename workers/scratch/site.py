@@ -162,3 +162,7 @@ class LocalSite:
     def flower(self, port: int) -> Aitrain:
         """Flower on a loopback port."""
         return Aitrain("flower", ["--port", str(port)], self.environment(), self.directory / "flower.log")
+
+    def metrics(self, port: int) -> Aitrain:
+        """The exporter on a loopback port."""
+        return Aitrain("metrics", ["--port", str(port)], self.environment(), self.directory / "metrics.log")
