@@ -61,9 +61,9 @@ def main(role: str, arguments: list[str]) -> int:
             case "beat":
                 command = commands.beat(*arguments)
             case "metrics":
-                from workers import metrics
+                from workers.metrics.exporter import run as export
 
-                return metrics.run(settings, arguments[0], int(arguments[1]))
+                return export(settings, arguments[0], int(arguments[1]))
             case "flower":
                 command = _flower(settings, *arguments)
             case _:
