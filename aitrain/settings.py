@@ -41,11 +41,10 @@ class HostSettings(Section):
     inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver lists, each as the
     flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
     worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its Docker Engine;
-    container_user: uid:gid of every container; container_network: the engine's network of jobs whose project's egress
-    is "bridge" ("": one of aitrain's own, in which they do not reach each other; "none": this host gives no job a
-    network); ca_file: a PEM file of the authorities to trust instead of the system's, where git servers have
-    certificates of a private one, and data stores, too, unless data_store_ca_file is given; git_max_mib: of one
-    repository, unpacked; git_max_files: in one; container_log_files: so many rotated files of each container.
+    container_user: uid:gid of every container; ca_file: a PEM file of the authorities to trust instead of the
+    system's, where git servers have certificates of a private one, and data stores, too, unless data_store_ca_file is
+    given; git_max_mib: of one repository, unpacked; git_max_files: in one; container_log_files: so many rotated files
+    of each container.
     """
 
     name: Slug = "local"
@@ -63,6 +62,8 @@ class HostSettings(Section):
     container_user: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "42420:42420"
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
+    # The engine's network of jobs whose project's egress is "bridge". Left out: one of aitrain's own, in which they do
+    # not reach each other; on the engine's "bridge" they would. "none": this host gives no job a network.
     container_network: str = ""
     # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
     disk_reserve_mib: int = Field(default=1024, ge=0)
