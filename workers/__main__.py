@@ -27,7 +27,9 @@ def main(role: str, arguments: list[str]) -> int:
         from workers.simulation.command import main as simulate
 
         return simulate(arguments[0])
+    # Until the settings are read, which say how lines are to look.
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
+    settings = None
     try:
         settings = load_settings()
         if role in ("worker", "agent", "host"):
@@ -38,10 +40,12 @@ def main(role: str, arguments: list[str]) -> int:
             case "agent":
                 from workers.agent import agent
 
+                _set_up(settings, role)
                 return agent.run(settings)
             case "host":
                 from workers import host
 
+                _set_up(settings, role)
                 return host.run(settings)
             case "doctor" | "kept" | "cache":
                 return _shown(role, settings, arguments)
@@ -57,9 +61,18 @@ def main(role: str, arguments: list[str]) -> int:
             case _:
                 raise ValueError(f"no role {role!r}")
     except AitrainError as error:
+        if settings is not None:
+            _set_up(settings, role)
         log.error("%s", error)  # noqa: TRY400 - the message says it all
         return 2
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _set_up(settings: Settings, role: str) -> None:
+    """Gives log lines their form. Those that Celery takes over do it after that, so it is loaded where it is used."""
+    from workers.log_output import set_up
+
+    set_up(settings, role)
 
 
 def _check_signing_key(settings: Settings) -> None:

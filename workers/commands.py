@@ -16,11 +16,11 @@ CONTROL_CONCURRENCY = 4
 MOST_GPUS = 16
 
 
-def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:
+def _worker(role: str, name: str, queues: list[str], concurrency: int) -> list[str]:
     # Threads, since the steps wait on network and disk; events for Flower; no chatter between workers.
     return [
-        *CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
-        "--queues", ",".join(queues), "--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO",
+        *CELERY, role, "--pool", "threads", "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
+        "--queues", ",".join(queues), "--task-events", "--without-gossip", "--without-mingle",
     ]  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def worker(settings: Settings) -> list[str]:
     host = settings.host
     queues = [host_queue(settings.flavors[flavor].kind, flavor, host.name) for flavor in may_offer(settings)]
     units = sum(len(ids) for ids in host.unit_ids.values()) + (MOST_GPUS if host.inventory == "nvml" else 0)
-    return _worker(host.name, queues, host.worker_concurrency or host.most_jobs(units))
+    return _worker("worker", host.name, queues, host.worker_concurrency or host.most_jobs(units))
 
 
 def agent() -> list[str]:
@@ -39,12 +39,12 @@ def agent() -> list[str]:
 
 def control() -> list[str]:
     """A control worker: runs the sweeps. Two may run at once."""
-    return _worker("control", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
+    return _worker("control", "control", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
 
 
 def beat(schedule: str) -> list[str]:
     """Beat, the clock of the sweeps. schedule: the file in which it keeps when each ran last."""
-    return [*CELERY, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "INFO"]
+    return [*CELERY, "beat", "--schedule", schedule, "--pidfile="]
 
 
 def flower(address: str, port: int, config: str) -> list[str]:

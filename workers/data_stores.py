@@ -9,6 +9,7 @@ from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import DataStore
 from aitrain.store import Store
 from aitrain.vault import Vault
+from workers.log_output import hide
 
 
 class ProjectDataStores(Mapping[str, DataStore]):
@@ -39,7 +40,9 @@ class ProjectDataStores(Mapping[str, DataStore]):
         if row is None:
             return None
         try:
-            return self._vault.open(self._project, alias, row.sealed)
+            opened = self._vault.open(self._project, alias, row.sealed)
         except SecretUnreadable as error:
             # Another host may have the key, so it is the platform's fault, and the job is tried elsewhere.
             raise PlatformFault(EndCause.DATA_FAULT, InfoCode.DATASYNC_AUTHENTICATE_FAILED, str(error)) from None
+        hide(opened.access_key_id, opened.secret_access_key)
+        return opened
