@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery.signals import celeryd_after_setup, worker_init
+from celery.signals import celeryd_after_setup, worker_init, worker_shutting_down
 
-from aitrain.broker import CONTROL_QUEUE, COPY_TASK, celery_app, task_name
+from aitrain.broker import CANARY_TASK, CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
 from workers import clock
@@ -19,10 +19,13 @@ from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
 from workers.step import Run, Steps
+from workers.stopping import stop_gently
 from workers.tariff import tell_billing
+from workers.watching import watch_over
 
 machine = Machine()
 app = celery_app(machine.settings)
+watch_over(machine)
 
 
 @cache
@@ -55,6 +58,11 @@ def _begin(instance: Any, **_: Any) -> None:
     else:
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    stop_gently(machine.settings.timing.worker_stop_seconds, lambda why: _steps().give_up(why) + _copies().give_up(why))
 
 
 def _agent_has_had_its_time(began: float) -> Callable[[], bool]:
@@ -95,6 +103,11 @@ def step(link: Step) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]
 def copy_data(job_id: str, fence: str, copy_id: str) -> str:
     """Copies data of a job while it runs, as somebody ordered."""
     return _copies().run(job_id, fence, copy_id)
+
+
+@app.task(name=task_name(CANARY_TASK), send_events=False)
+def canary() -> None:
+    """Does nothing. That it runs is the news, and the watch hears of it as of every message."""
 
 
 def sweep(duty: Callable[[Machine], None]) -> Callable[[Machine], None]:

@@ -64,6 +64,7 @@ COMMANDS = (
     Entry("beat", "processes:beat", "Run beat, the clock of the sweeps."),
     Entry("flower", "processes:flower", "Run Flower over this site's broker."),
     Entry("config", "config:app", "Settings: what holds here, and where it comes from."),
+    Entry("health", "health:health", "Say whether a process of the fleet gets work done."),
     Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
     Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),
     Entry("simulate", "processes:simulate", "Replay a list of jobs on a described fleet. Touches no site."),
