@@ -179,6 +179,19 @@ class Timing(Section):
     backfill_margin_seconds: float = Field(default=300, ge=0)
     # What a project used so long ago counts half in its fair share: a busy day is forgotten within a week.
     fair_share_half_life_seconds: float = Field(default=DAY_SECONDS, gt=0)
+    # So often a worker sends itself a message, to see that it takes messages. A thousand hosts make some 30 a second.
+    canary_seconds: float = Field(default=30, gt=0)
+    # A process that has not proved for so long that it gets work done is not well. Four canaries are lost by then, and
+    # a connection that broke without a word has been given up by Celery and made anew (50 s).
+    canary_stale_seconds: float = Field(default=120, gt=0)
+    # A worker that takes no messages is ended so that it starts anew, but steps at work are given this long first: what
+    # they have copied whole is kept, the rest is copied again.
+    stuck_patience_seconds: float = Field(default=900, ge=0)
+    # A loop of the agent that has not come round for so long hangs: the longest wait in one is an engine's answer.
+    loop_patience_seconds: float = Field(default=300, gt=0)
+    # A worker that is told to stop lets its steps go on for so long; then they give up, and the next one begins them
+    # again. Starts of containers and small copies end within it, which is all that would be lost.
+    worker_stop_seconds: float = Field(default=60, ge=0)
     # A placement pass without a look for this long is taken for dead, and another one may begin. Two at once do no
     # harm.
     placement_lease_seconds: float = Field(default=5, gt=0)
@@ -294,6 +307,18 @@ class LogSettings(Section):
         return log_place(self.container) if self.container else None
 
 
+class LoggingSettings(Section):
+    """Lines that the processes of the fleet write about themselves, on stderr.
+
+    format: "console": for people; "json": one object a line, for programs; level: the least that is worth a line.
+    """
+
+    # What collects lines wants JSON, and whoever tries a site by hand does not: the units and the compose file say so,
+    # and nothing is guessed from whether there is a terminal.
+    format: Literal["console", "json"] = "console"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
@@ -323,6 +348,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     receipts: Receipts = Receipts()
     logs: LogSettings = LogSettings()
+    logging: LoggingSettings = LoggingSettings()
     billing: BillingSettings = BillingSettings()
     flower: FlowerSettings = FlowerSettings()
 
