@@ -12,6 +12,7 @@ The settings are the record of the passwords: users.acl is made of them, and may
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
@@ -33,7 +34,9 @@ DEFAULT_PORT = 6379
 PASSWORD_BYTES = 32
 ROLES = (Role.PRODUCER, Role.OPERATOR, Role.CONTROL, Role.FLOWER, Role.METRICS, Role.ADMIN)
 HOST_FILE = re.compile(r"host-(.+)\.toml")
-ADDRESS = re.compile(r"(?P<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
+ADDRESS = re.compile(r"(?P<name>[^:\[\]/@]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 
 REDIS_CONF = """\
 # Redis of an aitrain site: TLS only, nobody without a user, nothing forgotten. Start it with the directory of its data:
@@ -96,12 +99,16 @@ class Layout:
 def init(directory: Path, layout: Layout) -> list[Path]:
     """Makes all files of a new site; their paths. Raises InvalidInput, also if there is something already."""
     name, address = _address(layout.redis)
+    for server in (name, *layout.servers):
+        _check_server(server)
     for host in layout.hosts:
-        _check_host(host)
+        _check_slug("host", host)
+    _check_slug("namespace", layout.namespace)
     with _writing(directory):
         if directory.exists() and any(directory.iterdir()):
             remedy = "name a new directory; `aitrain site add-host` adds hosts to a site that there is"
             raise InvalidInput.of("DIR", directory, "is there, and not empty", remedy)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = new_authority(f"aitrain {layout.namespace}")
         _put_pair(directory / "tls" / "ca", authority)
         for server in dict.fromkeys([name, *layout.servers]):
@@ -121,7 +128,7 @@ def init(directory: Path, layout: Layout) -> list[Path]:
 
 def add_host(directory: Path, host: str) -> Path:
     """Adds a host: its settings, and its user in users.acl; the path of the settings. Raises InvalidInput."""
-    _check_host(host)
+    _check_slug("host", host)
     control = _settings(directory / f"{Role.CONTROL}.toml")
     place = Path(str(control.get("redis_ca_file", ""))).parent.parent
     layout = Layout("", [host], str(control.get("namespace", "aitrain")), place)
@@ -146,6 +153,7 @@ def add_server(directory: Path, server: str) -> Path:
 
     Raises InvalidInput.
     """
+    _check_server(server)
     tls = directory / "tls"
     try:
         authority = Pair((tls / "ca.pem").read_bytes(), (tls / "ca.key").read_bytes())
@@ -242,9 +250,19 @@ def _bracketed(host: str | None) -> str:
     return f"[{host}]" if host and ":" in host else host or ""
 
 
-def _check_host(host: str) -> None:
-    if not SLUG.fullmatch(host):
-        raise InvalidInput.of("host", host, "is no name of a host", SLUG_REMEDY)
+def _check_slug(field: str, name: str) -> None:
+    if not SLUG.fullmatch(name):
+        raise InvalidInput.of(field, name, f"is no name of a {field}", SLUG_REMEDY)
+
+
+def _check_server(name: str) -> None:
+    """Its name becomes part of paths."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        if not HOST_NAME.fullmatch(name):
+            remedy = "give a host name or an address, as it stands in URLs"
+            raise InvalidInput.of("server", name, "is no name of a server", remedy) from None
 
 
 def _password() -> str:
