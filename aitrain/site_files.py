@@ -3,6 +3,7 @@
     tls/ca.pem, ca.key          the authority; its key signs certificates, and is needed for nothing else
     tls/NAME.pem, NAME.key      of each server
     redis/redis.conf, users.acl the server's configuration, and its users
+    keys/secrets.key            opens what is kept secret; of control workers
     keys/receipts.pem           signs receipts; of control workers
     ROLE.toml                   settings, with the role's own user and password: producer, operator, control, flower,
                                 metrics, host-NAME; admin: for emergencies
@@ -16,6 +17,7 @@ import ipaddress
 import os
 import re
 import secrets
+import stat
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +29,9 @@ from aitrain.certificates import Pair, new_authority, server_certificate
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import SLUG, SLUG_REMEDY
 from aitrain.signing import write_new_key
+from aitrain.site_texts import CLIENT, CONTROL, HEAD, HOST, REDIS_CONF
 from aitrain.store.acl import Role, User, acl_file, user_of
-from aitrain.vault import new_key
+from aitrain.vault import add_key
 
 DEFAULT_PORT = 6379
 PASSWORD_BYTES = 32
@@ -37,50 +40,6 @@ HOST_FILE = re.compile(r"host-(.+)\.toml")
 ADDRESS = re.compile(r"(?P<name>[^:\[\]/@]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
-
-REDIS_CONF = """\
-# Redis of an aitrain site: TLS only, nobody without a user, nothing forgotten. Start it with the directory of its data:
-# redis-server {place}/redis/redis.conf --dir /var/lib/redis
-bind * -::*
-port 0
-tls-port {port}
-tls-cert-file {place}/tls/{server}.pem
-tls-key-file {place}/tls/{server}.key
-tls-ca-cert-file {place}/tls/ca.pem
-# Clients prove themselves by user and password.
-tls-auth-clients no
-aclfile {place}/redis/users.acl
-protected-mode yes
-appendonly yes
-appendfsync everysec
-save ""
-# A full server must refuse, and not forget jobs.
-maxmemory-policy noeviction
-"""
-
-HEAD = """\
-# Settings of {who}, for AITRAIN_CONFIG. Holds a password: keep it from everybody else.
-# Flavors and data stores of the site belong here, too, the same in the files of all roles.
-redis_url = "rediss://{user}:{password}@{address}/0"
-redis_ca_file = "{place}/tls/ca.pem"
-namespace = "{namespace}"
-"""
-
-HOST = """
-[host]
-name = "{host}"
-# Placement passes are run by control workers: so this host's user need not touch other hosts' keys.
-places_jobs = false
-# ca_file = "{place}/tls/ca.pem" # if data stores and git servers have certificates of the site's authority
-
-[host.units]
-# v100s = 4 # what it offers: a number of units, or the ids of its GPUs
-"""
-
-RECEIPTS = """
-[receipts]
-key_file = "{place}/keys/receipts.pem"
-"""
 
 
 @dataclass(frozen=True)
@@ -117,11 +76,11 @@ def init(directory: Path, layout: Layout) -> list[Path]:
         _put(directory / "redis" / "redis.conf", conf)
         (directory / "keys").mkdir(mode=0o700)
         write_new_key(directory / "keys" / "receipts.pem")
-        shared = f'encryption_keys = ["{new_key()}"]\n'
+        public_key = add_key(directory / "keys" / "secrets.key").sealer.public_key
         for role in ROLES:
-            _put_role(directory, user_of(role, _password()), address, layout, shared)
+            _put_role(directory, user_of(role, _password()), address, layout, public_key)
         for host in layout.hosts:
-            _put_role(directory, user_of(Role.HOST, _password(), host), address, layout, shared)
+            _put_role(directory, user_of(Role.HOST, _password(), host), address, layout)
     update(directory)
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
@@ -132,18 +91,10 @@ def add_host(directory: Path, host: str) -> Path:
     control = _settings(directory / f"{Role.CONTROL}.toml")
     place = Path(str(control.get("redis_ca_file", ""))).parent.parent
     layout = Layout("", [host], str(control.get("namespace", "aitrain")), place)
-    shared = "".join(
-        f"encryption_keys = {keys!r}\n".replace("'", '"') for keys in [control.get("encryption_keys")] if keys
-    )
     parts = urlsplit(str(control["redis_url"]))
+    address = f"{_bracketed(parts.hostname)}:{parts.port}"
     with _writing(directory):
-        _put_role(
-            directory,
-            user_of(Role.HOST, _password(), host),
-            f"{_bracketed(parts.hostname)}:{parts.port}",
-            layout,
-            shared,
-        )
+        _put_role(directory, user_of(Role.HOST, _password(), host), address, layout)
     update(directory)
     return directory / f"host-{host}.toml"
 
@@ -174,6 +125,10 @@ def update(directory: Path) -> Path:
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
         _put(part, acl_file(_users(directory), namespace))
+        if path.exists():  # somebody gave it to the user that Redis runs as
+            held = path.stat()
+            os.chown(part, held.st_uid, held.st_gid)
+            part.chmod(stat.S_IMODE(held.st_mode))
         part.replace(path)
     return path
 
@@ -191,14 +146,12 @@ def _users(directory: Path) -> Iterator[User]:
             yield user
 
 
-def _put_role(directory: Path, user: User, address: str, layout: Layout, shared: str) -> None:
+def _put_role(directory: Path, user: User, address: str, layout: Layout, public_key: str = "") -> None:
     who = f"host {user.host}" if user.host else f"role {user.role}"
-    more = {
-        Role.HOST: shared + HOST, Role.CONTROL: shared + RECEIPTS, Role.PRODUCER: shared, Role.OPERATOR: shared,
-    }.get(user.role, "")  # fmt: skip
+    more = {Role.HOST: HOST, Role.CONTROL: CONTROL, Role.PRODUCER: CLIENT, Role.OPERATOR: CLIENT}.get(user.role, "")
     text = (HEAD + more).format(
         who=who, user=user.name, password=user.password, address=address, place=layout.place,
-        namespace=layout.namespace, host=user.host,
+        namespace=layout.namespace, host=user.host, public_key=public_key,
     )  # fmt: skip
     _put(directory / f"{user.name}.toml", text)
 

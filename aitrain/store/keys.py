@@ -272,7 +272,7 @@ LEGEND: dict[str, Key] = {
         "delivered:{host}",
         "hash: 'job/kind/name' -> JSON {revision, token} of a secret that a job there needs, sealed for the host, or "
         "{revision, error}. Other hosts have no need of it",
-        "operator:w control:rw own:rw",
+        "operator:rw control:rw own:rw",
     ),
     "check": Key(
         "check:{token}",
@@ -380,12 +380,12 @@ LEGEND: dict[str, Key] = {
     "canary": Key(
         "canary",
         "hash: 'role/name' of a process of the fleet -> when it last proved that it gets work done",
-        "control:rw host:rw metrics:r",
+        "operator:w control:rw host:rw metrics:r",
     ),
     "canary_trouble": Key(
         "canary:trouble",
         "hash: 'role/name' -> what a process says is wrong with itself",
-        "control:rw host:rw metrics:r",
+        "operator:w control:rw host:rw metrics:r",
     ),
 }
 

@@ -161,7 +161,12 @@ def test_the_doctor_finds_the_site_well(shut: Shut) -> None:
 Attack = Callable[[Redis], Any]
 ROOT = "{shut}:"
 ATTACKS: dict[str, Attack] = {
-    "the keys of a project": lambda redis: redis.hset(ROOT + "project:default:data_stores", "a", "b"),
+    "a project's data stores": lambda redis: redis.hset(ROOT + "project:default:data_stores", "a", "b"),
+    "the keys of a project": lambda redis: redis.hgetall(ROOT + "sealed:default"),
+    "the secret variables of a job": lambda redis: redis.hgetall(ROOT + "sealed_env:x"),
+    "what another host was delivered": lambda redis: redis.hgetall(ROOT + "delivered:h2"),
+    "another host's key": lambda redis: redis.set(ROOT + "host_key:h2", "mine"),
+    "the site's public key": lambda redis: redis.hset(ROOT + "public_key", "key", "mine"),
     "another host's questions": lambda redis: redis.lrange(ROOT + "asks:h2", 0, -1),
     "another host's state": lambda redis: redis.hset(ROOT + "host:h2", "instance", "mine"),
     "another host's units": lambda redis: redis.hgetall(ROOT + "host:h2:units:cpu"),

@@ -16,6 +16,7 @@ from aitrain.domain.errors import InvalidInput
 from aitrain.settings import load_settings
 from aitrain.signing import Signer
 from aitrain.site_files import Layout, add_host, add_server, init, update
+from aitrain.vault import Sealer, Vault
 
 
 @pytest.fixture
@@ -49,6 +50,10 @@ def test_each_role_has_settings_that_can_be_loaded(site: Path, monkeypatch: pyte
     acl = (site / "redis" / "users.acl").read_text()
     assert not [password for password in passwords if password in acl]
     assert Signer.of(site / "keys" / "receipts.pem")
+    opens = Vault.of(site / "keys" / "secrets.key")
+    for role in ("producer", "operator"):
+        seals = tomllib.loads((site / f"{role}.toml").read_text())["secrets"]["public_key"]
+        assert opens.open("x", Sealer(seals).seal("x", "a secret")) == "a secret"
 
 
 def test_a_host_asks_control_workers_for_placement(site: Path) -> None:
