@@ -64,7 +64,7 @@ def shut(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iter
             stack.enter_context(process)
         with site.client() as client:
             shut = Shut(site, client, s3, f"http://127.0.0.1:{web}")
-            eventually(lambda: "h1" in [one.name for one in client.hosts()], 30, "the host")
+            eventually(lambda: "h1" in [one.name for one in client.hosts()], 90, "the host")
             yield shut
 
 
