@@ -123,7 +123,7 @@ def test_operators_look_after_it(shut: Shut) -> None:
 
 
 def test_a_data_store_is_added_and_used(shut: Shut) -> None:
-    """A control worker tries it, over TLS with a private authority, and `aitrain bucket` reads it."""
+    """A control worker tries it, over TLS with a private authority, its keys are delivered, and `aitrain bucket` reads."""
     shut.s3.client().create_bucket(Bucket="own")
     keys = (shut.s3.region, shut.s3.access_key_id, shut.s3.secret_access_key)
 
@@ -131,7 +131,7 @@ def test_a_data_store_is_added_and_used(shut: Shut) -> None:
     job = shut.submit("echo out > /own/out.txt", volumes=["own@own:/own:rw"])
 
     assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
-    assert [one.key for one in shut.client.buckets.objects("own@own", "default")] == ["out.txt"]
+    assert [one.key for one in shut.client.buckets.objects("own@s3", "default")] == ["out.txt"]
     assert shut.site.denied() == []
 
 

@@ -1,6 +1,7 @@
 """Which keys a script of the store may touch, read from its text: its own and those of the functions that it calls.
 
-More than it touches in any one call, since a path that is never taken counts, too.
+More than it touches in any one call, since a path that is never taken counts, too. Less where a key is handed to a
+function as a variable: logs are read so.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def _calls(text: str) -> list[tuple[str, str]]:
 def _touched(text: str) -> Access:
     """By this text itself. A key in a variable counts as each that is put there."""
     keys: Access = defaultdict(set)
-    for names, value in re.findall(r"(?:local |for _, )([\w, ]+?) (?:=|in) (.*)", text):
+    for names, line in re.findall(r"(?:local |for _, )([\w, ]+?) (?:=|in) (.*)", text):
+        value = line.partition(" do ")[0]
         if "redis.call" not in value or value.startswith("K."):
             for name in names.split(","):
                 keys[name.strip()] |= set(re.findall(r"K\.(\w+)\(", value))
@@ -84,8 +86,15 @@ SHARED = {
 }
 
 
+OWN = {name: _touched(body) for name, body in SHARED.items()}
+NAME = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*")
+
+
 def _named(text: str) -> set[str]:
-    return {name for name in SHARED if re.search(rf"(?<![\w.]){re.escape(name)}\b", text)}
+    return SHARED.keys() & set(NAME.findall(text))
+
+
+CALLED = {name: _named(body) for name, body in SHARED.items()}
 
 
 def touched(script: str) -> Access:
@@ -96,10 +105,9 @@ def touched(script: str) -> Access:
     while to_look:
         name = to_look.pop()
         seen.add(name)
-        texts.append(SHARED[name])
-        to_look |= _named(SHARED[name]) - seen
+        to_look |= CALLED[name] - seen
     found: Access = defaultdict(set)
-    for text in texts:
-        for key, rights in _touched(text).items():
+    for part in [*map(_touched, texts), *(OWN[name] for name in seen)]:
+        for key, rights in part.items():
             found[key] |= rights
     return found
