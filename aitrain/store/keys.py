@@ -272,6 +272,7 @@ LEGEND: dict[str, Key] = {
         "delivered:{host}",
         "hash: 'job/kind/name' -> JSON {revision, token} of a secret that a job there needs, sealed for the host, or "
         "{revision, error}. Other hosts have no need of it",
+        # Who removes a lost host for good takes back what it was given.
         "operator:rw control:rw own:rw",
     ),
     "check": Key(
