@@ -72,6 +72,7 @@ LEGEND: dict[str, Key] = {
     "drains": Key("due:drain", "zset: hosts of which something is drained, by the time at which its jobs are evicted"),
     "removed": Key("hosts:removed", "hash: removed host whose queues may hold messages -> id of the order"),
     "dropped": Key("queues:dropped", "hash: queue -> JSON: how many messages of a dead host were dropped from it"),
+    "refused": Key("messages:refused", "hash: queue -> how many messages workers refused to take from it"),
     "host": Key("host:{host}", "hash: what a host said when it joined; its fields stand in records.py"),
     "host_versions": Key(
         "host:{host}:versions", "hash: agent, worker: the version of aitrain that each said at its start"
