@@ -13,7 +13,7 @@ from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worke
 from aitrain.broker import CANARY_TASK, CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
-from workers import clock
+from workers import clock, transport
 from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
@@ -31,6 +31,7 @@ app = celery_app(machine.settings)
 forbid_changes()
 app.steps["worker"].add(about_this_worker(machine))
 watch_over(machine)
+transport.use()
 
 
 @cache
@@ -61,7 +62,9 @@ def _begin(instance: Any, **_: Any) -> None:
 
     Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then.
     """
-    if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
+    queues = instance.app.amqp.queues.consume_from
+    transport.door.stand_before(set(queues), app.tasks.keys, machine.store.note_refused)
+    if CONTROL_QUEUE in queues:
         with suppress(AitrainError):  # the sweeps tell it again
             tell_billing(machine)
             tell_keys(machine)

@@ -131,6 +131,11 @@ LEGEND: dict[str, Key] = {
         "hash: queue -> JSON: how many messages of a dead host were dropped from it",
         "producer:r control:rw metrics:r",
     ),
+    "refused": Key(
+        "messages:refused",
+        "hash: queue -> how many messages workers refused to take from it",
+        "producer:r control:rw host:rw metrics:r",
+    ),
     "host": Key(
         "host:{host}",
         "hash: what a host said when it joined; its fields stand in records.py",
