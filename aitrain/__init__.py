@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aitrain.domain.budget import BudgetRule, BudgetView
     from aitrain.domain.copying import DataCopy
     from aitrain.domain.datastore import DataStoreEntry
+    from aitrain.domain.egress import Egress
     from aitrain.domain.errors import (
         AitrainError,
         AmbiguousJob,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         LogUnavailable,
         QuotaExceeded,
         ReceiptNotFound,
+        SchemaMismatch,
         SecretUnreadable,
         SessionLost,
         SessionRefused,
@@ -90,6 +92,7 @@ __all__ = [
     "DataStoreRemoval",
     "DataStores",
     "Difference",
+    "Egress",
     "EndCause",
     "Explanation",
     "FlavorPrices",
@@ -126,6 +129,7 @@ __all__ = [
     "ReceiptNotFound",
     "Reencrypted",
     "Resources",
+    "SchemaMismatch",
     "SecretUnreadable",
     "Session",
     "SessionLost",
@@ -159,11 +163,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.domain.budget": ("BudgetRule", "BudgetView"),
     "aitrain.domain.copying": ("DataCopy",),
     "aitrain.domain.datastore": ("DataStoreEntry",),
+    "aitrain.domain.egress": ("Egress",),
     "aitrain.domain.errors": (
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
         "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SecretUnreadable",
-        "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
+        "SchemaMismatch", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
     ),
     "aitrain.domain.host": ("HostView", "QueueView"),
     "aitrain.domain.job": ("HistoryEntry", "Job"),

@@ -123,7 +123,7 @@ class DataStores:
         try:
             # Kept a little longer than it is waited for, in case this process is killed meanwhile.
             self._store.ask_check(name, check, ttl_s=ceil(2 * self._wait_s))
-            self._broker.send_check(name)
+            self._broker.send_check(name, check.project, check.alias)
             answer = self._answer(name)
         finally:
             with suppress(StoreUnavailable):

@@ -74,12 +74,22 @@ def beat(
 
 
 def flower(
-    config: Annotated[Path | None, typer.Option(help="A flowerconfig.py; aitrain's own if not given.")] = None,
-    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    config: Annotated[
+        Path | None, typer.Option(help="A flowerconfig.py of your own, read after aitrain's; flower.config_file.")
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="Address to listen on; any but the loopback needs users who log in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
+    read_only: Annotated[
+        bool | None,
+        typer.Option("--read-only/--control", help="Only show, or let operators act; flower.read_only if left out."),
+    ] = None,
 ) -> None:
-    """Run Flower over this site's broker."""
-    _become("flower", address, str(port), str(config or ""), extra="flower")
+    """Run Flower over this site's broker. Who may open it stands in the settings ([flower])."""
+    shown_only = "" if read_only is None else "yes" if read_only else "no"
+    own = str(config.absolute()) if config else ""
+    _become("flower", address, str(port), shown_only, own, extra="flower")
 
 
 def metrics(

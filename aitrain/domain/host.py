@@ -128,10 +128,13 @@ class HostView(_View):
     it is cordoned, None if it is not, cordon_by, cordon_reason: by whom and why; drain_ms: when its jobs are evicted, 0
     for never, None if it is not drained; messages: that wait in its queues, None if the broker does not answer;
     dropped: messages that were dropped from them while it was lost; disk_free, disk_size: bytes of the file system of
-    its data, None if it has not said. Times: Unix, ms, by the store's clock.
+    its data, None if it has not said; agent_version, worker_version: of aitrain, as each said at its start, "" if it
+    did not. Times: Unix, ms, by the store's clock.
     """
 
     name: str
+    agent_version: str = ""
+    worker_version: str = ""
     seen_ms_ago: int
     max_jobs: int
     alive: bool
@@ -160,6 +163,13 @@ class HostView(_View):
             drained=self.drain_ms is not None,
             busy=bool(self.jobs),
         )
+
+    @property
+    def version(self) -> str:
+        """Of aitrain: one, or that of each process where they differ."""
+        if self.agent_version == self.worker_version:
+            return self.agent_version
+        return f"agent {self.agent_version or '?'}, worker {self.worker_version or '?'}"
 
     @property
     def room(self) -> int:

@@ -69,4 +69,6 @@ def to_row(project: str, alias: str, held: str) -> DataStoreRow:
     """A data store from its place in the hash of its project."""
     fields: dict[str, Any] = json.loads(held)
     sealed = fields.pop("sealed")
-    return DataStoreRow(DataStoreEntry.model_validate({**fields, "project": project, "alias": alias}), sealed)
+    return DataStoreRow(
+        DataStoreEntry.model_validate({**fields, "project": project, "alias": alias}, extra="ignore"), sealed
+    )

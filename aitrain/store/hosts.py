@@ -37,6 +37,10 @@ class Hosts(Connection):
             )  # fmt: skip
         return bool(answer["waiting"])
 
+    def tell_version(self, host: str, process: str, version: str) -> None:
+        """Tells which version of aitrain a process of a host is, "agent" or "worker", for those who look at it."""
+        self._change(("HSET", self._key("host_versions", host), process, version))
+
     def heartbeat(
         self,
         host: str,

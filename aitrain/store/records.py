@@ -74,7 +74,7 @@ def to_job(
 ) -> Job:
     """A job from its hash and its lists. spec: what its hash says of it, where that is known already."""
     values: dict[str, Any] = {**fields, "id": job_id}
-    values["spec"] = spec or JobSpec.model_validate_json(fields["spec"])
+    values["spec"], values["unknown"] = (spec, ()) if spec else JobSpec.read(fields["spec"])
     values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
     values["labels"] = json.loads(fields.get("labels", "{}"))
     values["progress"] = json.loads(fields.get("progress", "{}"))
@@ -153,7 +153,8 @@ def to_host_view(row: dict[str, Any]) -> HostView:
     ]
     jobs = [HeldJob.model_validate(job) for job in list(row["jobs"])]
     return HostView(
-        name=row["host"], seen_ms_ago=row["seen_ms_ago"], max_jobs=row["max_jobs"], alive=row["alive"],
+        name=row["host"], agent_version=row.get("agent", ""), worker_version=row.get("worker", ""),
+        seen_ms_ago=row["seen_ms_ago"], max_jobs=row["max_jobs"], alive=row["alive"],
         lost=row["lost"], fit=row["fit"], drain_ms=row.get("drain_ms"), cordon_ms=cordon.get("ms"),
         cordon_by=cordon.get("by", ""), cordon_reason=cordon.get("reason", ""), flavors=tuple(flavors),
         jobs=tuple(sorted(jobs, key=lambda job: job.id)), disk_free=row.get("disk_free"),

@@ -21,6 +21,7 @@ from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
 from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
+from aitrain.store.vitals import VitalSigns
 
 
 class Store(
@@ -39,5 +40,6 @@ class Store(
     DataStoreRows,
     Checks,
     Sessions,
+    VitalSigns,
 ):
     """The job store of one site: all its verbs."""

@@ -108,6 +108,7 @@ class Heartbeat(Loop):
             timing=self.machine.host_timing,
             faults=stock.faults,
         )
+        self.machine.store.tell_version(host.name, "agent", self.machine.version)
         self._offered = stock.offer.units
         self._joined.set()
         log.info("host %s joined with %s", host.name, stock.offer)

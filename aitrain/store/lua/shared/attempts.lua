@@ -4,7 +4,7 @@
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
   'deadline_ms', 'policy', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms', 'billed_minutes', 'line', 'image_id',
-  'image_digest', 'progress', 'push_tries', 'starting', 'stop_asked', 'not_before_ms', 'asked_s',
+  'image_digest', 'egress', 'progress', 'push_tries', 'starting', 'stop_asked', 'not_before_ms', 'asked_s',
   'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
 }
 
