@@ -28,6 +28,8 @@ COPY_TASK = "copy_data"
 UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
 CHECK_DATA_STORE = "check_data_store"
+# The duty of control workers that hands a job's secrets to its host.
+DELIVER_SECRETS = "deliver_secrets"
 READ_LOG_CHUNK = "read_log_chunk"
 # Beat's sweep for what waits. Hosts that may not place jobs themselves ask for it; an old question is of no use.
 PLACEMENT = "place_waiting"
@@ -162,6 +164,11 @@ class Broker:
         """Asks the control workers for a placement pass. Raises BrokerUnavailable."""
         ask = {"queue": CONTROL_QUEUE, "argsrepr": "()", "kwargsrepr": "{}", "expires": PLACEMENT_SECONDS}
         self._send(self.app.signature(task_name(PLACEMENT), immutable=True, **ask))
+
+    def send_delivery(self, job_id: str, fence: str, project: str = "") -> None:
+        """Asks the control workers to hand a job's secrets to its host. project, errors: see send_chain."""
+        shown = (f"job={job_id}", _shown(project=project))
+        self._send(self._link(DELIVER_SECRETS, (job_id, fence), CONTROL_QUEUE, shown))
 
     def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str, project: str = "") -> None:
         """Sends an order to copy a running job's data to its host's queue. project, errors: see send_chain."""

@@ -223,15 +223,60 @@ LEGEND: dict[str, Key] = {
     ),
     "data_stores": Key(
         "project:{project}:data_stores",
-        "hash: alias -> JSON: a data store of the project, its keys encrypted",
+        "hash: alias -> JSON: what may be shown of a data store of the project",
         "producer:rw control:rw host:r",
     ),
     "data_store_projects": Key(
         "data_stores:projects", "set: projects that have data stores of their own", "producer:rw control:rw host:r"
     ),
+    "registries": Key(
+        "project:{project}:registries",
+        "hash: server -> JSON: what may be shown of a registry of the project",
+        "producer:rw control:rw host:r",
+    ),
+    "public_key": Key(
+        "public_key",
+        "hash: key: the site's public key, which secrets are sealed with; ids: JSON, of all keys that control workers "
+        "have. Only control workers write it",
+        "producer:r control:rw host:r",
+    ),
+    "sealed": Key(
+        "sealed:{project}",
+        "hash: 'data_store/alias' or 'registry/server' -> token. Hosts have no need to read it",
+        "producer:rw control:rw",
+    ),
+    "sealed_env": Key(
+        "sealed_env:{id}",
+        "hash: variable of a job -> token. Hosts have no need to read it",
+        "producer:rw control:rw",
+    ),
+    "sealed_by": Key(
+        "sealed_by:{key}",
+        "set: 'data_store/project/alias', 'registry/project/server', 'env/job' whose tokens the key sealed",
+        "producer:rw control:rw",
+    ),
+    "sealing_keys": Key(
+        "sealing_keys", "set: ids of the keys that have sealed something that is kept", "producer:rw control:rw"
+    ),
+    "unsealed": Key(
+        "due:unsealed",
+        "zset: deleted jobs whose sealed variables are to go, by time of their deletion",
+        "producer:w control:rw host:w",
+    ),
+    "host_key": Key(
+        "host_key:{host}",
+        "text: the host's public key, which its own secrets are sealed with",
+        "operator:w control:rw own:rw",
+    ),
+    "delivered": Key(
+        "delivered:{host}",
+        "hash: 'job/kind/name' -> JSON {revision, token} of a secret that a job there needs, sealed for the host, or "
+        "{revision, error}. Other hosts have no need of it",
+        "operator:w control:rw own:rw",
+    ),
     "check": Key(
         "check:{token}",
-        "hash: a data store that is to be added, encrypted, and what came of its check",
+        "hash: a data store that is to be added, sealed, and what came of its check",
         "producer:rw control:rw",
     ),
     "asks": Key(

@@ -31,6 +31,7 @@ SHARED = (
     "call",
     "counters",
     "settling",
+    "sealed",
     "jobs",
     "logs",
     "use",

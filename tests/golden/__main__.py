@@ -21,11 +21,13 @@ from aitrain.domain.job import Direction
 from aitrain.domain.placement import place
 from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
+from aitrain.domain.sealing import SecretKind, purpose
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, InfoCode, State
-from aitrain.settings import DataStore, load_settings
-from aitrain.store import DataStoreRow, HostTiming, Lease, Store
-from aitrain.vault import Vault
+from aitrain.sealing import data_store_text
+from aitrain.settings import DataStore
+from aitrain.store import HostTiming, Lease, Store
+from aitrain.vault import PrivateKey, new_key
 from tests.golden import NAMESPACE, dump
 from workers.scratch.servers import RedisServer
 
@@ -33,8 +35,6 @@ from workers.scratch.servers import RedisServer
 BEGIN_MS = 1_799_539_200_000
 TIMING = HostTiming(30_000, 150_000)
 SITE = Site(BUILT_IN, {"s3", "mine"}, 604_800, 2_419_200, platform_retries=3, warning_s=60)
-# Opens the data stores of the file. Of no use elsewhere.
-KEY = "Z29sZGVuIGdvbGRlbiBnb2xkZW4gZ29sZGVuIGdvbGQ="
 FULL = {
     "image": "registry.example/team/trainer:1", "command": ["python", "train.py"], "env": {"EPOCHS": "3"},
     "volumes": ["data@s3/in:/in:ro:cache", "results@mine/out:/out:rwd"], "timeout": 3600, "auto_restart": True,
@@ -129,8 +129,9 @@ class Story:
             project="default", alias="mine", endpoint_url="https://s3.example", region="gra", access_key_id="gol***",
             checked=True, revision="r1", added_ms=0,
         )  # fmt: skip
-        vault = Vault(load_settings(encryption_keys=[KEY]).encryption_keys)
-        store.put_data_store(DataStoreRow(entry, vault.seal("default", "mine", keys)))
+        sealer = PrivateKey.of(new_key()).sealer
+        token = sealer.seal(purpose(SecretKind.DATA_STORE, "default", "mine"), data_store_text(keys))
+        store.put_data_store(entry, token)
 
 
 def main(file: Path) -> None:

@@ -24,9 +24,9 @@ NAMES = {
     "JobNotFound", "JobNotRunning", "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums",
     "LineUnreadable", "LogLine", "LogUnavailable", "ObjectDone", "OnHostLoss", "Ordered", "OverQuota",
     "Permission", "ProjectRules", "PrunedMonth", "QueueView", "Quota", "QuotaExceeded", "QuotaKind",
-    "ReceiptNotFound", "Reencrypted", "Resources", "SchemaMismatch", "SecretUnreadable", "Session", "SessionLost",
-    "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission", "TransferWatch", "Unavailable",
-    "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
+    "ReceiptNotFound", "Resources", "SchemaMismatch", "SealingKey", "SecretUnreadable", "SecretsStatus", "Session",
+    "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission", "TransferWatch",
+    "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 # What a producer is given by a client, it is given by these.
