@@ -41,7 +41,7 @@ class SiteCollector(Collector):
         """soonest_s: whoever asks again within so many seconds gets the same answer."""
         self._soonest_s = soonest_s
         self._version = version("aitrain")
-        self._meter = Meter(settings.redis_url, namespace=settings.namespace)
+        self._meter = Meter(settings.redis_url, namespace=settings.namespace, ca_file=settings.redis_ca_file)
         self._broker = Broker(settings)
         self._kinds = {name: flavor.kind for name, flavor in settings.flavors.items()}
         self._lock = threading.Lock()
