@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -88,8 +89,8 @@ def test_what_prometheus_scrapes_is_what_happened(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda file: str(file.stem))
-def test_every_panel_of_a_dashboard_has_an_answer(watched: Watched, dashboard: str) -> None:
-    for asked in expressions(dashboard):  # type: ignore[arg-type]
+def test_every_panel_of_a_dashboard_has_an_answer(watched: Watched, dashboard: Path) -> None:
+    for asked in expressions(dashboard):
         query = re.sub(r"\$(flavor|host|project)\b", ".*", asked.replace("$__rate_interval", "1m"))
         assert "$" not in query, "a variable that the test does not know"
         eventually(lambda query=query: watched.prometheus.query(query), 20, f"an answer to {query}")
