@@ -119,12 +119,12 @@ LEGEND: dict[str, Key] = {
     "drains": Key(
         "due:drain",
         "zset: hosts of which something is drained, by the time at which its jobs are evicted",
-        "operator:w control:rw host:rw",
+        "operator:w control:rw host:rw metrics:r",
     ),
     "removed": Key(
         "hosts:removed",
         "hash: removed host whose queues may hold messages -> id of the order",
-        "operator:rw control:rw host:w",
+        "operator:rw control:rw host:w metrics:r",
     ),
     "dropped": Key(
         "queues:dropped",
@@ -303,12 +303,12 @@ LEGEND: dict[str, Key] = {
     "deadlines": Key(
         "due:deadline",
         "zset: RUNNING jobs, by the time at which their timeout is reached",
-        "producer:rw control:rw host:w",
+        "producer:rw control:rw host:w metrics:r",
     ),
     "billing": Key(
         "due:billing",
         "zset: running jobs, by the time at which their next minute may have begun",
-        "producer:r control:rw host:w",
+        "producer:r control:rw host:w metrics:r",
     ),
     "policy": Key(
         "billing:policy", "text: the site's billing policy, as control workers told it last", "producer:r control:rw"

