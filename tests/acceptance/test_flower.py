@@ -246,10 +246,12 @@ def test_one_that_acts_knows_what_the_other_saw(shown: Shown, browser: Browser) 
         assert shown.tasks(shown.jobs[0].id, OPERATOR).keys() == before.keys()
         assert len(before) == len(STEPS)
         acting = next(_page(browser, OPERATOR))
+        acting.goto(shown.url)  # a browser sends the password to what lies below the first page that asked for it
         eventually(workers_on_its_page, 30, "the worker's page")
-        acting.on("dialog", lambda dialog: dialog.accept())
-        acting.locator("#worker-group").click()
-        acting.locator("#worker-shutdown").click()
+        with acting.expect_response("**/api/worker/shutdown/*") as answer:
+            acting.locator("#worker-group").click()
+            acting.locator("#worker-shutdown").click()
+        assert answer.value.status == 200, answer.value.text()
         process = shown.second_host.process
         assert process is not None
         eventually(lambda: process.poll() is not None, 30, "the worker's end")
