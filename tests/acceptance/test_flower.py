@@ -25,8 +25,9 @@ from workers.scratch.site import Aitrain
 
 SECRET, KEY, REDIS_PASSWORD = "hunter2-secret", new_key(), "redis-password-1"
 OPERATOR, VIEWER = ("olga", "operator-password-1"), ("vic", "viewer-password-1")
+GPUS = {"v100s": ["GPU-0", "GPU-1", "GPU-2", "GPU-3"]}
 STEPS = ["monitor", "start_container", "sync_in", "sync_out"]
-SECOND_HOST = "h2@1xcpu"
+HOST, SECOND_HOST = "gpu-01@4xv100s", "cpu-01@8xcpu"
 
 
 @dataclass
@@ -76,9 +77,9 @@ def shown(
         "forget_workers_seconds": 1,
     }  # fmt: skip
     flower = fleet.site.flower(port, **users)
-    second = fleet.site.host("h2", {"cpu": 1}, engine.url, "worker")
+    second = fleet.site.host("cpu-01", {"cpu": 8}, engine.url, "worker")
     with ExitStack() as stack:
-        for process in (flower, fleet.site.control(), fleet.site.host("h1", {"cpu": 2}, engine.url), second):
+        for process in (flower, fleet.site.control(), fleet.site.host("gpu-01", GPUS, engine.url), second):
             stack.enter_context(process)
         own = fleet.site.settings.data_stores["s3"]
         keys = [own.secret_access_key.get_secret_value(), KEY, SECRET, REDIS_PASSWORD, OPERATOR[1], VIEWER[1]]
@@ -86,7 +87,7 @@ def shown(
         eventually(lambda: _answers(f"{site.url}/healthcheck"), 60, "Flower")
         eventually(lambda: len(site.workers()) == 3, 60, "the workers")
         words = {"env": {"TOKEN": SECRET}, "labels": {"l": SECRET}, "project": "vision"}
-        site.jobs = [fleet.end(fleet.submit("sh", "-c", f"echo {SECRET}", **words)) for _ in range(2)]
+        site.jobs = [fleet.end(fleet.submit("sh", "-c", f"echo {SECRET}", gpu=1, **words)) for _ in range(2)]
         assert [job.state for job in site.jobs] == [JobState.DONE] * 2
         fleet.client.data_stores.add(
             "vision", "own", own.endpoint_url, own.region, own.access_key_id, own.secret_access_key
@@ -146,18 +147,18 @@ def test_nobody_comes_in_without_a_password(shown: Shown, browser: Browser) -> N
 
 def test_workers_are_named_by_host_and_offer(shown: Shown, page: Page, tmp_path: Path) -> None:
     page.goto(f"{shown.url}/workers")
-    row = page.locator("#workers-table tbody tr", has_text="h1@2xcpu")
+    row = page.locator("#workers-table tbody tr", has_text=HOST)
     expect(row).to_contain_text("Online")
     expect(page.locator("#workers-table tbody tr", has_text="control@")).to_have_count(1)
     page.screenshot(path=tmp_path / "workers.png")
-    row.get_by_role("link", name="Worker h1@2xcpu").click()
-    expect(page.locator("#workername")).to_have_text("h1@2xcpu")
+    row.get_by_role("link", name=f"Worker {HOST}").click()
+    expect(page.locator("#workername")).to_have_text(HOST)
     page.get_by_role("tab", name="Other").click()
-    expect(page.locator("#tab-other")).to_contain_text("2 x cpu (2 free)")
+    expect(page.locator("#tab-other")).to_contain_text("4 x v100s (4 free)")
     expect(page.locator("#tab-other")).to_have_css("opacity", "1")  # it fades in
     page.screenshot(path=tmp_path / "worker.png")
     page.get_by_role("tab", name="Queues").click()
-    expect(page.locator("#tab-queues")).to_contain_text("cpu.cpu.h1")
+    expect(page.locator("#tab-queues")).to_contain_text("gpu.v100s.gpu-01")
 
 
 def test_a_jobs_id_finds_its_steps_and_only_them(shown: Shown, page: Page, tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_a_jobs_id_finds_its_steps_and_only_them(shown: Shown, page: Page, tmp_p
     assert all(f"job={job.id}" in text and "project=vision" in text for text in texts)
     page.screenshot(path=tmp_path / "tasks.png")
     rows.filter(has_text="sync_in").locator("a[href*='/task/']").click()
-    for text in ("aitrain.sync_in", f"job={job.id}", "project=vision", "h1@2xcpu"):
+    for text in ("aitrain.sync_in", f"job={job.id}", "project=vision", HOST):
         expect(page.locator("#task-page")).to_contain_text(text)
     page.screenshot(path=tmp_path / "task.png")
 
@@ -258,4 +259,4 @@ def test_one_that_acts_knows_what_the_other_saw(shown: Shown, browser: Browser) 
         acting.context.close()
         # A worker that is gone leaves the list.
         eventually(lambda: SECOND_HOST not in listed(), 30, "a shorter list")
-        assert "h1@2xcpu" in listed()
+        assert HOST in listed()
