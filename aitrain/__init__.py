@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aitrain.bills import FlavorPrices
     from aitrain.buckets import Buckets, ObjectDone, StoredObject, TransferWatch
     from aitrain.client import Client, submit_job, submit_jobs
-    from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+    from aitrain.data_stores import DataStoreRemoval, DataStores
     from aitrain.domain.admission import Admitted
     from aitrain.domain.audit import Audited, Difference
     from aitrain.domain.bill import Bill, Usage
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         LogUnavailable,
         QuotaExceeded,
         ReceiptNotFound,
+        SchemaMismatch,
         SecretUnreadable,
         SessionLost,
         SessionRefused,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from aitrain.ledger_file import LedgerSums
     from aitrain.sessions import Session
     from aitrain.settings import Settings
+    from aitrain.site_secrets import SealingKey, SecretsStatus
     from aitrain.store import HostRemoval, Ordered, PrunedMonth, UnitCount
     from aitrain.submissions import Submission
 
@@ -126,9 +128,11 @@ __all__ = [
     "QuotaExceeded",
     "QuotaKind",
     "ReceiptNotFound",
-    "Reencrypted",
     "Resources",
+    "SchemaMismatch",
+    "SealingKey",
     "SecretUnreadable",
+    "SecretsStatus",
     "Session",
     "SessionLost",
     "SessionRefused",
@@ -153,7 +157,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.bills": ("FlavorPrices",),
     "aitrain.buckets": ("Buckets", "ObjectDone", "StoredObject", "TransferWatch"),
     "aitrain.client": ("Client", "submit_job", "submit_jobs"),
-    "aitrain.data_stores": ("DataStoreRemoval", "DataStores", "Reencrypted"),
+    "aitrain.data_stores": ("DataStoreRemoval", "DataStores"),
     "aitrain.domain.admission": ("Admitted",),
     "aitrain.domain.audit": ("Audited", "Difference"),
     "aitrain.domain.bill": ("Bill", "Usage"),
@@ -166,7 +170,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
         "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SecretUnreadable",
-        "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
+        "SchemaMismatch", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
     ),
     "aitrain.domain.host": ("HostView", "QueueView"),
     "aitrain.domain.job": ("HistoryEntry", "Job"),
@@ -181,6 +185,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.ledger_file": ("LedgerSums",),
     "aitrain.sessions": ("Session",),
     "aitrain.settings": ("Settings",),
+    "aitrain.site_secrets": ("SealingKey", "SecretsStatus"),
     "aitrain.store": ("HostRemoval", "Ordered", "PrunedMonth", "UnitCount"),
     "aitrain.submissions": ("Submission",),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from pydantic.types import SecretStr
 
 from aitrain.bills import FlavorPrices
 from aitrain.client import Client
-from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+from aitrain.data_stores import DataStoreRemoval, DataStores
 from aitrain.domain.admission import Admitted
 from aitrain.domain.bill import Bill, Usage
 from aitrain.domain.billing import LedgerLine
@@ -28,6 +28,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
 from aitrain.ledger_file import LedgerSums
+from aitrain.site_secrets import SecretsStatus
 from aitrain.store.answers import Ordered, UnitCount
 from aitrain.store.fleet import HostRemoval
 from aitrain.store.months import PrunedMonth
@@ -163,6 +164,10 @@ class AsyncCalls:
         """See Client.retry_push."""
         return await self._threads.run(self._twin.retry_push, job_id, by=by)
 
+    async def secrets_status(self) -> SecretsStatus:
+        """See Client.secrets_status."""
+        return await self._threads.run(self._twin.secrets_status)
+
     async def set_budget(
         self,
         project: str,
@@ -259,10 +264,6 @@ class AsyncDataStores:
     async def list(self, project: str) -> list[DataStoreEntry]:
         """See DataStores.list."""
         return await self._threads.run(self._twin.list, project)
-
-    async def reencrypt(self) -> Reencrypted:
-        """See DataStores.reencrypt."""
-        return await self._threads.run(self._twin.reencrypt)
 
     async def remove(self, project: str, alias: str, force: bool = False) -> DataStoreRemoval:
         """See DataStores.remove."""

@@ -71,8 +71,8 @@ class LogReader:
                 # Looked at before the log is: what was written before the end is read.
                 over = self._is_over()
                 yield from self._there()
-            except (StoreUnavailable, BrokerUnavailable):
-                if not follow or not patience.bears():
+            except (StoreUnavailable, BrokerUnavailable) as error:
+                if not follow or not patience.bears(error):
                     raise
                 self._asked.clear()  # whether they were asked for, nobody knows
             else:

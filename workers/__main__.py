@@ -17,6 +17,10 @@ from workers import commands
 log = logging.getLogger(__name__)
 
 
+# Those that write to the job store, and those that show what is there, for as long as they run.
+OF_THE_FLEET = ("host", "worker", "agent", "control", "beat", "flower", "metrics")
+
+
 def main(role: str, arguments: list[str]) -> int:
     """Runs a role; its exit status. The roles that are Celery's take this process over."""
     if role == "drill":  # a site of its own: the settings of this one are none of its business
@@ -27,36 +31,51 @@ def main(role: str, arguments: list[str]) -> int:
         from workers.simulation.command import main as simulate
 
         return simulate(arguments[0])
+    # Until the settings are read, which say how lines are to look.
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
+    settings = None
     try:
         settings = load_settings()
         if role in ("worker", "agent", "host"):
             from workers.agent.inventory import check_inventory
 
             check_inventory(settings)
+        if role in OF_THE_FLEET:
+            from workers.schema import await_ours
+
+            await_ours(settings, migrates=role == "control")
         match role:
             case "agent":
                 from workers.agent import agent
 
+                _set_up(settings, role)
                 return agent.run(settings)
             case "host":
                 from workers import host
 
+                _set_up(settings, role)
                 return host.run(settings)
             case "doctor" | "kept" | "cache":
                 return _shown(role, settings, arguments)
             case "worker":
                 command = commands.worker(settings)
             case "control":
-                _check_signing_key(settings)
+                _check_keys(settings)
                 command = commands.control()
             case "beat":
                 command = commands.beat(*arguments)
+            case "metrics":
+                from workers.metrics.exporter import run as export
+
+                _set_up(settings, role)
+                return export(settings, arguments[0], int(arguments[1]))
             case "flower":
                 command = _flower(settings, *arguments)
             case _:
                 raise ValueError(f"no role {role!r}")
     except AitrainError as error:
+        if settings is not None:
+            _set_up(settings, role)
         log.error("%s", error)  # noqa: TRY400 - the message says it all
         return 2
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
@@ -78,12 +97,21 @@ def _flower(settings: Settings, address: str, port: str, read_only: str, config:
     return commands.flower(address, int(port), read_only=shown_only)
 
 
-def _check_signing_key(settings: Settings) -> None:
+def _set_up(settings: Settings, role: str) -> None:
+    """Gives log lines their form. Those that Celery takes over do it after that, so it is loaded where it is used."""
+    from workers.log_output import set_up
+
+    set_up(settings, role)
+
+
+def _check_keys(settings: Settings) -> None:
     """Raises InvalidInput for a key that cannot be read: told here, not by every sweep."""
     from aitrain.signing import Signer
+    from aitrain.vault import Vault
 
     if path := settings.receipts.key_file:
         Signer.of(path)
+    Vault.of(settings.secrets.key_file)
 
 
 def _shown(role: str, settings: Settings, arguments: list[str]) -> int:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery.signals import celeryd_after_setup, worker_init
+from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worker_shutting_down
 
-from aitrain.broker import CONTROL_QUEUE, COPY_TASK, celery_app, task_name
+from aitrain.broker import CANARY_TASK, CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
 from workers import clock
@@ -18,13 +18,19 @@ from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
+from workers.remote import forbid_changes, own_unacknowledged
+from workers.resealing import tell_keys
 from workers.step import Run, Steps
+from workers.stopping import stop_gently
 from workers.tariff import tell_billing
+from workers.watching import watch_over
 from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
+forbid_changes()
 app.steps["worker"].add(about_this_worker(machine))
+watch_over(machine)
 
 
 @cache
@@ -35,6 +41,12 @@ def _steps() -> Steps:
 @cache
 def _copies() -> Copies:
     return Copies(machine)
+
+
+@celeryd_init.connect
+def _before_it_connects(conf: Any, options: Any, **_: Any) -> None:
+    is_control = CONTROL_QUEUE in str(options.get("queues", ""))
+    own_unacknowledged(conf, "control" if is_control else f"host.{machine.settings.host.name}")
 
 
 @worker_init.connect
@@ -52,11 +64,19 @@ def _begin(instance: Any, **_: Any) -> None:
     if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
         with suppress(AitrainError):  # the sweeps tell it again
             tell_billing(machine)
+            tell_keys(machine)
             if machine.signer is not None:
                 machine.store.signing()
     else:
+        with suppress(AitrainError):  # only shown
+            machine.store.tell_version(machine.settings.host.name, "worker", machine.version)
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    stop_gently(machine.settings.timing.worker_stop_seconds, lambda why: _steps().give_up(why) + _copies().give_up(why))
 
 
 def _agent_has_had_its_time(began: float) -> Callable[[], bool]:
@@ -99,6 +119,11 @@ def copy_data(job_id: str, fence: str, copy_id: str) -> str:
     return _copies().run(job_id, fence, copy_id)
 
 
+@app.task(name=task_name(CANARY_TASK), send_events=False)
+def canary() -> None:
+    """Does nothing. That it runs is the news, and the watch hears of it as of every message."""
+
+
 def sweep(duty: Callable[[Machine], None]) -> Callable[[Machine], None]:
     """Makes a function a duty of the control workers."""
 
@@ -115,6 +140,16 @@ def request(duty: Callable[[Machine, str], None]) -> Callable[[Machine, str], No
     @app.task(name=task_name(duty.__name__))
     def task(token: str) -> None:
         duty(machine, token)
+
+    return duty
+
+
+def order(duty: Callable[[Machine, str, str], None]) -> Callable[[Machine, str, str], None]:
+    """Makes a function what a control worker does for a job. The message carries the job's id and fence only."""
+
+    @app.task(name=task_name(duty.__name__))
+    def task(job_id: str, fence: str) -> None:
+        duty(machine, job_id, fence)
 
     return duty
 
@@ -137,6 +172,7 @@ app.conf.beat_schedule = {
     "dead_queues": _every("drop_dead_messages", machine.settings.timing.sweep_seconds),
     "logs": _every("remove_old_logs", machine.settings.timing.sweep_seconds),
     "receipts": _every("sign_receipts", machine.settings.timing.sweep_seconds),
+    "secrets": _every("keep_secrets", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
-app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.kept_logs")
+app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.delivery", "workers.kept_logs")

@@ -17,11 +17,13 @@ from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
 from aitrain.store import Lease
 from workers import clock
+from workers.about import about_job, carrying
 from workers.data_stores import ProjectDataStores
 from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
 from workers.runtime.faults import EngineUnavailable
+from workers.secrets import JobSecrets
 from workers.unrun import end_unrun
 from workers.workspace import Workspace
 
@@ -62,10 +64,17 @@ class Visit:
         uid, _, gid = self.machine.settings.host.container_user.partition(":")
         return int(uid), int(gid)
 
+    @cached_property
+    def secrets(self) -> JobSecrets:
+        """What it needs and only control workers can open."""
+        return JobSecrets(self.machine, self.job.project, self.job.id, self.job.fence, self.checkpoint)
+
     def volumes(self) -> list[tuple[Volume, VolumeSync | GitSync]]:
         """The job's volumes, each with what copies it."""
         machine = self.machine
-        stores = ProjectDataStores(self.job.project, machine.store, machine.vault, machine.settings.data_stores)
+        stores = ProjectDataStores(
+            self.job.project, machine.store, machine.settings.data_stores, self.secrets.data_store
+        )
 
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
             def report(now: VolumeProgress) -> None:
@@ -113,7 +122,7 @@ class Visit:
             finally:
                 done.set()
 
-        threading.Thread(target=body, name="copy", daemon=True).start()
+        carrying(body, name="copy").start()
         while not done.wait(ABANDON_POLL_SECONDS):
             self.checkpoint()
         if failures:
@@ -229,6 +238,20 @@ class Run(Visit):
             raise StepCancelled("the job has moved on")
 
 
+def check_understood(job: Job) -> None:
+    """Raises PlatformFault for a job that has yet to start and asks for what this version does not know.
+
+    Left out, it could be the very thing that the job needs, or must not have.
+    """
+    if job.unknown and job.state in (State.INITIALIZING, State.PENDING):
+        asked = ", ".join(job.unknown)
+        message = (
+            f"it was submitted by a newer aitrain, and asks for what host {job.host} does not know: {asked}; "
+            "upgrade the host"
+        )
+        raise PlatformFault(EndCause.PLATFORM_FAULT, InfoCode.JOB_ERROR, message)
+
+
 class Steps:
     """Runs steps in one worker."""
 
@@ -236,12 +259,20 @@ class Steps:
         self._machine = machine
         self._keeper = LeaseKeeper(machine.store.renew_leases, machine.settings.timing)
 
+    def give_up(self, why: str) -> int:
+        """Has all steps at work stop where they may; how many there are. They are begun again, by any worker."""
+        return self._keeper.give_up(why)
+
     def run(self, step: Step, work: Callable[[Run], None], job_id: str, fence: str) -> tuple[bool, str]:
         """Runs one step's work for one message.
 
         Returns whether the chain goes on, and a word on how it went, for Flower. Unavailable is let through: then
         nothing is known, the lease lapses, and the message is sent again.
         """
+        with about_job(job_id, fence, step):
+            return self._run(step, work, job_id, fence)
+
+    def _run(self, step: Step, work: Callable[[Run], None], job_id: str, fence: str) -> tuple[bool, str]:
         state = state_of(step)
         lease, asked = Lease(job_id, fence, state, self._keeper.holder()), clock.elapsed()
         begun = self._machine.store.begin_step(
@@ -252,6 +283,7 @@ class Steps:
         with self._keeper.holding(lease, asked) as claim:
             run = Run(self._machine, begun.job, claim, begun.age_ms)
             try:
+                check_understood(begun.job)
                 work(run)
             except StepCancelled as late:
                 return self._give_up(run, str(late))

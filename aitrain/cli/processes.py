@@ -15,8 +15,14 @@ import typer
 from aitrain.cli.output import Format, Output
 from aitrain.domain.errors import InvalidInput
 
-ON_A_HOST = ("docker", "boto3", "pynvml")
-NEEDS = {"worker": ON_A_HOST, "flower": ("flower",), "drill": ON_A_HOST, "simulate": ON_A_HOST}
+ON_A_HOST = ("docker", "boto3", "pynvml", "structlog")
+NEEDS = {
+    "worker": ON_A_HOST,
+    "flower": ("flower",),
+    "metrics": ("prometheus_client",),
+    "drill": ON_A_HOST,
+    "simulate": ON_A_HOST,
+}
 
 
 def _become(role: str, *arguments: str, extra: str = "worker") -> None:
@@ -29,7 +35,13 @@ def _become(role: str, *arguments: str, extra: str = "worker") -> None:
     os.execv(sys.executable, [sys.executable, "-m", "workers", role, *arguments])  # noqa: S606 - no shell is wanted
 
 
-_EXTRAS = {"worker": "worker", "flower": "worker,ops", "drill": "cli,drill", "simulate": "cli,worker"}
+_EXTRAS = {
+    "worker": "worker",
+    "flower": "worker,ops",
+    "metrics": "worker,ops",
+    "drill": "cli,drill",
+    "simulate": "cli,worker",
+}
 
 
 def host() -> None:
@@ -78,6 +90,14 @@ def flower(
     shown_only = "" if read_only is None else "yes" if read_only else "no"
     own = str(config.absolute()) if config else ""
     _become("flower", address, str(port), shown_only, own, extra="flower")
+
+
+def metrics(
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 9110,
+) -> None:
+    """Tell Prometheus how the site stands: /metrics, and /healthz for whoever watches this process."""
+    _become("metrics", address, str(port), extra="metrics")
 
 
 def doctor(

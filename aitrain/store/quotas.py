@@ -21,17 +21,17 @@ class Quotas(Connection):
         """Sets what becomes of a project's jobs over its quota; None: what the site says."""
         key = self._key("over_quota")
         if what is None:
-            self._ask(lambda: self._redis.hdel(key, project))
+            self._change(("HDEL", key, project))
         else:
-            self._ask(lambda: self._redis.hset(key, project, what))
+            self._change(("HSET", key, project, what))
 
     def set_egress(self, project: str, egress: Egress | None) -> None:
         """Sets what a project's jobs reach over the network; None: what the site says."""
         key = self._key("egress")
         if egress is None:
-            self._ask(lambda: self._redis.hdel(key, project))
+            self._change(("HDEL", key, project))
         else:
-            self._ask(lambda: self._redis.hset(key, project, egress))
+            self._change(("HSET", key, project, egress))
 
     def egress(self, project: str) -> Egress | None:
         """What a project's jobs reach over the network; None: what the site says."""

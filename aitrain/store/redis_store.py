@@ -10,6 +10,7 @@ from aitrain.store.budgets import Budgets
 from aitrain.store.checks import Checks
 from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
+from aitrain.store.delivery import Deliveries
 from aitrain.store.fleet import Fleet
 from aitrain.store.hosts import Hosts
 from aitrain.store.listing import Listing
@@ -19,8 +20,10 @@ from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
 from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
+from aitrain.store.sealed import SealedSecrets
 from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
+from aitrain.store.vitals import VitalSigns
 
 
 class Store(
@@ -37,7 +40,10 @@ class Store(
     Receipts,
     Logs,
     DataStoreRows,
+    SealedSecrets,
+    Deliveries,
     Checks,
     Sessions,
+    VitalSigns,
 ):
     """The job store of one site: all its verbs."""

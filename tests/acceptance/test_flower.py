@@ -68,7 +68,7 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def shown(
     make_fleet: Callable[..., Fleet], engine: DockerEngine, own_redis: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shown]:
-    fleet = make_fleet(encryption_keys=[KEY], redis_url=own_redis)
+    fleet = make_fleet(secret_keys=[KEY], redis_url=own_redis)
     port, state = free_port(), tmp_path_factory.mktemp("state") / "flower"
     viewers = state.with_name("viewers")
     viewers.write_text(f"# who may look\n{':'.join(VIEWER)}\n")

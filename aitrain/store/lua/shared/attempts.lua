@@ -42,6 +42,7 @@ end
 
 local function tell(id, job, state, o)
   local code = o.code or STATES[state].code
+  count('move/' .. state .. '/' .. code)
   redis.call('RPUSH', K.history(id), told_move(state, tonumber(job.attempt), code, o.message or ''))
   redis.call('XADD', K.events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
     'attempt', job.attempt, 'code', code)
