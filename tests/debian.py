@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -21,26 +21,28 @@ WITHOUT = frozenset({"perl", "perl-base", "libperl5.36", "perl-modules-5.36", "d
 MERGED = ("bin", "lib", "lib64", "sbin")
 
 
-def root_of(packages: Iterable[str], path: Path, *, extra: dict[str, tuple[str, int]] | None = None) -> Path:
+def root_of(packages: Iterable[str], path: Path, extra: Mapping[str, str | Path] | None = None) -> Path:
     """Writes a tar of packages with all that they depend on; its path.
 
-    extra: more files, name -> (content, mode). Raises LookupError if a package is not installed here.
+    extra: more files, by name: what they hold, or which file of this machine they are; they can be run. Raises
+    LookupError if a package is not installed here.
     """
     with tarfile.open(path, "w") as tar:
         for name in MERGED:
             tar.addfile(_link(name, f"usr/{name}"))
         for name, mode in (("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("tmp", 0o1777), ("run", 0o755),
-                           ("root", 0o700), ("var/empty", 0o755), ("etc", 0o755), ("data", 0o755)):  # fmt: skip
+                           ("root", 0o700), ("var/empty", 0o755), ("etc", 0o755)):  # fmt: skip
             tar.addfile(_directory(name, mode))
         made = {"", *MERGED, *tar.getnames()}
         own = {**_accounts(), **(extra or {})}
         for name, file in sorted({_merged(file): file for file in _files(closure([*ESSENTIAL, *packages]))}.items()):
             if name not in made and name not in own:
                 tar.add(file, name, recursive=False)
-        for name, (content, mode) in own.items():
+        for name, content in own.items():
+            held = content.read_bytes() if isinstance(content, Path) else content.encode()
             info = tarfile.TarInfo(name)
-            info.size, info.mode = len(content.encode()), mode
-            tar.addfile(info, BytesIO(content.encode()))
+            info.size, info.mode = len(held), 0o755
+            tar.addfile(info, BytesIO(held))
     return path
 
 
@@ -96,13 +98,10 @@ def _merged(file: str) -> str:
     return "/".join(("usr", *parts) if parts and parts[0] in MERGED and len(parts) > 1 else parts)
 
 
-def _accounts() -> dict[str, tuple[str, int]]:
+def _accounts() -> dict[str, str | Path]:
     shared = Path("/usr/share/base-passwd")
-    return {
-        "etc/passwd": ((shared / "passwd.master").read_text().replace("*", "x"), 0o644),
-        "etc/group": ((shared / "group.master").read_text().replace("*", "x"), 0o644),
-        "etc/shadow": ("root:*:1:0:99999:7:::\n", 0o640),
-    }
+    accounts = {f"etc/{name}": (shared / f"{name}.master").read_text().replace("*", "x") for name in ("passwd", "group")}
+    return {**accounts, "etc/shadow": "root:*:1:0:99999:7:::\n"}
 
 
 def _directory(name: str, mode: int) -> tarfile.TarInfo:
