@@ -100,7 +100,9 @@ def _merged(file: str) -> str:
 
 def _accounts() -> dict[str, str | Path]:
     shared = Path("/usr/share/base-passwd")
-    accounts = {f"etc/{name}": (shared / f"{name}.master").read_text().replace("*", "x") for name in ("passwd", "group")}
+    accounts = {
+        f"etc/{name}": (shared / f"{name}.master").read_text().replace("*", "x") for name in ("passwd", "group")
+    }
     return {**accounts, "etc/shadow": "root:*:1:0:99999:7:::\n"}
 
 

@@ -31,8 +31,11 @@ IMAGES = {
     ),
     "S3_IMAGE": ("aitrain-local/rclone:1", 'WORKDIR /data\nENTRYPOINT ["rclone"]\n'),
 }
-WHAT_THE_IMAGE_IS_MADE_OF = ("aitrain", "workers", "deploy/wheels", "deploy/Dockerfile", "pyproject.toml",
-                             "constraints.txt", "README.md", "LICENSE", ".dockerignore", "docker-compose.yml")  # fmt: skip
+# What a checkout has of what the page's commands read.
+CHECKOUT = (
+    "aitrain", "workers", "deploy", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", ".dockerignore",
+    "docker-compose.yml",
+)  # fmt: skip
 
 
 def make_stand_ins(docker_url: str, directory: Path) -> dict[str, str]:
@@ -52,12 +55,12 @@ def make_stand_ins(docker_url: str, directory: Path) -> dict[str, str]:
 
 
 def make_context(directory: Path) -> Path:
-    """A copy of what the image is made of, with all wheels, so that it is built without a network."""
-    for name in WHAT_THE_IMAGE_IS_MADE_OF:
+    """A copy of the checkout with all wheels, so that the image is built without a network."""
+    for name in CHECKOUT:
         source, target = ROOT / name, directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.whl"))
         else:
             shutil.copy(source, target)
     # For the Python of the base, which is Debian's, whatever runs the tests.
