@@ -18,17 +18,16 @@ from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
-from workers.remote import forbid_changes, own_unacknowledged
 from workers.resealing import tell_keys
 from workers.step import Run, Steps
 from workers.stopping import stop_gently
 from workers.tariff import tell_billing
+from workers.unacknowledged import own_unacknowledged
 from workers.watching import watch_over
 from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
-forbid_changes()
 app.steps["worker"].add(about_this_worker(machine))
 watch_over(machine)
 transport.use()
