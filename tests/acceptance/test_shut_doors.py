@@ -123,7 +123,7 @@ def test_operators_look_after_it(shut: Shut) -> None:
 
 
 def test_a_data_store_is_added_and_used(shut: Shut) -> None:
-    """A control worker tries it, over TLS with a private authority, its keys are delivered, and `aitrain bucket` reads."""
+    """A control worker tries it, over TLS with a private authority, and delivers its keys; `aitrain bucket` reads, too."""
     shut.s3.client().create_bucket(Bucket="own")
     keys = (shut.s3.region, shut.s3.access_key_id, shut.s3.secret_access_key)
 
