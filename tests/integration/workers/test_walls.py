@@ -190,7 +190,7 @@ def test_nothing_of_the_host_is_seen(trial: Trial, guarded: DockerEngine, tmp_pa
             "disks": "busybox find /dev -type b",
             "mounted": "busybox grep -c of-the-host /proc/mounts",
             "write": "touch /data/mine",
-            "firmware": "cat /proc/kcore /proc/keys /sys/firmware/* | busybox head -c 1 | busybox wc -c",
+            "firmware": "cat /proc/kcore /proc/keys /sys/firmware/* 2>/dev/null | busybox head -c 1 | busybox wc -c",
         },
         mounts=(Mount(volume, "/data", read_only=False),),
     )
