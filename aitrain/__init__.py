@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aitrain.bills import FlavorPrices
     from aitrain.buckets import Buckets, ObjectDone, StoredObject, TransferWatch
     from aitrain.client import Client, submit_job, submit_jobs
-    from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+    from aitrain.data_stores import DataStoreRemoval, DataStores
     from aitrain.domain.admission import Admitted
     from aitrain.domain.audit import Audited, Difference
     from aitrain.domain.bill import Bill, Usage
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aitrain.domain.budget import BudgetRule, BudgetView
     from aitrain.domain.copying import DataCopy
     from aitrain.domain.datastore import DataStoreEntry
+    from aitrain.domain.egress import Egress
     from aitrain.domain.errors import (
         AitrainError,
         AmbiguousJob,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         LogUnavailable,
         QuotaExceeded,
         ReceiptNotFound,
+        SchemaMismatch,
         SecretUnreadable,
         SessionLost,
         SessionRefused,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from aitrain.ledger_file import LedgerSums
     from aitrain.sessions import Session
     from aitrain.settings import Settings
+    from aitrain.site_secrets import SealingKey, SecretsStatus
     from aitrain.store import HostRemoval, Ordered, PrunedMonth, UnitCount
     from aitrain.submissions import Submission
 
@@ -90,6 +93,7 @@ __all__ = [
     "DataStoreRemoval",
     "DataStores",
     "Difference",
+    "Egress",
     "EndCause",
     "Explanation",
     "FlavorPrices",
@@ -124,9 +128,11 @@ __all__ = [
     "QuotaExceeded",
     "QuotaKind",
     "ReceiptNotFound",
-    "Reencrypted",
     "Resources",
+    "SchemaMismatch",
+    "SealingKey",
     "SecretUnreadable",
+    "SecretsStatus",
     "Session",
     "SessionLost",
     "SessionRefused",
@@ -151,7 +157,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.bills": ("FlavorPrices",),
     "aitrain.buckets": ("Buckets", "ObjectDone", "StoredObject", "TransferWatch"),
     "aitrain.client": ("Client", "submit_job", "submit_jobs"),
-    "aitrain.data_stores": ("DataStoreRemoval", "DataStores", "Reencrypted"),
+    "aitrain.data_stores": ("DataStoreRemoval", "DataStores"),
     "aitrain.domain.admission": ("Admitted",),
     "aitrain.domain.audit": ("Audited", "Difference"),
     "aitrain.domain.bill": ("Bill", "Usage"),
@@ -159,11 +165,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.domain.budget": ("BudgetRule", "BudgetView"),
     "aitrain.domain.copying": ("DataCopy",),
     "aitrain.domain.datastore": ("DataStoreEntry",),
+    "aitrain.domain.egress": ("Egress",),
     "aitrain.domain.errors": (
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
         "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SecretUnreadable",
-        "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
+        "SchemaMismatch", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
     ),
     "aitrain.domain.host": ("HostView", "QueueView"),
     "aitrain.domain.job": ("HistoryEntry", "Job"),
@@ -178,6 +185,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.ledger_file": ("LedgerSums",),
     "aitrain.sessions": ("Session",),
     "aitrain.settings": ("Settings",),
+    "aitrain.site_secrets": ("SealingKey", "SecretsStatus"),
     "aitrain.store": ("HostRemoval", "Ordered", "PrunedMonth", "UnitCount"),
     "aitrain.submissions": ("Submission",),
 }  # fmt: skip

@@ -12,13 +12,14 @@ from pydantic.types import SecretStr
 
 from aitrain.bills import FlavorPrices
 from aitrain.client import Client
-from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+from aitrain.data_stores import DataStoreRemoval, DataStores
 from aitrain.domain.admission import Admitted
 from aitrain.domain.bill import Bill, Usage
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.budget import BudgetRule, BudgetView
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.datastore import DataStoreEntry
+from aitrain.domain.egress import Egress
 from aitrain.domain.host import HostView, QueueView
 from aitrain.domain.job import Job
 from aitrain.domain.orders import JobEdit
@@ -27,6 +28,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
 from aitrain.ledger_file import LedgerSums
+from aitrain.site_secrets import SecretsStatus
 from aitrain.store.answers import Ordered, UnitCount
 from aitrain.store.fleet import HostRemoval
 from aitrain.store.months import PrunedMonth
@@ -73,6 +75,10 @@ class AsyncCalls:
     async def edit(self, job_id: str, edit: JobEdit) -> Ordered:
         """See Client.edit."""
         return await self._threads.run(self._twin.edit, job_id, edit)
+
+    async def egress(self, project: str) -> Egress:
+        """See Client.egress."""
+        return await self._threads.run(self._twin.egress, project)
 
     async def explain(self, job_id: str) -> Explanation:
         """See Client.explain."""
@@ -158,6 +164,10 @@ class AsyncCalls:
         """See Client.retry_push."""
         return await self._threads.run(self._twin.retry_push, job_id, by=by)
 
+    async def secrets_status(self) -> SecretsStatus:
+        """See Client.secrets_status."""
+        return await self._threads.run(self._twin.secrets_status)
+
     async def set_budget(
         self,
         project: str,
@@ -169,6 +179,10 @@ class AsyncCalls:
     ) -> None:
         """See Client.set_budget."""
         await self._threads.run(self._twin.set_budget, project, amount, warn_percent=warn_percent, rule=rule, stop=stop)
+
+    async def set_egress(self, project: str, egress: Egress | str | None) -> None:
+        """See Client.set_egress."""
+        await self._threads.run(self._twin.set_egress, project, egress)
 
     async def set_over_quota(self, project: str, what: OverQuota | str | None) -> None:
         """See Client.set_over_quota."""
@@ -250,10 +264,6 @@ class AsyncDataStores:
     async def list(self, project: str) -> list[DataStoreEntry]:
         """See DataStores.list."""
         return await self._threads.run(self._twin.list, project)
-
-    async def reencrypt(self) -> Reencrypted:
-        """See DataStores.reencrypt."""
-        return await self._threads.run(self._twin.reencrypt)
 
     async def remove(self, project: str, alias: str, force: bool = False) -> DataStoreRemoval:
         """See DataStores.remove."""

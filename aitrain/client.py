@@ -44,6 +44,7 @@ def open_store(settings: Settings) -> Store:
     """The job store that the settings name."""
     return Store(
         settings.redis_url,
+        ca_file=settings.redis_ca_file,
         namespace=settings.namespace,
         grace_ms=int(settings.timing.message_grace_seconds * 1000),
         half_life_ms=int(settings.timing.fair_share_half_life_seconds * 1000),
@@ -255,8 +256,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         while True:
             try:
                 job = self.get(job_id)
-            except StoreUnavailable:
-                if watch.late or not patience.bears():
+            except StoreUnavailable as error:
+                if watch.late or not patience.bears(error):
                     raise
             else:
                 patience.answered()
@@ -368,9 +369,9 @@ def submit_job(
     image: Docker image reference; command: arguments, or one string split as a shell would; gpu, cpu: whole units (GPUs
     win; 1 GPU if neither is given); flavor: the kind of unit; env: variables; volumes: as objects or as
     "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
-    UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout and
-    warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
-    on_host_loss, labels, name, project, user).
+    UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (secret_env,
+    timeout and warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes,
+    platform_retries, on_host_loss, labels, name, project, user).
 
     Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """

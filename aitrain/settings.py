@@ -6,17 +6,17 @@ retry and limit stands here with its unit in its name.
 
 from __future__ import annotations
 
-import base64
 import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from aitrain.domain.admission import Site
 from aitrain.domain.billing import Policy
+from aitrain.domain.egress import Egress
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.logs import LogPlace, log_place
@@ -24,45 +24,31 @@ from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
+from aitrain.flower_settings import FlowerSettings
+from aitrain.sections import DataStore as DataStore
+from aitrain.sections import SecretSettings, Section
 
 DAY_SECONDS = 86_400
 MIB = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
-# Of a key of Fernet, before it is written in base64.
-KEY_BYTES = 32
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataStore(_Section):
-    """A named object storage that speaks S3.
-
-    endpoint_url: where it answers, the SDK's own default if not given; region: as the storage names it; access_key_id:
-    the public half of its key; secret_access_key: the other half.
-    """
-
-    endpoint_url: str | None = None
-    region: str = "us-east-1"
-    access_key_id: SecretStr = SecretStr("")
-    secret_access_key: SecretStr = SecretStr("")
-
-
-class HostSettings(_Section):
+class HostSettings(Section):
     """What a host is and offers.
 
-    name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
-    the ids of its GPUs; inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver
-    lists, each as the flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at
-    least four); worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its
-    Docker Engine; container_user: uid:gid of every container; container_network: the engine's network that containers
-    get; ca_file: a PEM file of the authorities to trust instead of the system's, where data stores and git servers have
-    certificates of a private one; git_max_mib: of one repository, unpacked; git_max_files: in one repository;
-    container_log_files: so many rotated files of each container.
+    name: stands in its queues' names, so it must not change while it has jobs; places_jobs: it runs placement passes
+    that it finds due; if not, it asks control workers to; units: flavor -> number of units, or the ids of its GPUs;
+    inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver lists, each as the
+    flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
+    worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its Docker Engine;
+    container_user: uid:gid of every container; ca_file: a PEM file of the authorities to trust instead of the
+    system's, where git servers have certificates of a private one, and data stores, too, unless data_store_ca_file is
+    given; git_max_mib: of one repository, unpacked; git_max_files: in one; container_log_files: so many rotated files
+    of each container.
     """
 
     name: Slug = "local"
+    places_jobs: bool = True
     units: dict[Slug, int | list[str]] = Field(default_factory=dict)
     inventory: Literal["declared", "nvml"] = "declared"
     # A GPU that no job runs on and that has more memory in use is not clean. A driver keeps some for itself.
@@ -76,7 +62,9 @@ class HostSettings(_Section):
     container_user: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "42420:42420"
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
-    container_network: str = "bridge"
+    # The engine's network of jobs whose project's egress is "bridge". Left out: one of aitrain's own, in which they do
+    # not reach each other; on the engine's "bridge" they would. "none": this host gives no job a network.
+    container_network: str = ""
     # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
     disk_reserve_mib: int = Field(default=1024, ge=0)
     # Rotation keeps a chatty job from filling the engine's disk; in so much an agent that is away for a minute loses
@@ -130,7 +118,7 @@ class HostSettings(_Section):
         return self.max_jobs or max(4, 2 * units)
 
 
-class Timing(_Section):
+class Timing(Section):
     """Waits and periods, in seconds."""
 
     # One call a second per host: an order is known within about a second, and a Redis carries a thousand hosts.
@@ -181,6 +169,9 @@ class Timing(_Section):
     restart_period_seconds: float = Field(default=60, ge=0)
     # A data store that is to be added answers a check in 10 s at most; the rest is for a control worker that is busy.
     check_seconds: float = Field(default=20, gt=0)
+    # A control worker answers a host that asks for a job's secrets at once; after this it is taken for away, and the
+    # step is tried again as after any fault of the platform.
+    secret_seconds: float = Field(default=30, gt=0)
     # A job that has waited this long has a host kept for it; until then smaller ones may pass it.
     placement_patience_seconds: float = Field(default=600, ge=0)
     # What a job needs beside its timeout, where it has to be gone by the time at which a kept host is expected to be
@@ -223,7 +214,7 @@ class Timing(_Section):
         return Rules(self.placement_patience_seconds, self.backfill_margin_seconds)
 
 
-class BillingSettings(_Section):
+class BillingSettings(Section):
     """How runs are billed.
 
     policy: from when on, for attempts that are placed from now on.
@@ -234,7 +225,7 @@ class BillingSettings(_Section):
     ledger_retention_days: int = Field(default=400, ge=1)
 
 
-class Limits(_Section):
+class Limits(Section):
     """What one job may take."""
 
     # None: seven days, or none where max_timeout_seconds lifts the limit.
@@ -257,6 +248,9 @@ class Limits(_Section):
 
     # What becomes of a job over its project's quota: refused, or accepted and held until there is room.
     over_quota: OverQuota = OverQuota.REFUSE
+    # What jobs reach over the network, unless their project has a policy of its own (`aitrain quota set --egress`):
+    # most training fetches packages or weights.
+    egress: Egress = Egress.BRIDGE
 
     @property
     def default_timeout_s(self) -> int:
@@ -266,7 +260,7 @@ class Limits(_Section):
         return DEFAULT_TIMEOUT_SECONDS if self.max_timeout_seconds else 0
 
 
-class Receipts(_Section):
+class Receipts(Section):
     """Receipts of what attempts were given, did and cost.
 
     key_file: a private key in PEM, of the control workers, which sign with it; without one no receipts are made.
@@ -281,7 +275,7 @@ class Receipts(_Section):
     retention_seconds: int = Field(default=400 * DAY_SECONDS, ge=0)
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """How logs are kept. All sizes are of text, before compression.
 
     container: "container@alias/prefix", where the closed parts of every log go; the project's data store of that alias
@@ -313,7 +307,7 @@ class LogSettings(_Section):
         return log_place(self.container) if self.container else None
 
 
-class LoggingSettings(_Section):
+class LoggingSettings(Section):
     """Lines that the processes of the fleet write about themselves, on stderr.
 
     format: "console": for people; "json": one object a line, for programs; level: the least that is worth a line.
@@ -328,11 +322,11 @@ class LoggingSettings(_Section):
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
-    redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
-    in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
-    minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue, which every process of a site needs;
-    data_stores: of the whole site, by alias; encryption_keys: for the keys of the projects' data stores, which stand in
-    the job store: the first one encrypts, all decrypt (`aitrain datastore new-key` makes one).
+    redis_url: the job store; broker_url: Celery's broker, the same server if not given; redis_ca_file,
+    data_store_ca_file: PEM of the authorities to trust instead of the system's, of Redis with rediss:// and of data
+    stores; namespace: prefix of every key in both, and the label that tells this site's containers from others';
+    currency: of all prices, on bills; minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue,
+    which every process of a site needs; data_stores: of the whole site, by alias.
     """
 
     model_config = SettingsConfigDict(
@@ -341,12 +335,14 @@ class Settings(BaseSettings):
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     broker_url: str | None = Field(default=None, repr=False)
+    redis_ca_file: Path | None = None
+    data_store_ca_file: Path | None = None
     namespace: Slug = "aitrain"
     currency: str = "EUR"
     minor_unit: Decimal = Field(default=Decimal("0.01"), gt=0, allow_inf_nan=False)
     flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
     data_stores: dict[str, DataStore] = Field(default_factory=dict)
-    encryption_keys: tuple[SecretStr, ...] = ()
+    secrets: SecretSettings = SecretSettings()
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
     limits: Limits = Limits()
@@ -354,6 +350,7 @@ class Settings(BaseSettings):
     logs: LogSettings = LogSettings()
     logging: LoggingSettings = LoggingSettings()
     billing: BillingSettings = BillingSettings()
+    flower: FlowerSettings = FlowerSettings()
 
     @field_validator("flavors")
     @classmethod
@@ -361,18 +358,6 @@ class Settings(BaseSettings):
         if problem := catalogue_problem(flavors):
             raise ValueError(problem)
         return flavors
-
-    @field_validator("encryption_keys")
-    @classmethod
-    def _encryption_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for number, key in enumerate(keys):
-            try:
-                size = len(base64.urlsafe_b64decode(key.get_secret_value()))
-            except ValueError:  # as base64 calls what is none
-                size = 0
-            if size != KEY_BYTES:
-                raise ValueError(f"key {number} is none: make one with `aitrain datastore new-key`")
-        return keys
 
     @classmethod
     def settings_customise_sources(
@@ -382,6 +367,11 @@ class Settings(BaseSettings):
         path = os.environ.get("AITRAIN_CONFIG")
         file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
         return (named["init_settings"], named["env_settings"], *file)
+
+    @property
+    def ca_of_data_stores(self) -> Path | None:
+        """The authorities to trust, of data stores; None: the system's."""
+        return self.data_store_ca_file or self.host.ca_file
 
     @property
     def site(self) -> Site:
@@ -398,6 +388,18 @@ class Settings(BaseSettings):
         )
 
 
+# What earlier versions had; a site that still gives it believes its secrets to be kept in a way that is no more.
+GONE_VARIABLE = "AITRAIN_ENCRYPTION_KEYS"
+
+
+def _gone() -> InvalidInput:
+    return InvalidInput.of(
+        "encryption_keys", "", "is no setting any more: only control workers have keys, in a file",
+        "remove it; make a file with `aitrain secret new-key FILE`, name it as key_file in [secrets] of control "
+        "workers, and add the projects' data stores again",
+    )  # fmt: skip
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Reads the settings.
 
@@ -407,8 +409,12 @@ def load_settings(**overrides: Any) -> Settings:
     if path and not Path(path).is_file():
         raise InvalidInput.of("AITRAIN_CONFIG", path, "is not a file", "name a TOML file, or unset it")
     try:
+        if GONE_VARIABLE in os.environ:
+            raise _gone()
         return Settings(**overrides)
     except ValidationError as error:
+        if any(item["loc"] == ("encryption_keys",) for item in error.errors(include_input=False)):
+            raise _gone() from None
         raise invalid_input(error) from None
     except ValueError as error:  # tomllib and pydantic-settings tell a file or a variable that cannot be parsed so
         raise InvalidInput.of("settings", path or "", f"cannot be read ({error})", "correct it") from None

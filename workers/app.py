@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery.signals import celeryd_after_setup, worker_init, worker_shutting_down
+from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worker_shutting_down
 
 from aitrain.broker import CANARY_TASK, CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
@@ -18,13 +18,18 @@ from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
+from workers.remote import forbid_changes, own_unacknowledged
+from workers.resealing import tell_keys
 from workers.step import Run, Steps
 from workers.stopping import stop_gently
 from workers.tariff import tell_billing
 from workers.watching import watch_over
+from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
+forbid_changes()
+app.steps["worker"].add(about_this_worker(machine))
 watch_over(machine)
 
 
@@ -36,6 +41,12 @@ def _steps() -> Steps:
 @cache
 def _copies() -> Copies:
     return Copies(machine)
+
+
+@celeryd_init.connect
+def _before_it_connects(conf: Any, options: Any, **_: Any) -> None:
+    is_control = CONTROL_QUEUE in str(options.get("queues", ""))
+    own_unacknowledged(conf, "control" if is_control else f"host.{machine.settings.host.name}")
 
 
 @worker_init.connect
@@ -53,9 +64,12 @@ def _begin(instance: Any, **_: Any) -> None:
     if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
         with suppress(AitrainError):  # the sweeps tell it again
             tell_billing(machine)
+            tell_keys(machine)
             if machine.signer is not None:
                 machine.store.signing()
     else:
+        with suppress(AitrainError):  # only shown
+            machine.store.tell_version(machine.settings.host.name, "worker", machine.version)
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
 
@@ -130,6 +144,16 @@ def request(duty: Callable[[Machine, str], None]) -> Callable[[Machine, str], No
     return duty
 
 
+def order(duty: Callable[[Machine, str, str], None]) -> Callable[[Machine, str, str], None]:
+    """Makes a function what a control worker does for a job. The message carries the job's id and fence only."""
+
+    @app.task(name=task_name(duty.__name__))
+    def task(job_id: str, fence: str) -> None:
+        duty(machine, job_id, fence)
+
+    return duty
+
+
 def _every(duty: str, seconds: float) -> dict[str, Any]:
     # A tick that waited for three periods is of no use: the next one does its work.
     return {
@@ -148,6 +172,7 @@ app.conf.beat_schedule = {
     "dead_queues": _every("drop_dead_messages", machine.settings.timing.sweep_seconds),
     "logs": _every("remove_old_logs", machine.settings.timing.sweep_seconds),
     "receipts": _every("sign_receipts", machine.settings.timing.sweep_seconds),
+    "secrets": _every("keep_secrets", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
-app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.kept_logs")
+app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.delivery", "workers.kept_logs")

@@ -23,6 +23,7 @@ from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
 from workers.runtime.faults import EngineUnavailable
+from workers.secrets import JobSecrets
 from workers.unrun import end_unrun
 from workers.workspace import Workspace
 
@@ -63,10 +64,17 @@ class Visit:
         uid, _, gid = self.machine.settings.host.container_user.partition(":")
         return int(uid), int(gid)
 
+    @cached_property
+    def secrets(self) -> JobSecrets:
+        """What it needs and only control workers can open."""
+        return JobSecrets(self.machine, self.job.project, self.job.id, self.job.fence, self.checkpoint)
+
     def volumes(self) -> list[tuple[Volume, VolumeSync | GitSync]]:
         """The job's volumes, each with what copies it."""
         machine = self.machine
-        stores = ProjectDataStores(self.job.project, machine.store, machine.vault, machine.settings.data_stores)
+        stores = ProjectDataStores(
+            self.job.project, machine.store, machine.settings.data_stores, self.secrets.data_store
+        )
 
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
             def report(now: VolumeProgress) -> None:
@@ -230,6 +238,20 @@ class Run(Visit):
             raise StepCancelled("the job has moved on")
 
 
+def check_understood(job: Job) -> None:
+    """Raises PlatformFault for a job that has yet to start and asks for what this version does not know.
+
+    Left out, it could be the very thing that the job needs, or must not have.
+    """
+    if job.unknown and job.state in (State.INITIALIZING, State.PENDING):
+        asked = ", ".join(job.unknown)
+        message = (
+            f"it was submitted by a newer aitrain, and asks for what host {job.host} does not know: {asked}; "
+            "upgrade the host"
+        )
+        raise PlatformFault(EndCause.PLATFORM_FAULT, InfoCode.JOB_ERROR, message)
+
+
 class Steps:
     """Runs steps in one worker."""
 
@@ -261,6 +283,7 @@ class Steps:
         with self._keeper.holding(lease, asked) as claim:
             run = Run(self._machine, begun.job, claim, begun.age_ms)
             try:
+                check_understood(begun.job)
                 work(run)
             except StepCancelled as late:
                 return self._give_up(run, str(late))

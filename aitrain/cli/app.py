@@ -48,6 +48,7 @@ BILL_COMMANDS = (
 COMMANDS = (
     Entry("job", "app:jobs", "Submit, watch and stop jobs."),
     Entry("datastore", "data_stores:app", "Data stores of projects: the object storages that their jobs use."),
+    Entry("secret", "secrets:app", "Secrets: the keys that they are sealed with."),
     Entry("bucket", "buckets:app", "Objects in the data stores of projects: list, upload, download, delete, copy."),
     Entry("flavor", "flavors:app", "Flavors: the kinds of unit that jobs may ask for."),
     Entry("host", "hosts:app", "Run both processes of a GPU host; with a command: look at hosts, empty them."),
@@ -63,6 +64,8 @@ COMMANDS = (
     Entry("control", "processes:control", "Run a control worker: timeouts, billing ticks, placement."),
     Entry("beat", "processes:beat", "Run beat, the clock of the sweeps."),
     Entry("flower", "processes:flower", "Run Flower over this site's broker."),
+    Entry("site", "sites:app", "The files of a site whose Redis has users and TLS."),
+    Entry("metrics", "processes:metrics", "Tell Prometheus how the site stands."),
     Entry("config", "config:app", "Settings: what holds here, and where it comes from."),
     Entry("health", "health:health", "Say whether a process of the fleet gets work done."),
     Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
@@ -116,7 +119,7 @@ def root(
 
 def run() -> int:
     """Runs the command line; its exit status. What is wrong with the call itself, typer tells."""
-    from aitrain.domain.errors import AitrainError, InvalidInput
+    from aitrain.domain.errors import AitrainError, InvalidInput, SchemaMismatch
 
     try:
         app()
@@ -131,5 +134,5 @@ def run() -> int:
         from aitrain.cli.output import err
 
         err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
-        return WRONG_INPUT if isinstance(error, InvalidInput) else FAILED
+        return WRONG_INPUT if isinstance(error, InvalidInput | SchemaMismatch) else FAILED
     return OK

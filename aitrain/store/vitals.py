@@ -17,7 +17,7 @@ class VitalSigns(Connection):
 
     def tell_trouble(self, role: Role, name: str, trouble: str) -> None:
         """A process says what is wrong with itself. Its next proof takes that back."""
-        self._ask(lambda: self._redis.hset(self._key("canary_trouble"), f"{role}/{name}", trouble))
+        self._change(("HSET", self._key("canary_trouble"), f"{role}/{name}", trouble))
 
     def vitals(self) -> Vitals:
         """What is known of all processes, and of the sweeps."""

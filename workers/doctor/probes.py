@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from importlib.metadata import version
 
 from aitrain.broker import Broker
-from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, SecretUnreadable, Unavailable
+from aitrain.buckets.connection import trust
+from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, Unavailable
 from aitrain.settings import DataStore, Settings
 from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
 from aitrain.vault import Vault
@@ -31,11 +33,12 @@ Probe = tuple[str, Callable[[], list[Finding]]]
 
 def probes(settings: Settings, *, with_host: bool) -> list[Probe]:
     """Those of the site, and of this machine as a host if wanted."""
+    trust(settings.ca_of_data_stores)
     chosen: list[Probe] = [
         ("store", partial(_store, settings)),
         ("broker", partial(_broker, settings)),
         ("site", partial(_site, settings)),
-        ("site.encryption", partial(_encryption, settings)),
+        ("site.secrets", partial(_secrets, settings)),
         *((f"data_store.{alias}", partial(_data_store, alias, it)) for alias, it in settings.data_stores.items()),
     ]
     if not settings.data_stores:
@@ -90,19 +93,23 @@ def _silent(name: str, seconds: float) -> Finding:
     )
 
 
-def _server(url: str, namespace: str) -> ServerFacts:
-    with closing(Inspection(url, namespace=namespace)) as inspection:
+def _server(url: str, settings: Settings) -> ServerFacts:
+    with closing(Inspection(url, namespace=settings.namespace, ca_file=settings.redis_ca_file)) as inspection:
         return inspection.server()
 
 
+def _inspection(settings: Settings) -> Inspection:
+    return Inspection(settings.redis_url, namespace=settings.namespace, ca_file=settings.redis_ca_file)
+
+
 def _site_facts(settings: Settings) -> SiteFacts:
-    with closing(Inspection(settings.redis_url, namespace=settings.namespace)) as inspection:
+    with closing(_inspection(settings)) as inspection:
         return inspection.site(settings.host.name)
 
 
 def _store(settings: Settings) -> list[Finding]:
     try:
-        facts = _server(settings.redis_url, settings.namespace)
+        facts = _server(settings.redis_url, settings)
     except Unavailable as error:
         return [server.unreachable(server.STORE, str(error))]
     return [*server.judge(server.STORE, facts), server.access(server.STORE, settings.redis_url)]
@@ -117,14 +124,14 @@ def _broker(settings: Settings) -> list[Finding]:
     if url is None or url == settings.redis_url:
         return [ok("broker.reachable", "answers; it is the job store's server")]
     try:
-        facts = _server(url, settings.namespace)
+        facts = _server(url, settings)
     except InvalidInput:
         looked = "answers; it is not a plain Redis URL, so its server was not looked at"
         return [warn("broker.reachable", looked, "see that it keeps its messages on disk and drops none when full")]
     except Unavailable as error:
         return [server.unreachable(server.BROKER, str(error))]
     try:
-        same = facts.run_id == _server(settings.redis_url, settings.namespace).run_id
+        same = facts.run_id == _server(settings.redis_url, settings).run_id
     except (Unavailable, InvalidInput):
         same = False
     if same:
@@ -137,22 +144,21 @@ def _site(settings: Settings) -> list[Finding]:
         facts = _site_facts(settings)
     except (Unavailable, InvalidInput):
         return []  # the probe of the store says it
-    return [site.sweeps(facts, settings.timing), site.hosts(facts)]
+    return [site.schema(facts, version("aitrain")), site.sweeps(facts, settings.timing), site.hosts(facts)]
 
 
-def _encryption(settings: Settings) -> list[Finding]:
+def _secrets(settings: Settings) -> list[Finding]:
+    path = settings.secrets.key_file
     try:
-        with closing(Inspection(settings.redis_url, namespace=settings.namespace)) as inspection:
-            rows = inspection.data_stores()
+        here = Vault.of(path).key_ids if path is not None else None
+    except InvalidInput as error:
+        return [fail("site.secrets", str(error), "correct [secrets] key_file")]
+    try:
+        with closing(_inspection(settings)) as inspection:
+            counts, told = inspection.sealing()
     except (Unavailable, InvalidInput):
         return []  # the probe of the store says it
-    vault, unreadable = Vault(settings.encryption_keys), []
-    for row in rows:
-        try:
-            vault.open(row.entry.project, row.entry.alias, row.sealed)
-        except SecretUnreadable:
-            unreadable.append(f"{row.entry.project}/{row.entry.alias}")
-    return [site.encryption(len(rows), unreadable, has_keys=bool(settings.encryption_keys))]
+    return [site.secrets(counts, told, here)]
 
 
 def _name(settings: Settings) -> list[Finding]:

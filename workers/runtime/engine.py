@@ -12,6 +12,7 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
 
+from aitrain.domain.egress import Egress
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
@@ -20,6 +21,7 @@ from workers.runtime.execs import Exec, end_exec
 from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, pull_fault, start_fault
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.loglines import log_lines
+from workers.runtime.networks import ensure_network
 from workers.runtime.pull import Pull
 
 log = logging.getLogger(__name__)
@@ -28,10 +30,17 @@ CONFLICT = 409
 # Exit code of a process that SIGKILL ended, as the kernel does when memory runs out.
 KILLED = 137
 LATE_NOTICE_SECONDS = 0.2
+# Devices of the whole machine that NVIDIA's runtime adds for whoever asks by these: the fabric between GPUs, memory of
+# other machines' GPUs, and network adapters.
+NO_SHARED_DEVICES = {
+    "NVIDIA_IMEX_CHANNELS": "void", "NVIDIA_NVSWITCH": "disabled", "NVIDIA_GDS": "disabled",
+    "NVIDIA_MOFED": "disabled", "NVIDIA_GDRCOPY": "disabled",
+}  # fmt: skip
 PULL_POLL_SECONDS = 0.2
 # How many events an engine remembers (moby, daemon/events: eventsLimit).
 EVENTS_KEPT = 256
 SIGKILL, SIGTERM = "9", "15"
+STOP_SIGNAL = "SIGTERM"
 # A SIGTERM explains an end that follows within this; the engine's own patience is 10 s.
 TERM_EXPLAINS_MS = 30_000
 
@@ -44,7 +53,7 @@ class Engine:
 
     def __init__(self, settings: HostSettings, namespace: str) -> None:
         """namespace: of the site. Containers of other sites and hosts on the same engine are never seen."""
-        self._settings = settings
+        self._settings, self._namespace = settings, namespace
         self._ours = {Labels.SITE: namespace, Labels.HOST: settings.name}
         self._filter = [f"{label}={value}" for label, value in self._ours.items()]
         self._local = threading.local()
@@ -113,6 +122,10 @@ class Engine:
                     environment={**spec.env, **self._gpu_env(spec)},
                     labels={**spec.labels, **self._ours},
                     host_config=self._host_config(spec),
+                    # What an image says of these does not hold: every job is told to stop as the documents say, and
+                    # nobody asks whether a job is healthy, so nothing is run in it for that.
+                    stop_signal=STOP_SIGNAL,
+                    healthcheck={"test": ["NONE"]},
                 )["Id"]
             except ImageNotFound as error:
                 raise ImageAbsent(
@@ -305,7 +318,7 @@ class Engine:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             restart_policy={"Name": "no"},
-            network_mode=settings.container_network,
+            network_mode=self._network(spec.egress),
             log_config=LogConfig(
                 type=LogConfig.types.JSON,
                 config={
@@ -314,6 +327,12 @@ class Engine:
             ),
             **gpus,
         )  # fmt: skip
+
+    def _network(self, egress: Egress) -> str:
+        """The network of a container. What the host does not have, no policy of a project gives."""
+        if egress is Egress.NONE:
+            return "none"
+        return self._settings.container_network or ensure_network(self._docker, self._namespace)
 
     def _limits_cpus(self, spec: ContainerSpec) -> bool:
         # An engine refuses more processors than its machine has. There the machine itself is the limit.
@@ -333,8 +352,8 @@ class Engine:
         return known
 
     def _gpu_env(self, spec: ContainerSpec) -> dict[str, str]:
-        # Set for every job: an image may ask for all GPUs by its own variable, and gets those reserved, or none.
-        return {"NVIDIA_VISIBLE_DEVICES": ",".join(spec.gpu_ids) or "void"}
+        # Set for every job: it or its image may ask for all GPUs by a variable, and gets those reserved, or none.
+        return {"NVIDIA_VISIBLE_DEVICES": ",".join(spec.gpu_ids) or "void", **NO_SHARED_DEVICES}
 
 
 def _at_ms(event: dict[str, Any]) -> int:

@@ -6,6 +6,8 @@ local function reindex(id, job, from, to, pause_ms)
   local old, new = STATES[from] or {}, STATES[to]
   if from then redis.call('ZREM', K.state(from), id) end
   redis.call('ZADD', K.state(to), int(NOW), id)
+  if from then count_standing(job.project, from, -1) end
+  count_standing(job.project, to, 1)
   local counted = (old.counted or false) and not (from == 'QUEUED' and job.held)
   local counts = new.counted and not (to == 'QUEUED' and job.held)
   if counted ~= counts then count_quota(job, counts and 1 or -1) end
@@ -16,6 +18,7 @@ local function reindex(id, job, from, to, pause_ms)
   if not old.on_host and new.on_host then redis.call('SADD', K.host_jobs(job.host), id) end
   if old.on_host and not new.on_host then
     redis.call('SREM', K.host_jobs(job.host), id)
+    SEALED.take_back(job.host, id)
     note_room(job.host)
   end
   if from == 'QUEUED' and job.held then
@@ -43,6 +46,7 @@ end
 local GONE_SECONDS = 86400
 local function erase(id, job)
   redis.call('ZREM', K.state(job.state), id)
+  count_standing(job.project, job.state, -1)
   redis.call('ZREM', K.jobs(), id)
   redis.call('ZREM', K.project_jobs(job.project), id)
   redis.call('ZREM', K.refs(), refs(id, job))
@@ -58,6 +62,8 @@ local function erase(id, job)
       redis.call('ZADD', K.log_ends(), 0, id .. '/' .. attempt)
     end
   end
+  -- By a host's move as well, and hosts may neither read nor write them: a sweep of the control workers forgets them.
+  if job.has_secrets then redis.call('ZADD', K.unsealed(), int(NOW), id) end
   local op = redis.call('HGET', K.job(id), 'last_op')
   redis.call('DEL', K.job(id))
   redis.call('HSET', K.job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)

@@ -49,7 +49,7 @@ def test_the_host_is_checked_if_it_offers_something_or_is_asked_for() -> None:
     def names(settings: Settings, *, with_host: bool) -> set[str]:
         return {name for name, _ in probes(settings, with_host=with_host)}
 
-    site = {"store", "broker", "site", "site.encryption", "data_store"}
+    site = {"store", "broker", "site", "site.secrets", "data_store"}
     assert names(Settings(), with_host=False) == site
     assert names(Settings(), with_host=True) == site | {"host", "host.name", "host.data_dir", "engine"}
     gpus = load_settings(host={"units": {"h100": 1}}, data_stores={"s3": {}})
