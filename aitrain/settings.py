@@ -22,6 +22,7 @@ from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.logs import LogPlace, log_place
 from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
+from aitrain.domain.registry import SharedPaths, checked_server
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
 
@@ -49,6 +50,37 @@ class DataStore(_Section):
     secret_access_key: SecretStr = SecretStr("")
 
 
+class SharedRegistry(_Section):
+    """The site's own registry, in which each project has a path: SERVER/PROJECT/...
+
+    server: as images name it, with a port where they do; None: the site has none; user, password: for reading all of
+    it, of hosts alone; password_file: a file that has the password, which is read at each pull; ca_file: a PEM file of
+    the authority that signed its certificate, where the engine does not know it; common: first parts of paths that
+    every project may read.
+    """
+
+    server: str | None = None
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    common: tuple[Slug, ...] = ()
+
+    @field_validator("server")
+    @classmethod
+    def _server(cls, server: str | None) -> str | None:
+        return None if server is None else checked_server(server)
+
+    @property
+    def paths(self) -> SharedPaths:
+        """Who may name what of it."""
+        return SharedPaths(self.server or "", self.common)
+
+    def secret(self) -> str:
+        """The password, as it stands now. Raises OSError if its file cannot be read."""
+        return self.password_file.read_text().strip() if self.password_file else self.password.get_secret_value()
+
+
 class HostSettings(_Section):
     """What a host is and offers.
 
@@ -59,7 +91,10 @@ class HostSettings(_Section):
     Docker Engine; container_user: uid:gid of every container; container_network: the engine's network that containers
     get; ca_file: a PEM file of the authorities to trust instead of the system's, where data stores and git servers have
     certificates of a private one; git_max_mib: of one repository, unpacked; git_max_files: in one repository;
-    container_log_files: so many rotated files of each container.
+    container_log_files: so many rotated files of each container; registry_certs_dir: where the engine looks for
+    certificates of registries, and the worker lays those that were given with a registry (None: it lays none);
+    local_images: repositories, as patterns ("lab/*"), whose images are used as they lie on the host, without asking a
+    registry.
     """
 
     name: Slug = "local"
@@ -85,6 +120,13 @@ class HostSettings(_Section):
     container_log_files: int = Field(default=4, ge=2)
     # Pulls of images of tens of gigabytes over a slow link still fit.
     pull_timeout_seconds: float = Field(default=3600, gt=0)
+    # Whether an image may be had is a short question: a registry that has not answered by then is away.
+    registry_answer_seconds: float = Field(default=60, gt=0)
+    registry_certs_dir: Path | None = Path("/etc/docker/certs.d")
+    local_images: tuple[str, ...] = ()
+    # What a registry let anybody have is not asked after for so long: registries count such questions. An image that
+    # was had with a password is asked after at each start.
+    public_image_seconds: float = Field(default=DAY_SECONDS, ge=0)
     ca_file: Path | None = None
     # A git volume: a large repository without its history over a slow link still fits; what is past the limits belongs
     # into a data store, and must not fill the disk that all jobs share.
@@ -110,7 +152,7 @@ class HostSettings(_Section):
                 raise ValueError(f"{flavor} has an empty id, or one twice: give each unit an id of its own")
         return units
 
-    @field_validator("data_dir", "ca_file")
+    @field_validator("data_dir", "ca_file", "registry_certs_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_absolute():
@@ -322,6 +364,7 @@ class Settings(BaseSettings):
     flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
     data_stores: dict[str, DataStore] = Field(default_factory=dict)
     encryption_keys: tuple[SecretStr, ...] = ()
+    shared_registry: SharedRegistry = SharedRegistry()
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
     limits: Limits = Limits()
@@ -363,6 +406,7 @@ class Settings(BaseSettings):
         return Site(
             flavors=self.flavors,
             data_stores=tuple(self.data_stores),
+            shared_registry=self.shared_registry.paths,
             default_timeout_s=self.limits.default_timeout_s,
             max_timeout_s=self.limits.max_timeout_seconds,
             platform_retries=self.limits.platform_retries,

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import SLUG_REMEDY, Slug
+from aitrain.domain.imagename import IMAGE_ID
 from aitrain.domain.names import readable_name
 from aitrain.domain.volume import Volume, check_apart
 
@@ -41,7 +42,18 @@ WARNING_SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP", "SIGWINCH", "SIGCON
 DEFAULT_WARNING_SIGNAL = "SIGUSR1"
 # Fields whose values may be secret: an error names them but does not repeat what stood there.
 SECRET_FIELDS = frozenset(
-    {"env", "data_stores", "redis_url", "broker_url", "encryption_keys", "access_key_id", "secret_access_key"}
+    {
+        "env",
+        "data_stores",
+        "redis_url",
+        "broker_url",
+        "encryption_keys",
+        "access_key_id",
+        "secret_access_key",
+        "shared_registry",
+        "password",
+        "ca",
+    }
 )
 
 
@@ -155,6 +167,8 @@ class JobSpec(BaseModel):
             raise _wrong("is empty", "name a Docker image, such as registry.example/team/trainer:1.0")
         if not IMAGE.fullmatch(value):
             raise _wrong("is not an image reference", "write [registry/]name[:tag][@sha256:digest], in lower case")
+        if IMAGE_ID.fullmatch(value):
+            raise _wrong("is an image's id on some engine", "name it as its registry does: [registry/]name[:tag]")
         return value
 
     @field_validator("command", mode="before")
