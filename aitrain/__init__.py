@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aitrain.bills import FlavorPrices
     from aitrain.buckets import Buckets, ObjectDone, StoredObject, TransferWatch
     from aitrain.client import Client, submit_job, submit_jobs
-    from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+    from aitrain.data_stores import DataStoreRemoval, DataStores
     from aitrain.domain.admission import Admitted
     from aitrain.domain.audit import Audited, Difference
     from aitrain.domain.bill import Bill, Usage
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from aitrain.registries import Registries, RegistryRemoval
     from aitrain.sessions import Session
     from aitrain.settings import Settings
+    from aitrain.site_secrets import SealingKey, SecretsStatus
     from aitrain.store import HostRemoval, Ordered, PrunedMonth, UnitCount
     from aitrain.submissions import Submission
 
@@ -131,9 +132,10 @@ __all__ = [
     "RegistryEntry",
     "RegistryNotFound",
     "RegistryRemoval",
-    "Reencrypted",
     "Resources",
+    "SealingKey",
     "SecretUnreadable",
+    "SecretsStatus",
     "Session",
     "SessionLost",
     "SessionRefused",
@@ -158,7 +160,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.bills": ("FlavorPrices",),
     "aitrain.buckets": ("Buckets", "ObjectDone", "StoredObject", "TransferWatch"),
     "aitrain.client": ("Client", "submit_job", "submit_jobs"),
-    "aitrain.data_stores": ("DataStoreRemoval", "DataStores", "Reencrypted"),
+    "aitrain.data_stores": ("DataStoreRemoval", "DataStores"),
     "aitrain.domain.admission": ("Admitted",),
     "aitrain.domain.audit": ("Audited", "Difference"),
     "aitrain.domain.bill": ("Bill", "Usage"),
@@ -187,6 +189,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.registries": ("Registries", "RegistryRemoval"),
     "aitrain.sessions": ("Session",),
     "aitrain.settings": ("Settings",),
+    "aitrain.site_secrets": ("SealingKey", "SecretsStatus"),
     "aitrain.store": ("HostRemoval", "Ordered", "PrunedMonth", "UnitCount"),
     "aitrain.submissions": ("Submission",),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from pydantic.types import SecretStr
 
 from aitrain.bills import FlavorPrices
 from aitrain.client import Client
-from aitrain.data_stores import DataStoreRemoval, DataStores, Reencrypted
+from aitrain.data_stores import DataStoreRemoval, DataStores
 from aitrain.domain.admission import Admitted
 from aitrain.domain.bill import Bill, Usage
 from aitrain.domain.billing import LedgerLine
@@ -23,10 +23,13 @@ from aitrain.domain.host import HostView, QueueView
 from aitrain.domain.job import Job
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
+from aitrain.domain.registry import RegistryEntry
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
 from aitrain.ledger_file import LedgerSums
+from aitrain.registries import Registries, RegistryRemoval
+from aitrain.site_secrets import SecretsStatus
 from aitrain.store.answers import Ordered, UnitCount
 from aitrain.store.fleet import HostRemoval
 from aitrain.store.months import PrunedMonth
@@ -158,6 +161,10 @@ class AsyncCalls:
         """See Client.retry_push."""
         return await self._threads.run(self._twin.retry_push, job_id, by=by)
 
+    async def secrets_status(self) -> SecretsStatus:
+        """See Client.secrets_status."""
+        return await self._threads.run(self._twin.secrets_status)
+
     async def set_budget(
         self,
         project: str,
@@ -251,10 +258,6 @@ class AsyncDataStores:
         """See DataStores.list."""
         return await self._threads.run(self._twin.list, project)
 
-    async def reencrypt(self) -> Reencrypted:
-        """See DataStores.reencrypt."""
-        return await self._threads.run(self._twin.reencrypt)
-
     async def remove(self, project: str, alias: str, force: bool = False) -> DataStoreRemoval:
         """See DataStores.remove."""
         return await self._threads.run(self._twin.remove, project, alias, force)
@@ -262,3 +265,28 @@ class AsyncDataStores:
     async def show(self, project: str, alias: str) -> DataStoreEntry:
         """See DataStores.show."""
         return await self._threads.run(self._twin.show, project, alias)
+
+
+class AsyncRegistries:
+    """The methods of Registries that only ask and answer, each run in a thread."""
+
+    def __init__(self, twin: Registries, threads: Threads) -> None:
+        self._twin, self._threads = twin, threads
+
+    async def add(
+        self, project: str, server: str, user: str, password: str | SecretStr, ca: str | None = None, check: bool = True
+    ) -> RegistryEntry:
+        """See Registries.add."""
+        return await self._threads.run(self._twin.add, project, server, user, password, ca, check)
+
+    async def list(self, project: str) -> list[RegistryEntry]:
+        """See Registries.list."""
+        return await self._threads.run(self._twin.list, project)
+
+    async def remove(self, project: str, server: str, force: bool = False) -> RegistryRemoval:
+        """See Registries.remove."""
+        return await self._threads.run(self._twin.remove, project, server, force)
+
+    async def show(self, project: str, server: str) -> RegistryEntry:
+        """See Registries.show."""
+        return await self._threads.run(self._twin.show, project, server)

@@ -27,6 +27,10 @@ COPY_TASK = "copy_data"
 UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
 CHECK_DATA_STORE = "check_data_store"
+# And a registry.
+CHECK_REGISTRY = "check_registry"
+# The duty of control workers that hands a job's secrets to its host.
+DELIVER_SECRETS = "deliver_secrets"
 READ_LOG_CHUNK = "read_log_chunk"
 # More ways to a Redis, which the broker's client knows and the job store's does not.
 UNPLAIN_SCHEMES = ("sentinel", "redis+socket", "rediss+socket")
@@ -136,12 +140,12 @@ class Broker:
         links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
 
-    def send_check(self, token: str) -> None:
-        """Asks the control workers to try a data store that is to be added. The message carries its token only.
+    def send_check(self, token: str, duty: str = CHECK_DATA_STORE) -> None:
+        """Asks the control workers to try what is to be added. The message carries its token only.
 
         Raises BrokerUnavailable.
         """
-        self._send(self._request(CHECK_DATA_STORE, f"check={token}", token))
+        self._send(self._request(duty, f"check={token}", token))
 
     def send_chunk(self, token: str) -> None:
         """Asks the control workers to read a part of a log. The message carries its token only.
@@ -149,6 +153,10 @@ class Broker:
         Raises BrokerUnavailable.
         """
         self._send(self._request(READ_LOG_CHUNK, f"chunk={token}", token))
+
+    def send_delivery(self, job_id: str, fence: str) -> None:
+        """Asks the control workers to hand a job's secrets to its host. Raises BrokerUnavailable."""
+        self._send(self._link(DELIVER_SECRETS, job_id, fence, CONTROL_QUEUE))
 
     def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
         """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # imported where they are needed: a producer that only submit
     from aitrain.domain.audit import Audited, Difference
     from aitrain.domain.waiting import Explanation
     from aitrain.log_reader import LogReader
+    from aitrain.registries import Registries
 
 
 def open_store(settings: Settings) -> Store:
@@ -76,6 +77,13 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         from aitrain.data_stores import DataStores
 
         return DataStores(self.settings, self._store, self._broker)
+
+    @cached_property
+    def registries(self) -> Registries:
+        """The registries of projects, to add, list, show and remove (see aitrain.registries)."""
+        from aitrain.registries import Registries
+
+        return Registries(self.settings, self._store, self._broker)
 
     @cached_property
     def buckets(self) -> Buckets:
@@ -368,9 +376,9 @@ def submit_job(
     image: Docker image reference; command: arguments, or one string split as a shell would; gpu, cpu: whole units (GPUs
     win; 1 GPU if neither is given); flavor: the kind of unit; env: variables; volumes: as objects or as
     "container@alias/prefix:mount_path:permission"; client: to use instead of one shared by the process; job_id: a
-    UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (timeout and
-    warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes, platform_retries,
-    on_host_loss, labels, name, project, user).
+    UUID of the caller's choice, which makes submitting safe to repeat; fields: any other field of JobSpec (secret_env,
+    timeout and warning_seconds in seconds, warning_signal, priority, auto_restart, max_retries, retry_exit_codes,
+    platform_retries, on_host_loss, labels, name, project, user).
 
     Raises InvalidInput, QuotaExceeded and BudgetExceeded; then nothing was queued. StoreUnavailable: see Client.submit.
     """

@@ -1,23 +1,20 @@
-"""The data stores of projects: added at run time, tried before they are kept, and kept encrypted."""
+"""The data stores of projects: added at run time, tried before they are kept, and kept sealed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil
 
 from pydantic import SecretStr
 
-from aitrain.broker import Broker
+from aitrain.broker import CHECK_DATA_STORE, Broker
+from aitrain.checking import Checking
 from aitrain.domain.datastore import DataStoreEntry, NewDataStore, masked
-from aitrain.domain.errors import CheckUnavailable, DataStoreNotFound, InvalidInput, SecretUnreadable, StoreUnavailable
+from aitrain.domain.errors import DataStoreNotFound
+from aitrain.domain.sealing import SecretKind, purpose
+from aitrain.sealing import data_store_text, site_sealer
 from aitrain.settings import DataStore, Settings
-from aitrain.store import Check, CheckAnswer, DataStoreRow, Store, token
-from aitrain.vault import Vault
-
-POLL_SECONDS = 0.1
+from aitrain.store import Check, Store, token
 
 
 @dataclass(frozen=True)
@@ -28,14 +25,6 @@ class DataStoreRemoval:
     jobs: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Reencrypted:
-    """The answer to a re-encryption. done: how many were; unreadable: "project/alias" of those that no key opens."""
-
-    done: int
-    unreadable: Sequence[str] = ()
-
-
 class DataStores:
     """What a client does with the data stores of projects.
 
@@ -43,10 +32,8 @@ class DataStores:
     """
 
     def __init__(self, settings: Settings, store: Store, broker: Broker) -> None:
-        """settings: its encryption_keys seal what is added; only `add` and `reencrypt` need them."""
-        self._store, self._broker = store, broker
-        self._vault = Vault(settings.encryption_keys)
-        self._wait_s = settings.timing.check_seconds
+        self._settings, self._store = settings, store
+        self._checking = Checking(store, broker, settings.timing.check_seconds)
 
     def add(
         self,
@@ -63,8 +50,8 @@ class DataStores:
 
         Its fields: see NewDataStore. check: have a control worker try it first; container: list this one then, for keys
         that may not list all. Raises InvalidInput if a field is wrong, the data store does not answer or does not take
-        the keys, or no encryption_keys are set; CheckUnavailable and BrokerUnavailable if it could not be tried. Then
-        nothing was kept.
+        the keys, or no key of the site is known to seal them with; CheckUnavailable and BrokerUnavailable if it could
+        not be tried. Then nothing was kept.
         """
         asked = NewDataStore.of(
             project=project, alias=alias, endpoint_url=endpoint_url, region=region, access_key_id=access_key_id,
@@ -74,25 +61,29 @@ class DataStores:
             endpoint_url=asked.endpoint_url, region=asked.region, access_key_id=asked.access_key_id,
             secret_access_key=asked.secret_access_key,
         )  # fmt: skip
-        sealed = self._vault.seal(asked.project, asked.alias, store)
+        sealer = site_sealer(self._settings, self._store)
+        sealed = sealer.seal(purpose(SecretKind.DATA_STORE, asked.project, asked.alias), data_store_text(store))
         if check:
-            self._check(Check(asked.project, asked.alias, asked.container or "", sealed))
+            wanted = Check(asked.project, asked.alias, asked.container or "", sealed)
+            self._checking.ask(
+                "the data store", lambda name, ttl_s: self._store.ask_check(name, wanted, ttl_s), CHECK_DATA_STORE
+            )
         entry = DataStoreEntry(
             project=asked.project, alias=asked.alias, endpoint_url=asked.endpoint_url, region=asked.region,
             access_key_id=masked(asked.access_key_id.get_secret_value()), revision=token(), checked=check, added_ms=0,
         )  # fmt: skip
-        return self._store.put_data_store(DataStoreRow(entry, sealed))
+        return self._store.put_data_store(entry, sealed)
 
     def list(self, project: str) -> list[DataStoreEntry]:
         """A project's own data stores, by alias. Those of the site stand in its settings."""
-        return [row.entry for row in self._store.data_stores(project)]
+        return self._store.data_stores(project)
 
     def show(self, project: str, alias: str) -> DataStoreEntry:
         """One data store of a project. Raises DataStoreNotFound."""
-        row = self._store.data_store(project, alias)
-        if row is None:
+        entry = self._store.data_store(project, alias)
+        if entry is None:
             raise DataStoreNotFound(project, alias)
-        return row.entry
+        return entry
 
     def remove(self, project: str, alias: str, force: bool = False) -> DataStoreRemoval:
         """Removes a data store, unless jobs that have not ended name it.
@@ -103,43 +94,3 @@ class DataStores:
         self.show(project, alias)
         jobs = self._store.remove_data_store(project, alias, force=force)
         return DataStoreRemoval(not jobs, jobs)
-
-    def reencrypt(self) -> Reencrypted:
-        """Encrypts every data store with the first of encryption_keys, so that the others can be taken out of use.
-
-        Raises InvalidInput if no encryption_keys are set.
-        """
-        done, unreadable = 0, []
-        for row in self._store.all_data_stores():
-            try:
-                # One that was added anew meanwhile was encrypted with the first key then.
-                done += self._store.reseal_data_store(row, self._vault.reseal(row.sealed))
-            except SecretUnreadable:
-                unreadable.append(f"{row.entry.project}/{row.entry.alias}")
-        return Reencrypted(done, unreadable)
-
-    def _check(self, check: Check) -> None:
-        name = token()
-        try:
-            # Kept a little longer than it is waited for, in case this process is killed meanwhile.
-            self._store.ask_check(name, check, ttl_s=ceil(2 * self._wait_s))
-            self._broker.send_check(name)
-            answer = self._answer(name)
-        finally:
-            with suppress(StoreUnavailable):
-                self._store.drop_check(name)
-        if answer.unable:
-            raise CheckUnavailable(f"the data store could not be tried, and is not kept: {answer.unable}")
-        if answer.problem is not None:
-            raise InvalidInput([answer.problem])
-
-    def _answer(self, name: str) -> CheckAnswer:
-        deadline = time.monotonic() + self._wait_s
-        while time.monotonic() < deadline:
-            answer = self._store.check_answer(name)
-            if answer is not None:
-                return answer
-            time.sleep(POLL_SECONDS)
-        return CheckAnswer(
-            unable=f"no control worker answered within {self._wait_s:g} s; start `aitrain control`, or add it unchecked"
-        )

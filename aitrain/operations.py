@@ -10,6 +10,7 @@ from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import BrokerUnavailable, HostNotFound, InvalidInput, StoreUnavailable, WaitTimeout
 from aitrain.domain.host import HostView, Owner, QueueView
 from aitrain.settings import Settings
+from aitrain.site_secrets import SecretsStatus, secrets_status
 from aitrain.store import HostRemoval, Store
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ class Operations:
     _store: Store
     _broker: Broker
     _dispatcher: Dispatcher
+
+    def secrets_status(self) -> SecretsStatus:
+        """How the site's secrets are kept: which key sealed how many, and whether one may be removed."""
+        return secrets_status(self._store)
 
     def hosts(self) -> list[HostView]:
         """Every host that has joined and was not removed, by name."""

@@ -6,13 +6,12 @@ retry and limit stands here with its unit in its name.
 
 from __future__ import annotations
 
-import base64
 import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from aitrain.domain.admission import Site
@@ -22,66 +21,17 @@ from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.logs import LogPlace, log_place
 from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
-from aitrain.domain.registry import SharedPaths, checked_server
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
+from aitrain.sections import DataStore as DataStore
+from aitrain.sections import SecretSettings, Section, SharedRegistry
 
 DAY_SECONDS = 86_400
 MIB = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
-# Of a key of Fernet, before it is written in base64.
-KEY_BYTES = 32
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataStore(_Section):
-    """A named object storage that speaks S3.
-
-    endpoint_url: where it answers, the SDK's own default if not given; region: as the storage names it; access_key_id:
-    the public half of its key; secret_access_key: the other half.
-    """
-
-    endpoint_url: str | None = None
-    region: str = "us-east-1"
-    access_key_id: SecretStr = SecretStr("")
-    secret_access_key: SecretStr = SecretStr("")
-
-
-class SharedRegistry(_Section):
-    """The site's own registry, in which each project has a path: SERVER/PROJECT/...
-
-    server: as images name it, with a port where they do; None: the site has none; user, password: for reading all of
-    it, of hosts alone; password_file: a file that has the password, which is read at each pull; ca_file: a PEM file of
-    the authority that signed its certificate, where the engine does not know it; common: first parts of paths that
-    every project may read.
-    """
-
-    server: str | None = None
-    user: str = ""
-    password: SecretStr = SecretStr("")
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    common: tuple[Slug, ...] = ()
-
-    @field_validator("server")
-    @classmethod
-    def _server(cls, server: str | None) -> str | None:
-        return None if server is None else checked_server(server)
-
-    @property
-    def paths(self) -> SharedPaths:
-        """Who may name what of it."""
-        return SharedPaths(self.server or "", self.common)
-
-    def secret(self) -> str:
-        """The password, as it stands now. Raises OSError if its file cannot be read."""
-        return self.password_file.read_text().strip() if self.password_file else self.password.get_secret_value()
-
-
-class HostSettings(_Section):
+class HostSettings(Section):
     """What a host is and offers.
 
     name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
@@ -172,7 +122,7 @@ class HostSettings(_Section):
         return self.max_jobs or max(4, 2 * units)
 
 
-class Timing(_Section):
+class Timing(Section):
     """Waits and periods, in seconds."""
 
     # One call a second per host: an order is known within about a second, and a Redis carries a thousand hosts.
@@ -223,6 +173,9 @@ class Timing(_Section):
     restart_period_seconds: float = Field(default=60, ge=0)
     # A data store that is to be added answers a check in 10 s at most; the rest is for a control worker that is busy.
     check_seconds: float = Field(default=20, gt=0)
+    # A control worker answers a host that asks for a job's secrets at once; after this it is taken for away, and the
+    # step is tried again as after any fault of the platform.
+    secret_seconds: float = Field(default=30, gt=0)
     # A job that has waited this long has a host kept for it; until then smaller ones may pass it.
     placement_patience_seconds: float = Field(default=600, ge=0)
     # What a job needs beside its timeout, where it has to be gone by the time at which a kept host is expected to be
@@ -252,7 +205,7 @@ class Timing(_Section):
         return Rules(self.placement_patience_seconds, self.backfill_margin_seconds)
 
 
-class BillingSettings(_Section):
+class BillingSettings(Section):
     """How runs are billed.
 
     policy: from when on, for attempts that are placed from now on.
@@ -263,7 +216,7 @@ class BillingSettings(_Section):
     ledger_retention_days: int = Field(default=400, ge=1)
 
 
-class Limits(_Section):
+class Limits(Section):
     """What one job may take."""
 
     # None: seven days, or none where max_timeout_seconds lifts the limit.
@@ -295,7 +248,7 @@ class Limits(_Section):
         return DEFAULT_TIMEOUT_SECONDS if self.max_timeout_seconds else 0
 
 
-class Receipts(_Section):
+class Receipts(Section):
     """Receipts of what attempts were given, did and cost.
 
     key_file: a private key in PEM, of the control workers, which sign with it; without one no receipts are made.
@@ -310,7 +263,7 @@ class Receipts(_Section):
     retention_seconds: int = Field(default=400 * DAY_SECONDS, ge=0)
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """How logs are kept. All sizes are of text, before compression.
 
     container: "container@alias/prefix", where the closed parts of every log go; the project's data store of that alias
@@ -348,8 +301,7 @@ class Settings(BaseSettings):
     redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
     in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
     minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue, which every process of a site needs;
-    data_stores: of the whole site, by alias; encryption_keys: for the keys of the projects' data stores, which stand in
-    the job store: the first one encrypts, all decrypt (`aitrain datastore new-key` makes one).
+    data_stores: of the whole site, by alias.
     """
 
     model_config = SettingsConfigDict(
@@ -363,7 +315,7 @@ class Settings(BaseSettings):
     minor_unit: Decimal = Field(default=Decimal("0.01"), gt=0, allow_inf_nan=False)
     flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
     data_stores: dict[str, DataStore] = Field(default_factory=dict)
-    encryption_keys: tuple[SecretStr, ...] = ()
+    secrets: SecretSettings = SecretSettings()
     shared_registry: SharedRegistry = SharedRegistry()
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
@@ -378,18 +330,6 @@ class Settings(BaseSettings):
         if problem := catalogue_problem(flavors):
             raise ValueError(problem)
         return flavors
-
-    @field_validator("encryption_keys")
-    @classmethod
-    def _encryption_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for number, key in enumerate(keys):
-            try:
-                size = len(base64.urlsafe_b64decode(key.get_secret_value()))
-            except ValueError:  # as base64 calls what is none
-                size = 0
-            if size != KEY_BYTES:
-                raise ValueError(f"key {number} is none: make one with `aitrain datastore new-key`")
-        return keys
 
     @classmethod
     def settings_customise_sources(
@@ -416,6 +356,18 @@ class Settings(BaseSettings):
         )
 
 
+# What earlier versions had; a site that still gives it believes its secrets to be kept in a way that is no more.
+GONE_VARIABLE = "AITRAIN_ENCRYPTION_KEYS"
+
+
+def _gone() -> InvalidInput:
+    return InvalidInput.of(
+        "encryption_keys", "", "is no setting any more: only control workers have keys, in a file",
+        "remove it; make a file with `aitrain secret new-key FILE`, name it as key_file in [secrets] of control "
+        "workers, and add the projects' data stores again",
+    )  # fmt: skip
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Reads the settings.
 
@@ -425,8 +377,12 @@ def load_settings(**overrides: Any) -> Settings:
     if path and not Path(path).is_file():
         raise InvalidInput.of("AITRAIN_CONFIG", path, "is not a file", "name a TOML file, or unset it")
     try:
+        if GONE_VARIABLE in os.environ:
+            raise _gone()
         return Settings(**overrides)
     except ValidationError as error:
+        if any(item["loc"] == ("encryption_keys",) for item in error.errors(include_input=False)):
+            raise _gone() from None
         raise invalid_input(error) from None
     except ValueError as error:  # tomllib and pydantic-settings tell a file or a variable that cannot be parsed so
         raise InvalidInput.of("settings", path or "", f"cannot be read ({error})", "correct it") from None

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from aitrain.dispatch import Dispatcher
@@ -13,7 +14,11 @@ from aitrain.domain.admission import Admitted, ProjectTerms, Site, admit
 from aitrain.domain.errors import AitrainError, InvalidInput, StoreUnavailable
 from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
+from aitrain.settings import Settings
 from aitrain.store import Store, Submitted
+
+if TYPE_CHECKING:
+    from aitrain.vault import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ class Submission:
 class Submissions:
     """Submits. Stands on the fields of Client."""
 
+    settings: Settings
     _store: Store
     _site: Site
     _dispatcher: Dispatcher
@@ -63,8 +69,11 @@ class Submissions:
         """
         job_id = _checked_id(job_id)
         try:
-            admitted = self.check(spec)
-            submitted = self._store.submit(job_id, admitted)
+            admitted = self.check(spec.without_secrets())
+            sealed = {}
+            if spec.secret_env:
+                sealed = self._seal(job_id, spec, [])
+            submitted = self._store.submit(job_id, admitted, sealed)
         except StoreUnavailable as error:
             raise _in_doubt(job_id, error) from error
         if not submitted.may_start:
@@ -92,6 +101,8 @@ class Submissions:
         terms: dict[str, ProjectTerms | StoreUnavailable] = {}
         admitted: list[tuple[int, str, Admitted]] = []
         given: set[str] = set()
+        sealed: dict[str, dict[str, str]] = {}
+        sealers: list[Sealer] = []
         for number, spec in enumerate(specs):
             asked = None if job_ids is None else job_ids[number]
             job_id = str(asked or "")
@@ -100,13 +111,16 @@ class Submissions:
                 if job_id in given:
                     raise InvalidInput.of("job_ids", job_id, "was given to another spec", "give each spec its own")
                 given.add(job_id)
-                admitted.append((number, job_id, admit(spec, self._site, self._terms(spec.project, terms))))
+                one = admit(spec.without_secrets(), self._site, self._terms(spec.project, terms))
+                if spec.secret_env:
+                    sealed[job_id] = self._seal(job_id, spec, sealers)
+                admitted.append((number, job_id, one))
             except StoreUnavailable as error:
                 answers[number] = Submission(job_id, error=_in_doubt(job_id, error))
             except AitrainError as error:
                 answers[number] = Submission(job_id, error=error)
         may_start = ""
-        written = self._store.submit_many([(job_id, one) for _, job_id, one in admitted])
+        written = self._store.submit_many([(job_id, one) for _, job_id, one in admitted], sealed)
         for (number, job_id, _), answer in zip(admitted, written, strict=True):
             if isinstance(answer, Submitted):
                 answers[number] = Submission(job_id, answer.job)
@@ -117,6 +131,14 @@ class Submissions:
         if may_start:
             self._place(may_start)
         return [answer for answer in answers if answer is not None]
+
+    def _seal(self, job_id: str, spec: JobSpec, sealers: list[Sealer]) -> dict[str, str]:
+        """The secret variables of a job, sealed. sealers: what seals, which is asked for once."""
+        from aitrain.sealing import seal_env, site_sealer  # takes long to load, and most jobs have none
+
+        if not sealers:
+            sealers.append(site_sealer(self.settings, self._store))
+        return seal_env(sealers[0], job_id, spec.secret_env)
 
     def _terms(self, project: str, known: dict[str, ProjectTerms | StoreUnavailable]) -> ProjectTerms:
         """The terms of a project, asked for once: a store that does not answer costs seconds each time."""

@@ -48,7 +48,7 @@ def main(role: str, arguments: list[str]) -> int:
             case "worker":
                 command = commands.worker(settings)
             case "control":
-                _check_signing_key(settings)
+                _check_keys(settings)
                 command = commands.control()
             case "beat":
                 command = commands.beat(*arguments)
@@ -62,12 +62,14 @@ def main(role: str, arguments: list[str]) -> int:
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
-def _check_signing_key(settings: Settings) -> None:
+def _check_keys(settings: Settings) -> None:
     """Raises InvalidInput for a key that cannot be read: told here, not by every sweep."""
     from aitrain.signing import Signer
+    from aitrain.vault import Vault
 
     if path := settings.receipts.key_file:
         Signer.of(path)
+    Vault.of(settings.secrets.key_file)
 
 
 def _shown(role: str, settings: Settings, arguments: list[str]) -> int:

@@ -18,6 +18,7 @@ from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
+from workers.resealing import tell_keys
 from workers.step import Run, Steps
 from workers.tariff import tell_billing
 
@@ -50,6 +51,7 @@ def _begin(instance: Any, **_: Any) -> None:
     if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
         with suppress(AitrainError):  # the sweeps tell it again
             tell_billing(machine)
+            tell_keys(machine)
             if machine.signer is not None:
                 machine.store.signing()
     else:
@@ -117,6 +119,16 @@ def request(duty: Callable[[Machine, str], None]) -> Callable[[Machine, str], No
     return duty
 
 
+def order(duty: Callable[[Machine, str, str], None]) -> Callable[[Machine, str, str], None]:
+    """Makes a function what a control worker does for a job. The message carries the job's id and fence only."""
+
+    @app.task(name=task_name(duty.__name__))
+    def task(job_id: str, fence: str) -> None:
+        duty(machine, job_id, fence)
+
+    return duty
+
+
 def _every(duty: str, seconds: float) -> dict[str, Any]:
     # A tick that waited for three periods is of no use: the next one does its work.
     return {
@@ -135,6 +147,14 @@ app.conf.beat_schedule = {
     "dead_queues": _every("drop_dead_messages", machine.settings.timing.sweep_seconds),
     "logs": _every("remove_old_logs", machine.settings.timing.sweep_seconds),
     "receipts": _every("sign_receipts", machine.settings.timing.sweep_seconds),
+    "secrets": _every("keep_secrets", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
-app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.kept_logs")
+app.conf.imports = (
+    "workers.steps",
+    "workers.sweeps",
+    "workers.checks",
+    "workers.registry_checks",
+    "workers.delivery",
+    "workers.kept_logs",
+)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from aitrain.domain.errors import Problem, SecretUnreadable
+from aitrain.domain.sealing import SecretKind, purpose
 from aitrain.domain.states import InfoCode
+from aitrain.sealing import data_store_of
 from aitrain.settings import DataStore
 from aitrain.store import CheckAnswer
 from workers.app import request
@@ -27,9 +29,10 @@ def check_data_store(machine: Machine, token: str) -> None:
         log.info("check %s came late: nobody waits for it", token)
         return
     try:
-        store = machine.vault.open(asked.project, asked.alias, asked.sealed)
+        kept = purpose(SecretKind.DATA_STORE, asked.project, asked.alias)
+        store = data_store_of(machine.vault.open(kept, asked.sealed))
     except SecretUnreadable as error:
-        answer = CheckAnswer(unable=f"the control worker cannot decrypt it: {error}")
+        answer = CheckAnswer(unable=f"the control worker cannot open it: {error}")
     else:
         try:
             answer = CheckAnswer(problem(inspect(asked.alias, store, asked.container), store, asked.container))

@@ -36,6 +36,7 @@ def container_spec(run: Run) -> ContainerSpec:
         ),
         env={
             **job.spec.env,
+            **(run.secrets.env() if job.spec.secret_env else {}),
             "AITRAIN_JOB_ID": job.id,
             "AITRAIN_JOB_NAME": job.name,
             "AITRAIN_ATTEMPT": str(job.attempt),

@@ -8,7 +8,7 @@ from aitrain.domain.errors import AitrainError
 from aitrain.domain.logs import LogPlace, attempt_prefix, chunk_key, unpack_chunk
 from aitrain.store import ChunkAnswer, DueLog
 from workers.app import request
-from workers.data_stores import ProjectDataStores
+from workers.data_stores import opened_here
 from workers.datasync.objects import Objects
 from workers.machine import Machine
 
@@ -74,5 +74,4 @@ def _remove(machine: Machine, due: DueLog) -> None:
 
 
 def _objects(machine: Machine, project: str, place: LogPlace) -> Objects:
-    stores = ProjectDataStores(project, machine.store, machine.vault, machine.settings.data_stores)
-    return Objects(stores, place.alias, place.container)
+    return Objects(opened_here(machine, project), place.alias, place.container)

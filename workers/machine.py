@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from contextlib import suppress
 from functools import cached_property
@@ -14,7 +15,7 @@ from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings, load_settings
 from aitrain.signing import Signer
 from aitrain.store import HostTiming, Store
-from aitrain.vault import Vault
+from aitrain.vault import PrivateKey, Vault, own_key
 from workers.cachequotas import HostCacheQuotas
 from workers.datasync import MIB, Allowance, Cache, Disk, Room
 from workers.runtime import Engine
@@ -34,8 +35,17 @@ class Machine:
 
     @cached_property
     def vault(self) -> Vault:
-        """Opens the data stores of projects."""
-        return Vault(self.settings.encryption_keys)
+        """Opens what is sealed for the site, of control workers; that of others opens nothing. Raises InvalidInput."""
+        return Vault.of(self.settings.secrets.key_file)
+
+    @cached_property
+    def host_key(self) -> PrivateKey:
+        """Opens what is sealed for this host: a key that is made once and kept in its data directory.
+
+        Raises InvalidInput if the directory cannot be written.
+        """
+        self.settings.host.data_dir.mkdir(parents=True, exist_ok=True)
+        return own_key(self.settings.host.data_dir / "host.key")
 
     @cached_property
     def signer(self) -> Signer | None:
@@ -75,6 +85,10 @@ class Machine:
             raise InvalidInput.of(
                 "host.data_dir", directory, f"cannot be used ({error})", "name a writable one"
             ) from error
+
+    def pause(self, seconds: float) -> None:
+        """Waits for what another process does."""
+        time.sleep(seconds)
 
     @property
     def host_timing(self) -> HostTiming:

@@ -1,4 +1,4 @@
-"""With whose right a job's image is had: the site's for its shared registry, else nobody's.
+"""With whose right a job's image is had: the site's for its shared registry, else the project's own, else nobody's.
 
 Decided on the host, from what the job store says of the job and what the settings of this host say of the site.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.imagename import ImageName
 from aitrain.domain.states import EndCause, InfoCode
-from aitrain.settings import SharedRegistry
+from aitrain.sections import SharedRegistry
 from workers.runtime import ImageAccess, Right
 from workers.runtime.certs import lay_authority
 from workers.step import Run
@@ -36,7 +36,15 @@ def image_access(run: Run) -> ImageAccess:
             lay_authority(certs_dir, server, ca)
         right = Right.SITE if shared.user else Right.NOBODY
         return ImageAccess(project, right, shared.user, password, has_authority=bool(ca))
-    return ImageAccess(project)
+    entry = run.machine.store.registry(project, server)
+    if entry is None:
+        return ImageAccess(project)
+    if entry.ca:
+        lay_authority(certs_dir, server, entry.ca)
+    login = run.secrets.registry(server)
+    if login is None:  # removed just now
+        return ImageAccess(project)
+    return ImageAccess(project, Right.PROJECT, *login, has_authority=bool(entry.ca))
 
 
 def _of_the_site(shared: SharedRegistry) -> tuple[str, str]:

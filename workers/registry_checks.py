@@ -64,7 +64,10 @@ def problem(answer: LoginAnswer, server: str, user: str) -> Problem | None:
             )  # fmt: skip
         case Login.AWAY:
             return Problem(
-                "server", server, f"does not answer{said}", "correct it, and see that control workers and hosts reach it"
+                "server",
+                server,
+                f"does not answer{said}",
+                "correct it, and see that control workers and hosts reach it",
             )
         case Login.OTHER:
             return Problem("server", server, f"does not answer as a registry does{said}", "name HOST[:PORT] of one")

@@ -22,6 +22,7 @@ from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
 from workers.machine import Machine
 from workers.runtime.faults import EngineUnavailable
+from workers.secrets import JobSecrets
 from workers.unrun import end_unrun
 from workers.workspace import Workspace
 
@@ -62,10 +63,17 @@ class Visit:
         uid, _, gid = self.machine.settings.host.container_user.partition(":")
         return int(uid), int(gid)
 
+    @cached_property
+    def secrets(self) -> JobSecrets:
+        """What it needs and only control workers can open."""
+        return JobSecrets(self.machine, self.job.project, self.job.id, self.job.fence, self.checkpoint)
+
     def volumes(self) -> list[tuple[Volume, VolumeSync | GitSync]]:
         """The job's volumes, each with what copies it."""
         machine = self.machine
-        stores = ProjectDataStores(self.job.project, machine.store, machine.vault, machine.settings.data_stores)
+        stores = ProjectDataStores(
+            self.job.project, machine.store, machine.settings.data_stores, self.secrets.data_store
+        )
 
         def reporter(mount_path: str) -> Callable[[VolumeProgress], None]:
             def report(now: VolumeProgress) -> None:

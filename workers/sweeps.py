@@ -11,6 +11,7 @@ from workers.kept_logs import remove_due
 from workers.machine import Machine
 from workers.receipts import sign_ended
 from workers.recovery import recover
+from workers.resealing import reseal, tell_keys
 from workers.tariff import tell_billing
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,17 @@ def sign_receipts(machine: Machine) -> None:
         if signed := sign_ended(machine.store, machine.signer, machine.settings):
             log.info("%d receipts signed", signed)
         _done(machine, "sign_receipts")
+
+
+@sweep
+def keep_secrets(machine: Machine) -> None:
+    """Tells the public key, seals anew what an older key sealed, and forgets secret variables of deleted jobs."""
+    tell_keys(machine)
+    if resealed := reseal(machine):
+        log.info("%d secrets sealed anew", resealed)
+    machine.store.forget_unsealed(BATCH)
+    if machine.vault.newest is not None:
+        _done(machine, "keep_secrets")
 
 
 @sweep

@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from aitrain.buckets.faults import told
 from aitrain.buckets.places import Place, refusal, unfit
 from aitrain.buckets.transfers import PARALLEL, UNWATCHED, Moves, ObjectDone, TransferWatch, doubled, each, found_files
 from aitrain.domain.errors import BucketNotFound, DataStoreNotFound, InvalidInput
+from aitrain.sealing import opened_data_store
 from aitrain.settings import DataStore, Settings
 from aitrain.store import Store
 from aitrain.vault import Vault
@@ -35,13 +37,13 @@ class Buckets:
     """What a client does with containers and objects. Safe to share between threads.
 
     The project's own data store of an alias wins over the site's. Every method raises InvalidInput, DataStoreNotFound,
-    SecretUnreadable (no encryption_keys here), BucketRefused, BucketNotFound and BucketUnavailable.
+    SecretUnreadable (a project's own, and no key_file here), BucketRefused, BucketNotFound and BucketUnavailable.
     What is done to many objects goes on after one that failed, and the answer says what became of each. watch: told
     meanwhile; dry_run: only look, and answer what would become of each.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._site, self._store, self._vault = settings.data_stores, store, Vault(settings.encryption_keys)
+        self._site, self._store, self._key_file = settings.data_stores, store, settings.secrets.key_file
 
     def list(self, alias: str, project: str = "default") -> Sequence[str]:
         """The names of the containers of a data store."""
@@ -218,10 +220,14 @@ class Buckets:
             remedy = "correct its endpoint_url or region"
             raise InvalidInput.of(f"data_stores.{alias}", "", f"cannot be used ({error})", remedy) from error
 
+    @cached_property
+    def _vault(self) -> Vault:
+        return Vault.of(self._key_file)
+
     def _data_store(self, alias: str, project: str) -> DataStore:
-        row = self._store.data_store(project, alias)
-        if row is not None:
-            return self._vault.open(project, alias, row.sealed)
+        own = opened_data_store(self._vault, self._store, project, alias)
+        if own is not None:
+            return own
         if alias in self._site:
             return self._site[alias]
         raise DataStoreNotFound(project, alias)

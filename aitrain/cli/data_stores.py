@@ -16,7 +16,6 @@ from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import moment
-from aitrain.vault import new_key
 
 app = typer.Typer(no_args_is_help=True, help="Data stores of projects: the object storages that their jobs use.")
 
@@ -100,24 +99,6 @@ def remove(
         for job_id in answer.jobs:
             out.print(job_id)
         raise typer.Exit(FAILED)
-
-
-@app.command("new-key")
-def print_new_key() -> None:
-    """Make an encryption key, for encryption_keys of the settings. It is printed, and kept nowhere."""
-    typer.echo(new_key())
-
-
-@app.command("re-encrypt")
-def reencrypt() -> None:
-    """Encrypt the data stores of all projects with the first of encryption_keys. Then the others can be taken out."""
-    with Client() as client:
-        answer = client.data_stores.reencrypt()
-        out.print(f"{answer.done} encrypted with the first key")
-        for name in answer.unreadable:
-            out.print(f"{name} was encrypted with a key that is not in encryption_keys; add it again", markup=False)
-        if answer.unreadable:
-            raise typer.Exit(FAILED)
 
 
 def _shown(entry: DataStoreEntry) -> dict[str, Any]:

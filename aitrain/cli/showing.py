@@ -11,6 +11,7 @@ from aitrain.cli.styles import telling
 from aitrain.cli.values import duration
 from aitrain.client import Client
 from aitrain.domain.job import Job, moment
+from aitrain.domain.spec import JobSpec
 
 
 def get(jobs: JobRefs, output: Output = Format.TABLE) -> None:
@@ -31,8 +32,14 @@ def get(jobs: JobRefs, output: Output = Format.TABLE) -> None:
 def record(job: Job) -> dict[str, Any]:
     """A job as JSON shows it: without the values of its variables, which may be secret."""
     shown: dict[str, Any] = job.model_dump(mode="json", exclude={"fence"})
-    shown["spec"]["env"] = dict.fromkeys(job.spec.env, "***")
+    shown["spec"] = shown_spec(job.spec)
     return shown
+
+
+def shown_spec(spec: JobSpec) -> dict[str, Any]:
+    """A spec as JSON shows it: of its variables the names only."""
+    hidden = {"env": dict.fromkeys(spec.env, "***"), "secret_env": dict.fromkeys(spec.secret_env, "(secret)")}
+    return {**spec.model_dump(mode="json"), **hidden}
 
 
 def _lines(job: Job, currency: str) -> Iterator[str]:
@@ -53,6 +60,8 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
         yield "labels    " + " ".join(f"{key}={value}" for key, value in sorted(job.labels.items()))
     if job.spec.env:
         yield "variables " + " ".join(sorted(job.spec.env))
+    if job.spec.secret_env:
+        yield "secret    " + " ".join(f"{name}=(secret)" for name in sorted(job.spec.secret_env))
     amount = job.hourly_price * job.units * job.billed_minutes / 60
     earlier = ", without its earlier attempts" * bool(job.earlier_attempts)
     yield f"bill      {_minutes(job.billed_minutes)}, {amount:.4f} {currency}{earlier}"

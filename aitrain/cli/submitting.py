@@ -12,7 +12,7 @@ from aitrain.cli import suggestions
 from aitrain.cli.following import follow, user
 from aitrain.cli.lazy import AFTER_DASHES
 from aitrain.cli.output import Format, Output, out, show
-from aitrain.cli.showing import record
+from aitrain.cli.showing import record, shown_spec
 from aitrain.cli.values import pairs, seconds
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
@@ -28,6 +28,12 @@ def run(
     flavor: Annotated[str | None, typer.Option(help="The kind of unit.", autocompletion=suggestions.flavors)] = None,
     env: Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, or NAME as it is set here.")] = None,
     env_file: Annotated[list[Path] | None, typer.Option(help="A file of such lines; --env goes before it.")] = None,
+    secret_env: Annotated[
+        list[str] | None, typer.Option(help="NAME as it is set here, kept sealed; or NAME=VALUE, which others may see.")
+    ] = None,
+    secret_env_file: Annotated[
+        list[Path] | None, typer.Option(help="A file of such lines; --secret-env goes before it.")
+    ] = None,
     volume: Annotated[list[str] | None, typer.Option("--volume", "-v", help="container@alias/prefix:/path:rw")] = None,
     label: Annotated[list[str] | None, typer.Option("--label", "-l", help="KEY=VALUE")] = None,
     name: Annotated[str | None, typer.Option(help="A readable name; generated if not given.")] = None,
@@ -87,12 +93,14 @@ def run(
         "on_host_loss": on_host_loss, "warning_seconds": warning, "warning_signal": warning_signal,
         "priority": priority, "user": user(),
     }  # fmt: skip
-    variables = {**_of_files(env_file or []), **_variables(env or [], "env")}
+    variables = {**_of_files(env_file or [], "env_file"), **_variables(env or [], "env")}
+    secrets = {**_of_files(secret_env_file or [], "secret_env_file"), **_variables(secret_env or [], "secret_env")}
     labels = pairs("label", label or [])
     with Client() as client:
         fields = {} if earlier is None else _as_before(client.get(client.find(earlier)).spec)
         units = _units(fields.get("resources", {}), gpu, cpu, flavor)
         fields |= {field: value for field, value in asked.items() if value is not None}
+        fields["secret_env"] = {**dict.fromkeys(fields.get("secret_env", ())), **secrets}
         fields |= {"env": {**fields.get("env", {}), **variables}, "labels": {**fields.get("labels", {}), **labels}}
         spec = JobSpec.of(**{**fields, "resources": units})
         if dry_run:
@@ -131,19 +139,17 @@ def _variables(texts: list[str], where: str) -> dict[str, str]:
     return found
 
 
-def _of_files(files: list[Path]) -> dict[str, str]:
+def _of_files(files: list[Path], field: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in files:
         try:
             lines = file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise InvalidInput.of(
-                "env_file", file, f"cannot be read: {why}", "name a file of NAME=VALUE lines"
-            ) from None
+            raise InvalidInput.of(field, file, f"cannot be read: {why}", "name a file of NAME=VALUE lines") from None
         for number, line in enumerate(lines, 1):
             if line.strip() and not line.lstrip().startswith("#"):
-                found |= _variables([line.lstrip()], f"env_file {file}, line {number}")
+                found |= _variables([line.lstrip()], f"{field} {file}, line {number}")
     return found
 
 
@@ -152,7 +158,7 @@ def _tell_price(client: Client, spec: JobSpec, output: Format) -> None:
     hourly = admitted.hourly_price * admitted.units
     most = hourly * admitted.timeout_s / 3600 if admitted.timeout_s else None
     told = {
-        "spec": {**spec.model_dump(mode="json"), "env": dict.fromkeys(spec.env, "***")},
+        "spec": shown_spec(spec),
         "flavor": admitted.flavor, "units": admitted.units, "timeout_s": admitted.timeout_s,
         "priority": admitted.priority, "currency": client.settings.currency, "hourly_price": f"{hourly:.6f}",
         "price_by_timeout": None if most is None else f"{most:.6f}",

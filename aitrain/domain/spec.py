@@ -9,7 +9,16 @@ from enum import StrEnum
 from random import SystemRandom
 from typing import Annotated, Any, Literal, Required, Self, TypedDict, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from aitrain.domain.errors import InvalidInput, Problem
@@ -30,6 +39,8 @@ RESERVED_ENV_PREFIX = "AITRAIN_"
 # The kernel's limit on one argument (MAX_ARG_STRLEN), and a bound on all: a spec is a message, not a data set.
 MAX_ARGUMENT_BYTES = 128 * 1024
 MAX_SPEC_BYTES = 512 * 1024
+# Of the secret variables of a job together.
+MAX_SECRET_BYTES = 256 * 1024
 MAX_LABELS = 64
 # Thirty years, for sites that set no limit: dates beyond it are none to the programs that meet them.
 MAX_TIMEOUT_S = 10**9
@@ -44,10 +55,12 @@ DEFAULT_WARNING_SIGNAL = "SIGUSR1"
 SECRET_FIELDS = frozenset(
     {
         "env",
+        "secret_env",
         "data_stores",
         "redis_url",
         "broker_url",
         "encryption_keys",
+        "secrets",
         "access_key_id",
         "secret_access_key",
         "shared_registry",
@@ -74,6 +87,17 @@ def check_labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+def _check_env(variables: dict[str, str]) -> None:
+    """Raises a validation error that names the first wrong one, and repeats no value."""
+    for name, text in variables.items():
+        if not ENV_NAME.fullmatch(name):
+            raise _wrong(f"has a variable named {name!r}", "use letters, digits and underscores")
+        if name.startswith(RESERVED_ENV_PREFIX):
+            raise _wrong(f"sets {name}", f"names that begin with {RESERVED_ENV_PREFIX} are set by aitrain")
+        if "\0" in text:
+            raise _wrong(f"sets {name} to a text with a NUL character", "remove it: no program can receive it")
+
+
 class Resources(BaseModel):
     """The units a job asks for: GPUs or CPUs, not both (GPUs win); 1 GPU of the default flavor if neither is given.
 
@@ -98,6 +122,7 @@ class OnHostLoss(StrEnum):
 class MoreFields(TypedDict, total=False):
     """Fields of JobSpec, as one may give them: those that submit_job has no argument of its own for."""
 
+    secret_env: Mapping[str, str | SecretStr | None] | Sequence[str]
     timeout: int | None
     auto_restart: bool
     max_retries: int
@@ -127,8 +152,9 @@ class JobSpec(BaseModel):
     """What a user asks for. Immutable; the timeout, auto-restart and labels of a job may be edited later.
 
     image: Docker image reference; command: arguments, or one string that is split as a shell would (empty: the
-    image's own); env: variables of the job; resources: units (see Resources); volumes: objects or strings
-    (see Volume); timeout: seconds of RUNNING, 0 or None for the site's default; auto_restart: queue the job again
+    image's own); env: variables of the job; secret_env: more of them, whose values are sealed before they are sent; the
+    spec that is kept has their names only; resources: units (see Resources); volumes: objects or strings (see Volume);
+    timeout: seconds of RUNNING, 0 or None for the site's default; auto_restart: queue the job again
     when it times out; max_retries: how often it is run again when its command fails (0: never); retry_exit_codes:
     only after these exit codes (empty: after any but 0); platform_retries: how often it is run again after faults
     of the platform, such as a lost host (None: the site's number; 0 for a job that must not begin twice);
@@ -144,6 +170,7 @@ class JobSpec(BaseModel):
     image: str
     command: tuple[str, ...] = ()
     env: dict[str, str] = Field(default_factory=dict, repr=False)
+    secret_env: dict[str, SecretStr | None] = Field(default_factory=dict, repr=False)
     resources: Resources = Resources()
     volumes: tuple[Volume, ...] = ()
     timeout: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
@@ -209,14 +236,39 @@ class JobSpec(BaseModel):
     @field_validator("env")
     @classmethod
     def _env(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not ENV_NAME.fullmatch(name):
-                raise _wrong(f"has a variable named {name!r}", "use letters, digits and underscores")
-            if name.startswith(RESERVED_ENV_PREFIX):
-                raise _wrong(f"sets {name}", f"names that begin with {RESERVED_ENV_PREFIX} are set by aitrain")
-            if "\0" in text:
-                raise _wrong(f"sets {name} to a text with a NUL character", "remove it: no program can receive it")
+        _check_env(value)
         return value
+
+    @field_validator("secret_env", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        names = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        return dict.fromkeys(value) if names else value
+
+    @field_validator("secret_env")
+    @classmethod
+    def _secret_env(cls, value: dict[str, SecretStr | None]) -> dict[str, SecretStr | None]:
+        texts = {name: held.get_secret_value() if held else "" for name, held in value.items()}
+        _check_env(texts)
+        size = 0
+        for name, text in texts.items():
+            try:
+                size += len(name) + len(text.encode())
+            except UnicodeEncodeError:  # it holds the text
+                raise _wrong(f"sets {name} to what is no text", "give it in UTF-8, or as base64") from None
+        if size > MAX_SECRET_BYTES:
+            raise _wrong(f"is larger than {MAX_SECRET_BYTES} bytes", "put large input in a volume")
+        return value
+
+    @field_serializer("secret_env")
+    def _names_only(self, value: dict[str, SecretStr | None]) -> list[str]:
+        return list(value)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if both := sorted(self.env.keys() & self.secret_env.keys()):
+            raise _wrong(f"has {', '.join(both)} in env and in secret_env", "leave it in one of them")
+        return self
 
     @field_validator("labels")
     @classmethod
@@ -240,6 +292,10 @@ class JobSpec(BaseModel):
         if len(self.model_dump_json()) > MAX_SPEC_BYTES:
             raise _wrong(f"is larger than {MAX_SPEC_BYTES} bytes", "put large input in a volume")
         return self
+
+    def without_secrets(self) -> JobSpec:
+        """The spec as it is kept: of its secret variables the names only."""
+        return self.model_copy(update={"secret_env": dict.fromkeys(self.secret_env)}) if self.secret_env else self
 
     @classmethod
     def of(cls, **fields: Unpack[SpecFields]) -> JobSpec:

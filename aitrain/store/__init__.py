@@ -16,15 +16,16 @@ from aitrain.store.answers import (
     Submitted,
     UnitCount,
 )
-from aitrain.store.checks import Check, CheckAnswer
+from aitrain.store.checks import Check, CheckAnswer, RegistryCheck
 from aitrain.store.connection import fence, token
-from aitrain.store.data_stores import DataStoreRow
+from aitrain.store.delivery import Delivered
 from aitrain.store.fleet import DeadHosts, HostRemoval
 from aitrain.store.listing import Wanted
 from aitrain.store.logs import ChunkAnswer, ChunkAsk, DueLog, LogStand, LogState
 from aitrain.store.months import MonthView, PrunedMonth
 from aitrain.store.receipts import UnsignedEnd
 from aitrain.store.redis_store import Store
+from aitrain.store.sealed import SealedSecret, SiteKeys
 from aitrain.store.sessions import Ask, Entry, Kind, Side
 
 __all__ = [
@@ -36,8 +37,8 @@ __all__ = [
     "ChunkAsk",
     "CopyBegun",
     "CopyLease",
-    "DataStoreRow",
     "DeadHosts",
+    "Delivered",
     "DueLog",
     "Entry",
     "Heard",
@@ -54,8 +55,11 @@ __all__ = [
     "Moved",
     "Ordered",
     "PrunedMonth",
+    "RegistryCheck",
+    "SealedSecret",
     "Seen",
     "Side",
+    "SiteKeys",
     "Store",
     "Submitted",
     "UnitCount",

@@ -1,9 +1,8 @@
-"""The data stores of projects, as they are kept: what may be shown in the clear, the rest as it was sealed."""
+"""The data stores of projects: what may be shown of them. Their keys stand apart, sealed (sealed.py)."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,38 +13,29 @@ from aitrain.store.connection import Connection
 MOST_JOBS_NAMED = 10
 
 
-@dataclass(frozen=True)
-class DataStoreRow:
-    """A data store as it is kept. sealed: all of it, encrypted (see aitrain.vault)."""
-
-    entry: DataStoreEntry
-    sealed: str = field(repr=False)
-
-
 class DataStoreRows(Connection):
     """Adding, reading and removing data stores of projects."""
 
-    def put_data_store(self, row: DataStoreRow) -> DataStoreEntry:
+    def put_data_store(self, entry: DataStoreEntry, sealed: str) -> DataStoreEntry:
         """Keeps a data store of a project, in the place of one of the same alias; as it stands then.
 
-        The time of its entry is set here, by the store's clock.
+        sealed: its address and keys (see aitrain.vault). The time of its entry is set here, by the store's clock.
         """
-        entry = row.entry
         shown = entry.model_dump(exclude={"project", "alias", "added_ms"})
-        arguments = {"project": entry.project, "alias": entry.alias, "row": {**shown, "sealed": row.sealed}}
-        return to_row(entry.project, entry.alias, self._run("put_data_store", arguments)["row"]).entry
+        arguments = {"project": entry.project, "alias": entry.alias, "row": shown, "token": sealed}
+        return to_entry(entry.project, entry.alias, self._run("put_data_store", arguments)["row"])
 
-    def data_store(self, project: str, alias: str) -> DataStoreRow | None:
+    def data_store(self, project: str, alias: str) -> DataStoreEntry | None:
         """A project's data store, None if it has none of that alias."""
         held = self._ask(lambda: self._redis.hget(self._key("data_stores", project), alias))
-        return None if held is None else to_row(project, alias, held)
+        return None if held is None else to_entry(project, alias, held)
 
-    def data_stores(self, project: str) -> list[DataStoreRow]:
+    def data_stores(self, project: str) -> list[DataStoreEntry]:
         """The data stores of a project, by alias."""
         held = self._ask(lambda: self._redis.hgetall(self._key("data_stores", project)))
-        return [to_row(project, alias, row) for alias, row in sorted(held.items())]
+        return [to_entry(project, alias, row) for alias, row in sorted(held.items())]
 
-    def all_data_stores(self) -> list[DataStoreRow]:
+    def all_data_stores(self) -> list[DataStoreEntry]:
         """The data stores of every project."""
         projects = self._ask(partial(self._redis.smembers, self._key("data_store_projects")))
         return [row for project in sorted(projects) for row in self.data_stores(project)]
@@ -58,15 +48,10 @@ class DataStoreRows(Connection):
         arguments = {"project": project, "alias": alias, "force": force, "most": MOST_JOBS_NAMED}
         return list(self._run("remove_data_store", arguments)["jobs"])
 
-    def reseal_data_store(self, row: DataStoreRow, sealed: str) -> bool:
-        """Keeps what was sealed anew, if the data store still is this one."""
-        entry = row.entry
-        arguments = {"project": entry.project, "alias": entry.alias, "old": row.sealed, "new": sealed}
-        return bool(self._run("reseal_data_store", arguments)["done"])
 
-
-def to_row(project: str, alias: str, held: str) -> DataStoreRow:
+def to_entry(project: str, alias: str, held: str) -> DataStoreEntry:
     """A data store from its place in the hash of its project."""
     fields: dict[str, Any] = json.loads(held)
-    sealed = fields.pop("sealed")
-    return DataStoreRow(DataStoreEntry.model_validate({**fields, "project": project, "alias": alias}), sealed)
+    # Of an earlier version, which kept the keys beside it, encrypted in another way.
+    fields.pop("sealed", None)
+    return DataStoreEntry.model_validate({**fields, "project": project, "alias": alias})

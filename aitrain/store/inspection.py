@@ -5,6 +5,7 @@ Apart from the store, because whoever diagnoses wants an answer at once: nothing
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from aitrain.store.connection import redis_at
-from aitrain.store.data_stores import DataStoreRow, to_row
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import answering
 
@@ -118,13 +118,14 @@ class Inspection:
             now_ms, {name: int(at) for name, at in sweeps.items()}, tuple(live), str(instance or ""), tuple(away)
         )
 
-    def data_stores(self) -> list[DataStoreRow]:
-        """The data stores of all projects."""
+    def sealing(self) -> tuple[dict[str, int], tuple[str, ...] | None]:
+        """How many secrets each key has sealed, by its id; and the keys that control workers told, None if none did."""
         key = self._key
         with answering():
-            projects: Any = self._redis.smembers(key("data_store_projects"))
-            held: Any = [(project, self._redis.hgetall(key("data_stores", project))) for project in sorted(projects)]
-        return [to_row(project, alias, row) for project, rows in held for alias, row in sorted(rows.items())]
+            sealing: Any = self._redis.smembers(key("sealing_keys"))
+            counts: Any = {one: self._redis.scard(key("sealed_by", one)) for one in sorted(sealing)}
+            ids: Any = self._redis.hget(key("public_key"), "ids")
+        return {one: int(count) for one, count in counts.items() if count}, tuple(json.loads(ids)) if ids else None
 
     def _clock(self) -> tuple[float, float]:
         samples = []

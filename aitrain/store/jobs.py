@@ -23,50 +23,62 @@ BATCH_CHARACTERS = 1024 * 1024
 
 # Ids, what was admitted, and the fields of the hashes.
 Batch = list[tuple[str, Admitted, dict[str, str]]]
+# Of each job that has secret variables: name -> token.
+SealedEnv = Mapping[str, Mapping[str, str]]
 
 
 class Jobs(Connection):
     """A job's way from its submission to its end."""
 
-    def submit(self, job_id: str, admitted: Admitted) -> Submitted:
+    def submit(self, job_id: str, admitted: Admitted, sealed: Mapping[str, str] | None = None) -> Submitted:
         """Writes a new job, QUEUED; held, where its project's jobs over the quota are.
 
-        Submitting the same id again changes nothing.
+        sealed: its secret variables, name -> token. Submitting the same id again changes nothing.
 
         Raises QuotaExceeded, BudgetExceeded, InvalidInput for the id of a deleted job or one without a timeout under a
         budget (nothing is written), and StoreUnavailable.
         """
-        (batch,) = _batches([(job_id, admitted)])
-        (answer,) = _answers(batch, self._write(batch))
+        secrets = {job_id: sealed} if sealed else {}
+        (batch,) = _batches([(job_id, admitted)], secrets)
+        (answer,) = _answers(batch, self._write(batch, secrets))
         if isinstance(answer, AitrainError):
             raise answer
         return answer
 
-    def submit_many(self, jobs: Sequence[tuple[str, Admitted]]) -> list[Submitted | AitrainError]:
+    def submit_many(
+        self, jobs: Sequence[tuple[str, Admitted]], sealed: SealedEnv | None = None
+    ) -> list[Submitted | AitrainError]:
         """Writes new jobs, many in one act; in their order, what submit() returns or raises for each.
 
-        StoreUnavailable for one: it may or may not be written; those after it are not tried any more.
+        sealed: the secret variables of those that have any, by job. StoreUnavailable for one: it may or may not be
+        written; those after it are not tried any more.
         """
         answers: list[Submitted | AitrainError] = []
         try:
-            for batch, told in self._written(_batches(jobs)):
+            for batch, told in self._written(_batches(jobs, sealed or {}), sealed or {}):
                 answers += _answers(batch, told)
         except StoreUnavailable as error:
             answers += [error] * (len(jobs) - len(answers))
         return answers
 
-    def _written(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[dict[str, Any]]]]:
+    def _written(self, batches: Iterator[Batch], sealed: SealedEnv) -> Iterator[tuple[Batch, list[dict[str, Any]]]]:
         """Each batch with the store's answer. While that is read and a later batch is made, it writes the next one."""
         with ThreadPoolExecutor(1) as sender:
             under_way: tuple[Batch, Future[list[dict[str, Any]]]] | None = None
             while (batch := next(batches, None)) or under_way:
                 done = under_way and (under_way[0], under_way[1].result())
-                under_way = (batch, sender.submit(self._write, batch)) if batch else None
+                under_way = (batch, sender.submit(self._write, batch, sealed)) if batch else None
                 if done:
                     yield done
 
-    def _write(self, batch: Batch) -> list[dict[str, Any]]:
-        asked = [{"id": job_id, "fence": fence(1), "op": token(), "job": fields} for job_id, _, fields in batch]
+    def _write(self, batch: Batch, sealed: SealedEnv) -> list[dict[str, Any]]:
+        asked = [
+            {
+                "id": job_id, "fence": fence(1), "op": token(), "job": fields,
+                **({"sealed": sealed[job_id]} if job_id in sealed else {}),
+            }
+            for job_id, _, fields in batch
+        ]  # fmt: skip
         told: list[dict[str, Any]] = self._run("submit", {"jobs": asked})
         return told
 
@@ -155,12 +167,12 @@ class Jobs(Connection):
         return {job_id for job_id, there in zip(job_ids, found, strict=True) if there}
 
 
-def _batches(jobs: Sequence[tuple[str, Admitted]]) -> Iterator[Batch]:
+def _batches(jobs: Sequence[tuple[str, Admitted]], sealed: SealedEnv) -> Iterator[Batch]:
     batch: Batch = []
     size = 0
     for job_id, admitted in jobs:
         fields = job_fields(admitted)
-        length = len(fields["spec"])
+        length = len(fields["spec"]) + sum(len(one) for one in sealed.get(job_id, {}).values())
         if batch and (len(batch) >= BATCH_JOBS or size + length > BATCH_CHARACTERS):
             yield batch
             batch, size = [], 0

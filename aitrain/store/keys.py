@@ -90,10 +90,35 @@ LEGEND: dict[str, Key] = {
     "timeout_limit": Key("limit:timeout", "hash: project -> its longest timeout in seconds, 0 for none"),
     "priority_limit": Key("limit:priority", "hash: project -> the highest priority of its jobs"),
     "data_stores": Key(
-        "project:{project}:data_stores", "hash: alias -> JSON: a data store of the project, its keys encrypted"
+        "project:{project}:data_stores", "hash: alias -> JSON: what may be shown of a data store of the project"
     ),
     "data_store_projects": Key("data_stores:projects", "set: projects that have data stores of their own"),
-    "check": Key("check:{token}", "hash: a data store that is to be added, encrypted, and what came of its check"),
+    "registries": Key(
+        "project:{project}:registries", "hash: server -> JSON: what may be shown of a registry of the project"
+    ),
+    "public_key": Key(
+        "public_key",
+        "hash: key: the site's public key, which secrets are sealed with; ids: JSON, of all keys that control workers "
+        "have. Only control workers write it",
+    ),
+    "sealed": Key(
+        "sealed:{project}",
+        "hash: 'data_store/alias' or 'registry/server' -> token. Hosts have no need to read it",
+    ),
+    "sealed_env": Key("sealed_env:{id}", "hash: variable of a job -> token. Hosts have no need to read it"),
+    "sealed_by": Key(
+        "sealed_by:{key}",
+        "set: 'data_store/project/alias', 'registry/project/server', 'env/job' whose tokens the key sealed",
+    ),
+    "sealing_keys": Key("sealing_keys", "set: ids of the keys that have sealed something that is kept"),
+    "unsealed": Key("due:unsealed", "zset: deleted jobs whose sealed variables are to go, by time of their deletion"),
+    "host_key": Key("host_key:{host}", "text: the host's public key, which its own secrets are sealed with"),
+    "delivered": Key(
+        "delivered:{host}",
+        "hash: 'job/kind/name' -> JSON {revision, token} of a secret that a job there needs, sealed for the host, or "
+        "{revision, error}. Other hosts have no need of it",
+    ),
+    "check": Key("check:{token}", "hash: a data store that is to be added, sealed, and what came of its check"),
     "asks": Key("asks:{host}", "list: tokens of sessions that the host's agent is to take up; lapses by itself"),
     "session": Key("session:{token}", "hash: what an agent is asked, and how far both ways are; lapses by itself"),
     "session_way": Key(

@@ -148,6 +148,10 @@ class Logs(Connection):
             **number,
         )
 
+    def log_is_of(self, job_id: str, attempt: int, fence: str) -> bool:
+        """Whether the log of that number is the one of that fence."""
+        return bool(self._ask(lambda: self._redis.hget(self._key("log", job_id, attempt), "fence")) == fence)
+
     def log_ring(self, job_id: str, attempt: int, first: int = 0) -> list[tuple[int, LogLine]]:
         """The lines of the ring from number `first` on, with their numbers."""
         blocks = self._run("read_log", {"id": job_id, "attempt": str(attempt), "first": first})["blocks"]

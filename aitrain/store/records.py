@@ -22,6 +22,7 @@ Fields of a job's hash beside those of domain.job.Job (numbers as decimal text, 
     kept_host       which host is kept for it while it waits
     set_aside       the most that it may yet cost, where its project's budget sets that aside
     held            why it is held (lua/shared/holds.lua) while it is QUEUED
+    has_secrets     there if it has secret variables, whose tokens stand in a key of their own
 Fields of an ordered copy's hash beside those of domain.copying.DataCopy: holder and lease_ms, resends, as of a step.
 When a job ends, its history and its fields of more than 64 bytes move to the key `settled`, and what meant something
 only while it ran goes; what moved comes back with the next attempt (lua/shared/settling.lua).

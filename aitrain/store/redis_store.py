@@ -10,6 +10,7 @@ from aitrain.store.budgets import Budgets
 from aitrain.store.checks import Checks
 from aitrain.store.copies import Copies
 from aitrain.store.data_stores import DataStoreRows
+from aitrain.store.delivery import Deliveries
 from aitrain.store.fleet import Fleet
 from aitrain.store.hosts import Hosts
 from aitrain.store.listing import Listing
@@ -19,6 +20,8 @@ from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
 from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
+from aitrain.store.registries import RegistryRows
+from aitrain.store.sealed import SealedSecrets
 from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
 
@@ -37,6 +40,9 @@ class Store(
     Receipts,
     Logs,
     DataStoreRows,
+    RegistryRows,
+    SealedSecrets,
+    Deliveries,
     Checks,
     Sessions,
 ):

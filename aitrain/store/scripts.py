@@ -24,6 +24,7 @@ from aitrain.store.keys import lua_functions
 SHARED = (
     "call",
     "settling",
+    "sealed",
     "jobs",
     "logs",
     "use",

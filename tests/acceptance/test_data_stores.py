@@ -17,13 +17,12 @@ import pytest
 from redis import Redis
 
 from aitrain import Client, DataStoreNotFound, InvalidInput, Unavailable
-from aitrain.vault import new_key
-from tests.acceptance.conftest import QUICK, Fleet
+from aitrain.vault import PrivateKey, new_key
+from tests.acceptance.conftest import QUICK, Fleet, eventually
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
 from workers.scratch.site import CLI, LocalSite
 
-KEY = new_key()
 TIMING = {**QUICK, "retry_pause_seconds": 0.2, "check_seconds": 20}
 
 
@@ -47,8 +46,9 @@ def third(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherS3]:
 
 @pytest.fixture(scope="module")
 def fleet(make_fleet: Callable[..., Fleet], engine: DockerEngine) -> Iterator[Fleet]:
-    fleet = make_fleet(timing=TIMING, encryption_keys=[KEY])
+    fleet = make_fleet(timing=TIMING)
     with fleet.site.control(), fleet.site.host("h1", {"cpu": 2}, engine.url):
+        eventually(fleet.client._store.site_keys, what="a control worker with a key")
         yield fleet
 
 
@@ -224,34 +224,12 @@ def test_removal(fleet: Fleet, other: OtherS3, project: str, bucket: str) -> Non
     assert (ended.state, ended.code) == ("FAILED", "DATASYNC_DATA_STORE_NOT_FOUND")
 
 
-def test_rotation(
-    make_fleet: Callable[..., Fleet], fleet: Fleet, engine: DockerEngine, other: OtherS3, bucket: str
-) -> None:
-    """With the new key first both decrypt; re-encrypted, a host that has only the new one runs the job."""
-    new, project = new_key(), "rotated"
-    other.client().create_bucket(Bucket=bucket)
-    volumes = [f"{bucket}@own:/in"]
-    before = make_fleet(timing=TIMING, encryption_keys=[KEY], limits={"platform_retries": 0})
-    added(before.client, project, other, alias="own", check=False)
-    namespace = before.site.settings.namespace
-    after = make_fleet(timing=TIMING, namespace=namespace, encryption_keys=[new])
-    with after.site.host("h1", {"cpu": 1}, engine.url):
-        ended = before.end(before.submit("true", project=project, volumes=volumes))
-        assert (ended.state, ended.code) == ("ERROR", "DATASYNC_AUTHENTICATE_FAILED")
-        assert "encryption_keys" in ended.message
-        assert other.secret_access_key not in ended.model_dump_json()
-        assert aitrain(after.site, "datastore", "re-encrypt", status=1).count("rotated/own") == 1
-        assert "site.encryption: give this machine all" in aitrain(after.site, "doctor", "--no-host", status=1)
-        both = make_fleet(timing=TIMING, namespace=namespace, encryption_keys=[new, KEY])
-        assert "1 encrypted" in aitrain(both.site, "datastore", "re-encrypt")
-        assert before.end(before.submit("true", project=project, volumes=volumes)).state == "DONE"
-    log = (Path(after.site.directory) / "host-h1.log").read_text()
-    for hidden in (other.secret_access_key, KEY, new):
-        assert hidden not in log
-
-
 def test_no_control_worker(make_fleet: Callable[..., Fleet], other: OtherS3, project: str, redis: RedisServer) -> None:
-    fleet = make_fleet(timing={**TIMING, "check_seconds": 1}, encryption_keys=[KEY])
+    fleet = make_fleet(timing={**TIMING, "check_seconds": 1})
+    with pytest.raises(InvalidInput, match="aitrain secret new-key FILE"):
+        added(fleet.client, project, other)
+    key = PrivateKey.of(new_key()).sealer
+    fleet = make_fleet(timing={**TIMING, "check_seconds": 1}, secrets={"public_key": key.public_key})
     began = time.monotonic()
     with pytest.raises(Unavailable, match="no control worker answered within 1 s"):
         added(fleet.client, project, other)
@@ -267,15 +245,7 @@ def test_no_control_worker(make_fleet: Callable[..., Fleet], other: OtherS3, pro
 
 
 def test_a_control_worker_without_the_key(make_fleet: Callable[..., Fleet], other: OtherS3, project: str) -> None:
-    fleet = make_fleet(timing=TIMING, encryption_keys=[KEY])
-    keyless = make_fleet(timing=TIMING, namespace=fleet.site.settings.namespace, encryption_keys=[])
-    with keyless.site.control():
-        with pytest.raises(Unavailable, match="no encryption_keys are set here"):
-            added(fleet.client, project, other)
-        said = aitrain(
-            keyless.site, "datastore", "add", project, "s3", "--access-key-id", "x", secret="hunter2", status=2
-        )
-    assert "encryption_keys: is not set" in said
-    assert "new-key" in said
-    key = aitrain(keyless.site, "datastore", "new-key").strip()
-    assert LocalSite(keyless.site.directory, redis_url="redis://h/0", s3=other, encryption_keys=[key]).settings
+    foreign = PrivateKey.of(new_key()).sealer
+    fleet = make_fleet(timing=TIMING, secret_keys=[], secrets={"public_key": foreign.public_key})
+    with fleet.site.control(), pytest.raises(Unavailable, match="this process has no key"):
+        added(fleet.client, project, other)

@@ -145,10 +145,9 @@ def fleet(
     def aitrain(*arguments: str) -> str:
         return subprocess.run([warm / "aitrain", *arguments], capture_output=True, text=True, check=True).stdout
 
-    key = aitrain("datastore", "new-key").strip()
     keys = tmp_path_factory.mktemp("keys")
     (keys / "site.pem").write_text(aitrain("receipt", "new-key", str(keys / "receipts.pem")))
-    fleet = make_fleet(flavors=FLAVORS, encryption_keys=[key], receipts={"key_file": str(keys / "receipts.pem")})
+    fleet = make_fleet(flavors=FLAVORS, receipts={"key_file": str(keys / "receipts.pem")})
     api = fleet.docker.api
     api.import_image_from_data(busybox_root(), repository="aitrain-local/plain", tag="1")
     made = api.create_container("aitrain-local/plain:1", ["true"])["Id"]

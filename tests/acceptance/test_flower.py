@@ -23,7 +23,7 @@ def shown(
 ) -> Iterator[tuple[str, Fleet, Job]]:
     """A site with Flower, and a job that went through it."""
     monkeypatch_module.setenv("FLOWER_UNAUTHENTICATED_API", "true")
-    fleet, port = make_fleet(encryption_keys=[KEY]), free_port()
+    fleet, port = make_fleet(secret_keys=[KEY]), free_port()
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         for process in (fleet.site.flower(port), fleet.site.control(), fleet.site.host("h1", {"cpu": 1}, engine.url)):

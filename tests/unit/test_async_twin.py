@@ -23,7 +23,9 @@ def test_what_is_made_is_up_to_date() -> None:
     assert FILE.read_text() == text(), "run `make docs`"
 
 
-@pytest.mark.parametrize(("twin", "own"), [(Client, AsyncClient), (DataStores, AsyncDataStores), (Registries, AsyncRegistries)])
+@pytest.mark.parametrize(
+    ("twin", "own"), [(Client, AsyncClient), (DataStores, AsyncDataStores), (Registries, AsyncRegistries)]
+)
 def test_each_method_has_its_twin(twin: type, own: type) -> None:
     assert public(own) == public(twin)
     for name in public(twin):

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from aitrain.cli.app import app
 from aitrain.domain.errors import InvalidInput
 from aitrain.effective import OTHER_VARIABLES, effective_settings, unread_variables
-from aitrain.vault import new_key
 from workers import containers
 
 SECRET = "hunter2/with@odd?signs"
@@ -22,7 +21,6 @@ FILE = f"""
 currency = "CHF"
 namespace = "from-file"
 broker_url = "redis://h/1?password={SECRET}"
-encryption_keys = ["KEY"]
 [host]
 name = "gpu-01"
 units = {{ v100s = ["GPU-a", "GPU-b"] }}
@@ -34,18 +32,16 @@ access_key_id = "{SECRET}"
 
 
 @pytest.fixture(autouse=True)
-def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Settings in a file, and some in variables; the key that stands in the file."""
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings in a file, and some in variables."""
     for name in [name for name in os.environ if name.startswith("AITRAIN_")]:
         monkeypatch.delenv(name)
-    key = new_key()
-    (tmp_path / "aitrain.toml").write_text(FILE.replace("KEY", key))
+    (tmp_path / "aitrain.toml").write_text(FILE)
     monkeypatch.setenv("AITRAIN_CONFIG", str(tmp_path / "aitrain.toml"))
     monkeypatch.setenv("AITRAIN_NAMESPACE", "from-env")
     monkeypatch.setenv("aitrain_timing__sweep_seconds", "7")
     monkeypatch.setenv("AITRAIN_LOGS", '{"segment_bytes": 4096}')
     monkeypatch.setenv("AITRAIN_REDIS_URL", "rediss://:hunter2/x@y@redis.example/3")
-    return key
 
 
 def config(*arguments: str, status: int = 0) -> str:
@@ -67,14 +63,14 @@ def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
     assert found["data_stores.s3.region"] == ("us-east-1", "default", "")
 
 
-def test_no_secret_is_shown_in_any_form(key: str) -> None:
+def test_no_secret_is_shown_in_any_form() -> None:
     found = {one.name: one.value for one in effective_settings()}
     assert (found["redis_url"], found["broker_url"]) == ("rediss://***@redis.example/3", "redis://***")
     assert found["data_stores.s3.endpoint_url"] == "https://***"
-    assert (found["data_stores.s3.secret_access_key"], found["encryption_keys"]) == ("***", ["***"])
+    assert found["data_stores.s3.secret_access_key"] == "***"
     for form in ("table", "json", "yaml"):
         said = config("show", "-o", form)
-        assert all(hidden not in said for hidden in (SECRET, "hunter2", "odd?signs", key))
+        assert all(hidden not in said for hidden in (SECRET, "hunter2", "odd?signs"))
 
 
 def test_forms_agree() -> None:
@@ -104,12 +100,23 @@ def test_what_is_wrong_is_told_and_secrets_are_not(monkeypatch: pytest.MonkeyPat
     }  # fmt: skip
     monkeypatch.setenv("AITRAIN_TIMING__SWEEP_SECONDS", "-1")
     monkeypatch.delenv("aitrain_timing__sweep_seconds")
-    monkeypatch.setenv("AITRAIN_ENCRYPTION_KEYS", json.dumps([SECRET]))
+    monkeypatch.setenv("AITRAIN_REDIS_URL", f"http://{SECRET}")
     said = config("check", status=2)
-    assert all(words in said for words in ("timing.sweep_seconds", "encryption_keys", "not read: AITRAIN_REDIS_ULR"))
+    assert all(words in said for words in ("timing.sweep_seconds", "not read: AITRAIN_REDIS_ULR"))
     assert "hunter2" not in said
-    told = json.loads(config("check", "-o", "json", status=2))
-    assert {problem["field"] for problem in told["problems"]} == {"timing.sweep_seconds", "encryption_keys"}
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_the_setting_that_keys_once_were_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, written: bool
+) -> None:
+    if written:
+        (tmp_path / "aitrain.toml").write_text('encryption_keys = ["hunter2"]')
+    else:
+        monkeypatch.setenv("AITRAIN_ENCRYPTION_KEYS", '["hunter2"]')
+    said = config("check", status=2)
+    assert "aitrain secret new-key FILE" in said
+    assert "hunter2" not in said
 
 
 def test_variables_of_jobs_are_no_slips(monkeypatch: pytest.MonkeyPatch) -> None:

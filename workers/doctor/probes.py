@@ -10,7 +10,7 @@ from contextlib import closing
 from functools import partial
 
 from aitrain.broker import Broker
-from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, SecretUnreadable, Unavailable
+from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, Unavailable
 from aitrain.settings import DataStore, Settings
 from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
 from aitrain.vault import Vault
@@ -37,7 +37,7 @@ def probes(settings: Settings, *, with_host: bool) -> list[Probe]:
         ("store", partial(_store, settings)),
         ("broker", partial(_broker, settings)),
         ("site", partial(_site, settings)),
-        ("site.encryption", partial(_encryption, settings)),
+        ("site.secrets", partial(_secrets, settings)),
         *((f"data_store.{alias}", partial(_data_store, alias, it)) for alias, it in settings.data_stores.items()),
     ]
     if not settings.data_stores:
@@ -145,19 +145,18 @@ def _site(settings: Settings) -> list[Finding]:
     return [site.sweeps(facts, settings.timing), site.hosts(facts)]
 
 
-def _encryption(settings: Settings) -> list[Finding]:
+def _secrets(settings: Settings) -> list[Finding]:
+    path = settings.secrets.key_file
+    try:
+        here = Vault.of(path).key_ids if path is not None else None
+    except InvalidInput as error:
+        return [fail("site.secrets", str(error), "correct [secrets] key_file")]
     try:
         with closing(Inspection(settings.redis_url, namespace=settings.namespace)) as inspection:
-            rows = inspection.data_stores()
+            counts, told = inspection.sealing()
     except (Unavailable, InvalidInput):
         return []  # the probe of the store says it
-    vault, unreadable = Vault(settings.encryption_keys), []
-    for row in rows:
-        try:
-            vault.open(row.entry.project, row.entry.alias, row.sealed)
-        except SecretUnreadable:
-            unreadable.append(f"{row.entry.project}/{row.entry.alias}")
-    return [site.encryption(len(rows), unreadable, has_keys=bool(settings.encryption_keys))]
+    return [site.secrets(counts, told, here)]
 
 
 def _name(settings: Settings) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aitrain.settings import DataStore, Timing
 from aitrain.store.inspection import SiteFacts
@@ -66,18 +66,31 @@ def no_data_store() -> Finding:
     return ok("data_store", "none is configured: jobs can only name those of their projects")
 
 
-def encryption(data_stores: int, unreadable: Sequence[str], *, has_keys: bool) -> Finding:
-    """The data stores of projects can be decrypted here. unreadable: "project/alias" of those that cannot."""
-    check = "site.encryption"
-    if unreadable:
-        shown = ", ".join(unreadable[:8]) + (", ..." if len(unreadable) > 8 else "")
+def secrets(counts: Mapping[str, int], told: Sequence[str] | None, here: Sequence[str] | None) -> Finding:
+    """What is kept sealed can be opened. counts: by key, how many it sealed; told: keys that control workers have, None
+    if none said so; here: those of this machine's key file, None if it has none, as all but control workers.
+    """
+    check = "site.secrets"
+    kept, known = sum(counts.values()), told if here is None else here
+    if known is None:
+        if kept:
+            return fail(
+                check, f"{kept} secrets are kept, and no control worker has told a key", "start one with a key_file"
+            )
+        return ok(check, "none is kept; to keep some, make a key with `aitrain secret new-key` for the control workers")
+    lost = [f"{key_id} ({count})" for key_id, count in counts.items() if key_id not in known]
+    if lost:
+        where = "of the control workers" if here is None else "of this machine"
         return fail(
-            check, f"{len(unreadable)} of {data_stores} data stores of projects cannot be decrypted here: {shown}",
-            "give this machine all encryption_keys that are in use, or add these data stores again",
+            check, f"sealed with keys that the key_file {where} does not have: {', '.join(lost)}",
+            "put these keys back as lines of it, or give these secrets again: `aitrain secret status` names them",
         )  # fmt: skip
-    if data_stores:
-        return ok(check, f"{data_stores} data stores of projects can be decrypted")
-    return ok(check, "no project has a data store" + ("" if has_keys else "; to add one, set encryption_keys"))
+    if here is not None and told is not None and list(told) != list(here):
+        return warn(
+            check, "control workers told other keys than this machine's key_file has",
+            "give all control workers the same file, and start them again",
+        )  # fmt: skip
+    return ok(check, f"{kept} kept, all sealed with known keys" if kept else "none is kept; a key is known")
 
 
 def has_keys(alias: str, store: DataStore) -> Finding | None:

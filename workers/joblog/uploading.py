@@ -8,6 +8,7 @@ from workers.data_stores import ProjectDataStores
 from workers.datasync.objects import Objects
 from workers.joblog.spool import Segment, Spool
 from workers.machine import Machine
+from workers.secrets import JobSecrets
 
 
 class Uploader:
@@ -53,7 +54,9 @@ class Uploader:
 
     def _objects(self, spool: Spool, place: LogPlace) -> Objects:
         machine = self._machine
-        stores = ProjectDataStores(spool.project, machine.store, machine.vault, machine.settings.data_stores)
+        # Its job may have left the host: then nobody takes back what is delivered, but who reads it.
+        secrets = JobSecrets(machine, spool.project, spool.job_id, spool.fence, keep=not spool.ended)
+        stores = ProjectDataStores(spool.project, machine.store, machine.settings.data_stores, secrets.data_store)
         return Objects(stores, place.alias, place.container)
 
     def _key(self, spool: Spool, first: int, place: LogPlace) -> str:

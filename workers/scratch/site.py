@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from aitrain import Client
 from aitrain.settings import Settings, load_settings
+from aitrain.vault import new_key
 from workers.scratch.servers import S3Server, bound_to_parent
 
 STOP_SECONDS = 20.0
@@ -87,12 +88,16 @@ class LocalSite:
         redis_url: str,
         s3: S3Server,
         variables: Mapping[str, str] | None = None,
+        secret_keys: Sequence[str] | None = None,
         **settings: Any,
     ) -> None:
-        """directory: for logs and volumes; variables: more of the environment of its processes; settings: fields of
-        Settings, as plain values.
+        """directory: for logs and volumes; variables: more of the environment of its processes; secret_keys: of its
+        control workers, in the order of their key file, one of its own if not given; settings: fields of Settings, as
+        plain values.
         """
         self.directory = directory
+        self.key_file = directory / "secrets.key"
+        self._secret_keys = [new_key()] if secret_keys is None else list(secret_keys)
         self._variables = dict(variables or {})
         self._values: dict[str, Any] = {
             "redis_url": redis_url,
@@ -151,8 +156,13 @@ class LocalSite:
         return Aitrain(role, [], self.environment(host=section, **own), self.directory / f"{role}-{name}.log")
 
     def control(self) -> Aitrain:
-        """A control worker."""
-        return Aitrain("control", [], self.environment(), self.directory / "control.log")
+        """A control worker: of all processes the only one that is told the key file."""
+        secrets = {}
+        if self._secret_keys:
+            self.key_file.touch(mode=0o600)
+            self.key_file.write_text("".join(f"{key}\n" for key in self._secret_keys))
+            secrets = {"secrets": {"key_file": str(self.key_file)}}
+        return Aitrain("control", [], self.environment(**secrets), self.directory / "control.log")
 
     def beat(self) -> Aitrain:
         """Beat."""

@@ -23,6 +23,7 @@ if not ARG.force then
 end
 if #jobs == 0 then
   redis.call('HDEL', K.data_stores(ARG.project), ARG.alias)
+  SEALED.drop(ARG.project, 'data_store', ARG.alias)
   if redis.call('EXISTS', K.data_stores(ARG.project)) == 0 then
     redis.call('SREM', K.data_store_projects(), ARG.project)
   end

@@ -26,7 +26,7 @@ for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
   redis.call('DEL', K.host_units(host, flavor), K.host_offers(host, flavor))
   redis.call('ZREM', K.free(flavor), host)
 end
-redis.call('DEL', K.host(host), K.host_aside(host), K.host_jobs(host))
+redis.call('DEL', K.host(host), K.host_aside(host), K.host_jobs(host), K.host_key(host), K.delivered(host))
 redis.call('ZREM', K.hosts(), host)
 redis.call('ZREM', K.drains(), host)
 redis.call('HSET', K.removed(), host, ARG.op)

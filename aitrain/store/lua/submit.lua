@@ -1,6 +1,6 @@
 -- Writes new jobs, QUEUED, each if its project's budget and quota allow; or held, where the project's jobs over
 -- its quota are. One that is refused does not keep the others out.
--- ARG: jobs = [{id, fence, op, job (fields of the job's hash)}, ...].
+-- ARG: jobs = [{id, fence, op, job (fields of the job's hash), sealed (its secret variables, {name = token})}, ...].
 -- Returns [answer, ...] in their order, each {created, free, job, history} or {refused, ...} (see shared/quota.lua
 -- and budget.lua) or {deleted}. A repeat with the same id changes nothing.
 -- The id of a job that was deleted is not taken again for a day, and not as long as its project's ledger has lines of it.
@@ -11,7 +11,7 @@ local function answer(id, flavor, told)
   return {created = true, free = told.held and 0 or tonumber(best[2] or '0'), job = told, history = history(id)}
 end
 
-local function submit(id, job, fence, op)
+local function submit(id, job, fence, op, sealed)
   if redis.call('HEXISTS', K.job(id), 'deleted_ms') == 1 then return {deleted = true} end
   if redis.call('EXISTS', K.job(id)) == 1 then return answer(id, job.flavor, read_job(id)) end
   -- What is left of a deleted job lapses, its lines stay: a job of the same id would write over them.
@@ -28,6 +28,10 @@ local function submit(id, job, fence, op)
   }
   for name, value in pairs(told) do job[name] = value end
   job.last_op = op
+  if sealed then
+    job.has_secrets = '1'
+    SEALED.keep_env(id, sealed)
+  end
   local flat = {}
   for name, value in pairs(job) do
     flat[#flat + 1] = name
@@ -50,5 +54,5 @@ local function submit(id, job, fence, op)
 end
 
 local answers = {}
-for i, asked in ipairs(ARG.jobs) do answers[i] = submit(asked.id, asked.job, asked.fence, asked.op) end
+for i, asked in ipairs(ARG.jobs) do answers[i] = submit(asked.id, asked.job, asked.fence, asked.op, asked.sealed) end
 return reply(answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from aitrain.domain.job import Job
 from aitrain.domain.logs import NOTICE, LogLine, chunk_key, format_lines, pack_chunk
 from aitrain.domain.spec import JobSpec
 from aitrain.log_reader import LogReader
+from aitrain.sealing import data_store_text
 from aitrain.settings import DataStore, Settings, load_settings
-from aitrain.store import DataStoreRow, DueLog, LogState, Store
-from aitrain.vault import new_key
+from aitrain.store import DueLog, LogState, Store
+from aitrain.vault import add_key
 from workers import kept_logs
 from workers.machine import Machine
 from workers.scratch.servers import RedisServer, S3Server
@@ -147,10 +149,11 @@ def test_logs_are_due_after_their_time_and_with_their_job(store: Store) -> None:
 class Site3:
     """A store, a container, and a control worker that answers at once: the reader's message is its call."""
 
-    def __init__(self, url: str, s3: S3Server, namespace: str, s3_client: Any) -> None:
+    def __init__(self, url: str, s3: S3Server, namespace: str, s3_client: Any, key_file: Path) -> None:
         access = {"endpoint_url": s3.url, "region": s3.region, "access_key_id": s3.access_key_id}
         self.settings: Settings = load_settings(
-            redis_url=url, namespace=namespace, encryption_keys=[new_key()], logs={"container": f"{namespace}@s3/kept"},
+            redis_url=url, namespace=namespace, logs={"container": f"{namespace}@s3/kept"},
+            secrets={"key_file": key_file},
             data_stores={"s3": {**access, "secret_access_key": s3.secret_access_key}},
         )  # fmt: skip
         self.machine = Machine(self.settings)
@@ -180,8 +183,9 @@ class Site3:
 
 
 @pytest.fixture
-def site(redis: RedisServer, s3: S3Server, namespace: str) -> Iterator[Site3]:
-    return Site3(redis.url, s3, namespace, s3.client())
+def site(redis: RedisServer, s3: S3Server, namespace: str, tmp_path: Path) -> Iterator[Site3]:
+    add_key(tmp_path / "secrets.key")
+    return Site3(redis.url, s3, namespace, s3.client(), tmp_path / "secrets.key")
 
 
 def told(lines: Sequence[LogLine]) -> list[str]:
@@ -257,7 +261,8 @@ def test_logs_that_cannot_be_removed_hold_up_no_others(site: Site3, monkeypatch:
         project="stuck", alias="s3", endpoint_url=away.endpoint_url, region="", access_key_id="***", revision="1",
         checked=True, added_ms=0,
     )  # fmt: skip
-    site.store.put_data_store(DataStoreRow(entry, site.machine.vault.seal("stuck", "s3", away)))
+    assert site.machine.vault.newest
+    site.store.put_data_store(entry, site.machine.vault.newest.seal("data_store/stuck/s3", data_store_text(away)))
     jobs = [*(queued(site.store, "stuck") for _ in range(5)), queued(site.store)]
     for job in jobs:
         register(site.store, job, 0, 1)

@@ -32,7 +32,7 @@ from aitrain.domain.quota import OverQuota, QuotaKind
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
-from aitrain.store import DataStoreRow, HostTiming, Lease, Ordered, Seen, Store
+from aitrain.store import HostTiming, Lease, Ordered, Seen, Store
 from aitrain.store.keys import LEGEND, Keys
 from aitrain.store.records import unsettled
 from tests.integration.store.billing_rules import BillingRules
@@ -59,6 +59,9 @@ MAIN_ROAD = {
 pick = st.integers(0, 10**6)
 # HISTORIES=n runs n times as many.
 EXAMPLES = 30 * int(os.environ.get("HISTORIES", "1"))
+
+# Sealed by two keys, as far as the store can see.
+TOKEN, ANEW = "1.00000000000000aa.AAAA", "1.00000000000000bb.AAAA"
 
 
 # Verbs whose call, sent again after a broken connection, answers as it did.
@@ -165,12 +168,15 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules,
             project=project, alias="s3", endpoint_url=None, region="gra", access_key_id="***", checked=True,
             revision="same" if again else uuid.uuid4().hex, added_ms=0,
         )  # fmt: skip
-        self.store.put_data_store(DataStoreRow(entry, "sealed"))
+        self.store.put_data_store(entry, TOKEN)
 
-    @rule(project=st.sampled_from(PROJECTS), new=st.sampled_from(["sealed", "anew"]))
-    def encrypt_anew(self, project: str, new: str) -> None:
-        for row in self.store.data_stores(project):
-            assert self.store.reseal_data_store(row, new)
+    @rule(project=st.sampled_from(PROJECTS), new=st.sampled_from([TOKEN, ANEW]))
+    def seal_anew(self, project: str, new: str) -> None:
+        for entry in self.store.data_stores(project):
+            member = f"data_store/{project}/{entry.alias}"
+            old = self.store.tokens_of(member)[member]
+            assert self.store.reseal(member, {member: (old, new)}) == 1
+            assert member in self.store.sealed_by(new.split(".")[1])
 
     @rule(project=st.sampled_from(PROJECTS), force=st.booleans())
     def remove_a_data_store(self, project: str, force: bool) -> None:

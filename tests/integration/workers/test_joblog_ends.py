@@ -16,13 +16,11 @@ from pydantic import SecretStr
 
 from aitrain.broker import Broker
 from aitrain.domain.admission import admit
-from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.job import Job
 from aitrain.domain.spec import JobSpec
 from aitrain.log_reader import LogReader
 from aitrain.settings import DataStore, load_settings
-from aitrain.store import DataStoreRow, LogState
-from aitrain.vault import new_key
+from aitrain.store import LogState
 from workers.agent.acting import Actor
 from workers.agent.logs import AT_ONCE, Logs, LogUploads
 from workers.joblog import Shipper, Spool, end_unread, follow, keep_end, open_spool
@@ -30,10 +28,10 @@ from workers.machine import Machine
 from workers.runtime import Container
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server
+from workers.secrets import JobSecrets
 
 # Several reads of the engine's answer.
 LINES = 6000
-KEY = new_key()
 DAY_SECONDS = 86400
 
 
@@ -49,7 +47,6 @@ def over(redis: RedisServer, engine: DockerEngine, s3: S3Server, namespace: str,
             redis_url=redis.url,
             namespace=namespace,
             data_stores={"s3": store},
-            encryption_keys=[KEY],
             host={"name": "h1", "docker_url": engine.url, "data_dir": str(directory / "h1")},
             logs={"container": f"logs-{namespace}@s3", "segment_bytes": 8192, "ring_bytes": 16_384},
             limits={"results_retention_seconds": DAY_SECONDS},
@@ -231,18 +228,14 @@ def test_a_log_waits_on_the_disk_while_the_object_store_is_away(
 
 
 def test_a_projects_store_that_does_not_answer_holds_up_nobody_elses_logs(
-    machine: Machine, container: Container
+    machine: Machine, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
         away = DataStore(
             endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", access_key_id="k",
             secret_access_key=SecretStr("s"),
         )  # fmt: skip
-        entry = DataStoreEntry(
-            project="stuck", alias="s3", endpoint_url=away.endpoint_url, region="", access_key_id="***", revision="1",
-            checked=True, added_ms=0,
-        )  # fmt: skip
-        machine.store.put_data_store(DataStoreRow(entry, machine.vault.seal("stuck", "s3", away)))
+        monkeypatch.setattr(JobSecrets, "data_store", lambda of, alias: away if of._project == "stuck" else None)
         stuck = [queued(machine, "stuck") for _ in range(AT_ONCE + 1)]
         others = [queued(machine) for _ in range(2)]
         for job in (*stuck, *others):

@@ -83,14 +83,18 @@ class Tokens(BaseHTTPRequestHandler):
     """A registry that wants a token, and the server that gives it: they are one here."""
 
     realm: str | None = None
-    given: Any = {"token": "t0ken"}
+    given: Any = None
 
     def do_GET(self) -> None:
         port = self.server.server_address[1]
         sent = self.headers.get("Authorization", "")
         if self.path.startswith("/token?account=reader&client_id=aitrain&service=it"):
             right = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-            self._answer(200 if sent == f"Basic {right}" else 401, {}, json.dumps(self.given))
+            self._answer(
+                200 if sent == f"Basic {right}" else 401,
+                {},
+                json.dumps({"token": "t0ken"} if self.given is None else self.given),
+            )
         elif sent == "Bearer t0ken":
             self._answer(200, {"Docker-Distribution-Api-Version": "registry/2.0"}, "{}")
         else:

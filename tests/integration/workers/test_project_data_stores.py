@@ -1,67 +1,82 @@
-"""Which data store an alias leads to in a step."""
+"""Which data store an alias leads to in a step, for a control worker that opens it itself."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from pydantic import SecretStr
 
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import PlatformFault
 from aitrain.domain.states import InfoCode
-from aitrain.settings import DataStore
-from aitrain.store import DataStoreRow, Store
-from aitrain.vault import Vault, new_key
-from workers.data_stores import ProjectDataStores
+from aitrain.sealing import data_store_text
+from aitrain.settings import DataStore, load_settings
+from aitrain.vault import PrivateKey, add_key, new_key
+from workers.data_stores import ProjectDataStores, opened_here
+from workers.machine import Machine
+from workers.scratch.servers import RedisServer
 
-VAULT = Vault([SecretStr(new_key())])
-SITE = {"s3": DataStore(region="site"), "site": DataStore(region="site")}
+
+@pytest.fixture
+def machine(redis: RedisServer, namespace: str, tmp_path: Path) -> Machine:
+    add_key(tmp_path / "secrets.key")
+    settings = load_settings(
+        redis_url=redis.url, namespace=namespace, secrets={"key_file": tmp_path / "secrets.key"},
+        data_stores={"s3": {"region": "site"}, "site": {"region": "site"}},
+    )  # fmt: skip
+    return Machine(settings)
 
 
-def keep(store: Store, alias: str, region: str, vault: Vault = VAULT, project: str = "red") -> None:
+def keep(machine: Machine, alias: str, region: str, key: PrivateKey | None = None, project: str = "red") -> None:
     entry = DataStoreEntry(
         project=project, alias=alias, endpoint_url=None, region=region, access_key_id="***", revision=region,
         checked=True, added_ms=0,
     )  # fmt: skip
-    store.put_data_store(DataStoreRow(entry, vault.seal(project, alias, DataStore(region=region))))
+    sealer = key.sealer if key else machine.vault.newest
+    assert sealer
+    text = data_store_text(DataStore(region=region))
+    machine.store.put_data_store(entry, sealer.seal(f"data_store/{project}/{alias}", text))
 
 
-def of_red(store: Store, vault: Vault = VAULT) -> ProjectDataStores:
-    return ProjectDataStores("red", store, vault, SITE)
+def of_red(machine: Machine) -> ProjectDataStores:
+    return opened_here(machine, "red")
 
 
-def test_a_projects_own_wins_and_others_are_not_seen(store: Store) -> None:
-    keep(store, "s3", "own")
-    keep(store, "own", "own")
-    keep(store, "blue", "own", project="blue")
-    known = of_red(store)
+def test_a_projects_own_wins_and_others_are_not_seen(machine: Machine) -> None:
+    keep(machine, "s3", "own")
+    keep(machine, "own", "own")
+    keep(machine, "blue", "own", project="blue")
+    known = of_red(machine)
     assert {alias: known[alias].region for alias in known} == {"s3": "own", "own": "own", "site": "site"}
     assert known.get("blue") is None
     assert len(known) == 3
 
 
-def test_a_step_keeps_what_it_found_and_the_next_one_looks_anew(store: Store) -> None:
-    keep(store, "s3", "first")
-    this = of_red(store)
+def test_a_step_keeps_what_it_found_and_the_next_one_looks_anew(machine: Machine) -> None:
+    keep(machine, "s3", "first")
+    this = of_red(machine)
     assert this["s3"].region == "first"
-    keep(store, "s3", "second")
-    assert (this["s3"].region, of_red(store)["s3"].region) == ("first", "second")
-    store.remove_data_store("red", "s3", force=False)
-    assert of_red(store)["s3"].region == "site"
+    keep(machine, "s3", "second")
+    assert (this["s3"].region, of_red(machine)["s3"].region) == ("first", "second")
+    machine.store.remove_data_store("red", "s3", force=False)
+    assert of_red(machine)["s3"].region == "site"
 
 
-def test_only_what_is_asked_for_is_decrypted(store: Store) -> None:
-    keep(store, "s3", "own")
-    keep(store, "foreign", "own", Vault([SecretStr(new_key())]))
-    known = of_red(store)
+def test_only_what_is_asked_for_is_opened(machine: Machine) -> None:
+    keep(machine, "s3", "own")
+    keep(machine, "foreign", "own", PrivateKey.of(new_key()))
+    known = of_red(machine)
     assert known["s3"].region == "own"
-    with pytest.raises(PlatformFault, match="encryption_keys") as caught:
+    with pytest.raises(PlatformFault, match="not in the key_file") as caught:
         known["foreign"]
     assert caught.value.code is InfoCode.DATASYNC_AUTHENTICATE_FAILED
 
 
-def test_a_row_that_was_copied_to_another_project_is_refused(store: Store) -> None:
-    keep(store, "s3", "own", project="blue")
-    held = store._redis.hget(store._key("data_stores", "blue"), "s3")
-    store._redis.hset(store._key("data_stores", "red"), "s3", held)
-    with pytest.raises(PlatformFault, match="was kept for another"):
-        of_red(store)["s3"]
+def test_a_token_that_was_copied_to_another_project_is_refused(machine: Machine) -> None:
+    keep(machine, "s3", "own", project="blue")
+    keep(machine, "s3", "other")
+    redis, key = machine.store._redis, machine.store._key
+    held = redis.hget(key("sealed", "blue"), "data_store/s3")
+    redis.hset(key("sealed", "red"), "data_store/s3", held)
+    with pytest.raises(PlatformFault, match="sealed for another place"):
+        of_red(machine)["s3"]

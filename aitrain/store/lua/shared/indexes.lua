@@ -16,6 +16,7 @@ local function reindex(id, job, from, to, pause_ms)
   if not old.on_host and new.on_host then redis.call('SADD', K.host_jobs(job.host), id) end
   if old.on_host and not new.on_host then
     redis.call('SREM', K.host_jobs(job.host), id)
+    SEALED.take_back(job.host, id)
     note_room(job.host)
   end
   if from == 'QUEUED' and job.held then
@@ -58,6 +59,8 @@ local function erase(id, job)
       redis.call('ZADD', K.log_ends(), 0, id .. '/' .. attempt)
     end
   end
+  -- By a host's move as well, and hosts may neither read nor write them: a sweep of the control workers forgets them.
+  if job.has_secrets then redis.call('ZADD', K.unsealed(), int(NOW), id) end
   local op = redis.call('HGET', K.job(id), 'last_op')
   redis.call('DEL', K.job(id))
   redis.call('HSET', K.job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)

@@ -49,9 +49,15 @@ def test_the_host_is_checked_if_it_offers_something_or_is_asked_for() -> None:
     def names(settings: Settings, *, with_host: bool) -> set[str]:
         return {name for name, _ in probes(settings, with_host=with_host)}
 
-    site = {"store", "broker", "site", "site.encryption", "data_store"}
+    site = {"store", "broker", "site", "site.secrets", "data_store"}
     assert names(Settings(), with_host=False) == site
-    assert names(Settings(), with_host=True) == site | {"host", "host.name", "host.data_dir", "engine", "host.registry_certs"}
+    assert names(Settings(), with_host=True) == site | {
+        "host",
+        "host.name",
+        "host.data_dir",
+        "engine",
+        "host.registry_certs",
+    }
     gpus = load_settings(host={"units": {"h100": 1}}, data_stores={"s3": {}})
     assert {"gpu", "data_store.s3"} <= names(gpus, with_host=True)
     shared = load_settings(shared_registry={"server": "registry.lab:5000"})

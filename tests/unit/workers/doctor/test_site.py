@@ -59,14 +59,25 @@ def test_hosts() -> None:
     assert (away.verdict, away.found) == (Verdict.WARN, "1 alive: h0; not heard of: h7")
 
 
-def test_encryption() -> None:
-    assert "set encryption_keys" in site.encryption(0, [], has_keys=False).found
-    assert site.encryption(2, [], has_keys=True).verdict is Verdict.OK
-    lacking = site.encryption(20, [f"red/{number}" for number in range(10)], has_keys=True)
-    assert lacking.verdict is Verdict.FAIL
-    assert "10 of 20" in lacking.found
-    assert "red/7, ..." in lacking.found
-    assert "encryption_keys" in lacking.remedy
+@pytest.mark.parametrize(
+    ("counts", "told", "here", "verdict", "found"),
+    [
+        ({}, None, None, "OK", "aitrain secret new-key"),
+        ({}, ["new"], None, "OK", "none is kept"),
+        ({"new": 2, "old": 1}, ["new", "old"], None, "OK", "3 kept"),
+        ({"new": 2}, None, None, "FAIL", "no control worker has told a key"),
+        ({"new": 2, "old": 1}, ["new"], None, "FAIL", "of the control workers does not have: old (1)"),
+        ({"new": 2}, ["new"], ["old"], "FAIL", "of this machine does not have: new (2)"),
+        ({"old": 2}, ["old"], ["new", "old"], "WARN", "told other keys"),
+        ({"new": 2}, ["new"], ["new"], "OK", "2 kept"),
+    ],
+)  # fmt: skip
+def test_secrets(
+    counts: dict[str, int], told: list[str] | None, here: list[str] | None, verdict: str, found: str
+) -> None:
+    finding = site.secrets(counts, told, here)
+    assert finding.verdict is Verdict(verdict)
+    assert found in finding.found
 
 
 @pytest.mark.parametrize(
