@@ -16,25 +16,16 @@ from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.settings import HostSettings
 from tests.certificates import Authority
 from tests.integration.workers.test_engine import no_checkpoint, spec
+from tests.registries import PASSWORD, USER, push
 from workers.runtime import Engine, ImageAccess, Right
 from workers.runtime.certs import can_be_laid, lay_authority
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, Registry
 
-USER, PASSWORD = "reader", "hunter2-of-red"
 RED = ImageAccess("red", Right.PROJECT, USER, PASSWORD)
 BLUE = ImageAccess("blue")
 # Not of loopback, where engines ask for no certificate.
 TLS_ADDRESS = "10.213.94.1"
-
-
-def push(raw: docker.DockerClient, name: str, access: ImageAccess | None = None) -> None:
-    """Puts busybox into a registry, and leaves nothing of that name on the engine."""
-    repository, _, tag = name.rpartition(":")
-    raw.images.get(BUSYBOX_IMAGE).tag(repository, tag)
-    said = raw.api.push(repository, tag, auth_config=access.auth_config if access else {}, stream=True, decode=True)
-    assert not [message for message in said if "error" in message]
-    raw.images.remove(name)
 
 
 @pytest.fixture(scope="module")
