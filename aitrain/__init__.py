@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aitrain.domain.budget import BudgetRule, BudgetView
     from aitrain.domain.copying import DataCopy
     from aitrain.domain.datastore import DataStoreEntry
+    from aitrain.domain.egress import Egress
     from aitrain.domain.errors import (
         AitrainError,
         AmbiguousJob,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         QuotaExceeded,
         ReceiptNotFound,
         RegistryNotFound,
+        SchemaMismatch,
         SecretUnreadable,
         SessionLost,
         SessionRefused,
@@ -94,6 +96,7 @@ __all__ = [
     "DataStoreRemoval",
     "DataStores",
     "Difference",
+    "Egress",
     "EndCause",
     "Explanation",
     "FlavorPrices",
@@ -133,6 +136,7 @@ __all__ = [
     "RegistryNotFound",
     "RegistryRemoval",
     "Resources",
+    "SchemaMismatch",
     "SealingKey",
     "SecretUnreadable",
     "SecretsStatus",
@@ -168,11 +172,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.domain.budget": ("BudgetRule", "BudgetView"),
     "aitrain.domain.copying": ("DataCopy",),
     "aitrain.domain.datastore": ("DataStoreEntry",),
+    "aitrain.domain.egress": ("Egress",),
     "aitrain.domain.errors": (
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
         "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "RegistryNotFound",
-        "SecretUnreadable", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
+        "SecretUnreadable", "SchemaMismatch", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable",
+        "WaitTimeout",
     ),
     "aitrain.domain.host": ("HostView", "QueueView"),
     "aitrain.domain.job": ("HistoryEntry", "Job"),

@@ -19,6 +19,7 @@ from aitrain.domain.billing import LedgerLine
 from aitrain.domain.budget import BudgetRule, BudgetView
 from aitrain.domain.copying import DataCopy
 from aitrain.domain.datastore import DataStoreEntry
+from aitrain.domain.egress import Egress
 from aitrain.domain.host import HostView, QueueView
 from aitrain.domain.job import Job
 from aitrain.domain.orders import JobEdit
@@ -76,6 +77,10 @@ class AsyncCalls:
     async def edit(self, job_id: str, edit: JobEdit) -> Ordered:
         """See Client.edit."""
         return await self._threads.run(self._twin.edit, job_id, edit)
+
+    async def egress(self, project: str) -> Egress:
+        """See Client.egress."""
+        return await self._threads.run(self._twin.egress, project)
 
     async def explain(self, job_id: str) -> Explanation:
         """See Client.explain."""
@@ -176,6 +181,10 @@ class AsyncCalls:
     ) -> None:
         """See Client.set_budget."""
         await self._threads.run(self._twin.set_budget, project, amount, warn_percent=warn_percent, rule=rule, stop=stop)
+
+    async def set_egress(self, project: str, egress: Egress | str | None) -> None:
+        """See Client.set_egress."""
+        await self._threads.run(self._twin.set_egress, project, egress)
 
     async def set_over_quota(self, project: str, what: OverQuota | str | None) -> None:
         """See Client.set_over_quota."""

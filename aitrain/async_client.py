@@ -73,8 +73,8 @@ class AsyncClient(AsyncCalls):
         while True:
             try:
                 job = await self.get(job_id)
-            except StoreUnavailable:
-                if watch.late or not patience.bears():
+            except StoreUnavailable as error:
+                if watch.late or not patience.bears(error):
                     raise
             else:
                 patience.answered()
@@ -99,8 +99,8 @@ class AsyncClient(AsyncCalls):
                 async for line in self._each(reader.lines(follow=False, tail=tail, since_ms=since_ms)):
                     tail = None  # its place is known now
                     yield line
-            except (StoreUnavailable, BrokerUnavailable):
-                if not follow or not patience.bears():
+            except (StoreUnavailable, BrokerUnavailable) as error:
+                if not follow or not patience.bears(error):
                     raise
             else:
                 if reader.over or not follow:

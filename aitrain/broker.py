@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aitrain.domain.checked import checked_redis_url
 from aitrain.domain.errors import BrokerUnavailable
 from aitrain.domain.flavor import Kind
+from aitrain.domain.redis_refusals import refusal
 from aitrain.domain.states import Step
 from aitrain.settings import Settings
 
@@ -32,8 +33,12 @@ CHECK_REGISTRY = "check_registry"
 # The duty of control workers that hands a job's secrets to its host.
 DELIVER_SECRETS = "deliver_secrets"
 READ_LOG_CHUNK = "read_log_chunk"
+# Beat's sweep for what waits. Hosts that may not place jobs themselves ask for it; an old question is of no use.
+PLACEMENT = "place_waiting"
+PLACEMENT_SECONDS = 60
 # More ways to a Redis, which the broker's client knows and the job store's does not.
 UNPLAIN_SCHEMES = ("sentinel", "redis+socket", "rediss+socket")
+TLS_SCHEMES = ("rediss:", "rediss+")
 # Whoever only asks whether the broker answers wants to know soon.
 CHECK_SECONDS = 2.0
 
@@ -60,6 +65,8 @@ def celery_app(settings: Settings) -> Celery:
     app = Celery("aitrain")
     app.conf.update(
         broker_url=_url(settings),
+        # kombu checks no certificate unless it is told to.
+        broker_use_ssl=_tls(settings),
         # States live in the job store; a result backend would be a second truth, and a leak.
         result_backend=None,
         task_ignore_result=True,
@@ -123,52 +130,66 @@ class Broker:
             with self.app.connection_for_write(transport_options=quick) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0)
         except (CeleryError, KombuError, OSError) as error:
-            raise BrokerUnavailable(f"the broker does not answer ({error})") from error
+            raise _unavailable(error) from error
 
-    def send_chain(self, job_id: str, fence: str, queue: str) -> None:
-        """Sends the four links of a job's chain to its host's queue.
+    def send_chain(self, job_id: str, fence: str, queue: str, project: str = "") -> None:
+        """Sends the four links of a job's chain to its host's queue. project: for Flower to show, "" for none.
 
         Raises BrokerUnavailable; the message may have been sent all the same.
         """
-        self.send_step(next(iter(Step)), job_id, fence, queue)
+        self.send_step(next(iter(Step)), job_id, fence, queue, project)
 
-    def send_step(self, step: Step, job_id: str, fence: str, queue: str) -> None:
-        """Sends one step and those that follow it, built from the job's state."""
+    def send_step(self, step: Step, job_id: str, fence: str, queue: str, project: str = "") -> None:
+        """Sends one step and those that follow it, built from the job's state. project: see send_chain."""
         from celery import chain
 
         steps = list(Step)
-        links = [self._link(link, job_id, fence, queue) for link in steps[steps.index(step) :]]
+        args, shown = (job_id, fence), (f"job={job_id}", _shown(project=project))
+        links = [self._link(link, args, queue, shown) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
 
-    def send_check(self, token: str, duty: str = CHECK_DATA_STORE) -> None:
+    def send_check(self, token: str, project: str = "", duty: str = CHECK_DATA_STORE, **subject: str) -> None:
         """Asks the control workers to try what is to be added. The message carries its token only.
 
-        Raises BrokerUnavailable.
+        project: whose it is to be; duty: the one that tries it; subject: what it is called, for Flower to show. Raises
+        BrokerUnavailable.
         """
-        self._send(self._request(duty, f"check={token}", token))
+        self._send(self._request(duty, (f"check={token}", _shown(project=project, **subject)), token))
 
-    def send_chunk(self, token: str) -> None:
+    def send_chunk(self, token: str, job_id: str = "", project: str = "") -> None:
         """Asks the control workers to read a part of a log. The message carries its token only.
 
-        Raises BrokerUnavailable.
+        job_id, project: whose log, for Flower to show. Raises BrokerUnavailable.
         """
-        self._send(self._request(READ_LOG_CHUNK, f"chunk={token}", token))
+        self._send(self._request(READ_LOG_CHUNK, (f"chunk={token}", _shown(job=job_id, project=project)), token))
 
-    def send_delivery(self, job_id: str, fence: str) -> None:
-        """Asks the control workers to hand a job's secrets to its host. Raises BrokerUnavailable."""
-        self._send(self._link(DELIVER_SECRETS, job_id, fence, CONTROL_QUEUE))
+    def send_placement(self) -> None:
+        """Asks the control workers for a placement pass. Raises BrokerUnavailable."""
+        ask = {"queue": CONTROL_QUEUE, "argsrepr": "()", "kwargsrepr": "{}", "expires": PLACEMENT_SECONDS}
+        self._send(self.app.signature(task_name(PLACEMENT), immutable=True, **ask))
 
-    def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str) -> None:
-        """Sends an order to copy a running job's data to its host's queue. Raises as send_chain does."""
-        self._send(self._link(COPY_TASK, job_id, fence, queue, copy_id))
+    def send_delivery(self, job_id: str, fence: str, project: str = "") -> None:
+        """Asks the control workers to hand a job's secrets to its host. project, errors: see send_chain."""
+        shown = (f"job={job_id}", _shown(project=project))
+        self._send(self._link(DELIVER_SECRETS, (job_id, fence), CONTROL_QUEUE, shown))
+
+    def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str, project: str = "") -> None:
+        """Sends an order to copy a running job's data to its host's queue. project, errors: see send_chain."""
+        shown = (f"job={job_id}", _shown(project=project, copy=copy_id))
+        self._send(self._link(COPY_TASK, (job_id, fence, copy_id), queue, shown))
 
     def lengths(self, queues: Sequence[str]) -> dict[str, int]:
         """How many messages wait in each queue; 0 for one that there is not. Raises BrokerUnavailable."""
         if not queues:
             return {}
         with self._channel() as channel:
-            # Declaring makes nothing on Redis. Asked passively, kombu looks for the queue without its key prefix.
-            return {name: int(channel.queue_declare(name).message_count) for name in queues}
+            # As kombu counts the messages of one queue, but in one round trip for all.
+            with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
+                for name in queues:
+                    for priority in channel.priority_steps:
+                        pipe.llen(channel._q_for_pri(name, priority))
+                counted = iter(pipe.execute())
+            return {name: sum(next(counted) for _ in channel.priority_steps) for name in queues}
 
     def purge(self, queue: str, *, forget: bool = False) -> int:
         """Drops the messages of a queue; how many. forget: the queue, too. Raises BrokerUnavailable."""
@@ -196,25 +217,26 @@ class Broker:
             connection.ensure_connection(max_retries=1, interval_start=0)
             yield connection.default_channel
 
-    def _link(self, step: str, job_id: str, fence: str, queue: str, *more: str) -> Signature:
-        # The queue stands on every link: options of a chain reach its first link only. argsrepr is what Flower shows.
+    def _link(self, step: str, args: tuple[str, ...], queue: str, shown: tuple[str, str]) -> Signature:
+        # The queue stands on every link: options of a chain reach its first link only. `shown` is what Flower shows as
+        # args and kwargs: two columns, since it cuts what is longer than a job's id.
         return self.app.signature(
             task_name(step),
-            args=(job_id, fence, *more),
+            args=args,
             immutable=True,
             queue=queue,
-            argsrepr=f"job={job_id}",
-            kwargsrepr="{}",
+            argsrepr=shown[0],
+            kwargsrepr=shown[1],
         )
 
-    def _request(self, request: str, shown: str, token: str) -> Signature:
+    def _request(self, request: str, shown: tuple[str, str], token: str) -> Signature:
         return self.app.signature(
             task_name(request),
             args=(token,),
             immutable=True,
             queue=CONTROL_QUEUE,
-            argsrepr=shown,
-            kwargsrepr="{}",
+            argsrepr=shown[0],
+            kwargsrepr=shown[1],
         )
 
     def _send(self, signature: Signature) -> Any:
@@ -239,6 +261,11 @@ class Broker:
             raise _unavailable(error) from error
 
 
+def _shown(**facts: str) -> str:
+    """What is known of these, for people."""
+    return " ".join(f"{name}={value}" for name, value in facts.items() if value) or "{}"
+
+
 def _url(settings: Settings) -> str:
     url = settings.broker_url or settings.redis_url
     if url.partition("://")[0] in UNPLAIN_SCHEMES:
@@ -246,5 +273,15 @@ def _url(settings: Settings) -> str:
     return checked_redis_url("broker_url" if settings.broker_url else "redis_url", url)
 
 
+def _tls(settings: Settings) -> dict[str, Any] | None:
+    """How a broker that speaks TLS proves itself: by its certificate, and by the name in that."""
+    if not _url(settings).startswith(TLS_SCHEMES):
+        return None
+    given = {"ssl_ca_certs": str(settings.redis_ca_file)} if settings.redis_ca_file else {}
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **given}
+
+
 def _unavailable(error: Exception) -> BrokerUnavailable:
+    if (words := refusal(str(error))) is not None:
+        return BrokerUnavailable(f"the broker {words}")
     return BrokerUnavailable(f"the broker does not answer ({error}): is Redis running at broker_url?")

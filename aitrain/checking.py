@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from math import ceil
 
 from aitrain.broker import Broker
 from aitrain.domain.errors import CheckUnavailable, InvalidInput, StoreUnavailable
-from aitrain.store import CheckAnswer, Store, token
+from aitrain.store import Check, CheckAnswer, RegistryCheck, Store, token
 
 POLL_SECONDS = 0.1
 
@@ -21,24 +20,23 @@ class Checking:
         """wait_s: so many seconds an answer is waited for."""
         self._store, self._broker, self._wait_s = store, broker, wait_s
 
-    def ask(self, subject: str, ask: Callable[[str, int], None], duty: str) -> None:
+    def ask(self, check: Check | RegistryCheck, duty: str, **subject: str) -> None:
         """Returns if it can be used.
 
-        subject: as "the data store"; ask: puts the question down under a token, for so many seconds; duty: of the
-        control workers that answers. Raises InvalidInput if it cannot be used, CheckUnavailable and BrokerUnavailable
-        if it could not be tried.
+        duty: of the control workers that tries it; subject: what it is called, as registry="r.example". Raises
+        InvalidInput if it cannot be used, CheckUnavailable and BrokerUnavailable if it could not be tried.
         """
         name = token()
         try:
             # Kept a little longer than it is waited for, in case this process is killed meanwhile.
-            ask(name, ceil(2 * self._wait_s))
-            self._broker.send_check(name, duty)
+            self._store.ask_check(name, check, ttl_s=ceil(2 * self._wait_s))
+            self._broker.send_check(name, check.project, duty, **subject)
             answer = self._answer(name)
         finally:
             with suppress(StoreUnavailable):
                 self._store.drop_check(name)
         if answer.unable:
-            raise CheckUnavailable(f"{subject} could not be tried, and is not kept: {answer.unable}")
+            raise CheckUnavailable(f"it could not be tried, and is not kept: {answer.unable}")
         if answer.problem is not None:
             raise InvalidInput([answer.problem])
 

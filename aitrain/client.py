@@ -45,6 +45,7 @@ def open_store(settings: Settings) -> Store:
     """The job store that the settings name."""
     return Store(
         settings.redis_url,
+        ca_file=settings.redis_ca_file,
         namespace=settings.namespace,
         grace_ms=int(settings.timing.message_grace_seconds * 1000),
         half_life_ms=int(settings.timing.fair_share_half_life_seconds * 1000),
@@ -263,8 +264,8 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         while True:
             try:
                 job = self.get(job_id)
-            except StoreUnavailable:
-                if watch.late or not patience.bears():
+            except StoreUnavailable as error:
+                if watch.late or not patience.bears(error):
                     raise
             else:
                 patience.answered()

@@ -42,7 +42,9 @@ class DataOrders:
         """See Client.retry_push."""
         answer = self._store.retry_push(job_id, f"to be pushed again, by {by}" if by else "to be pushed again")
         if answer.done:
-            self._hint(job_id, lambda job, queue: self._broker.send_step(Step.SYNC_OUT, job_id, job.fence, queue))
+            self._hint(
+                job_id, lambda job, queue: self._broker.send_step(Step.SYNC_OUT, job_id, job.fence, queue, job.project)
+            )
         return answer
 
     def copy(
@@ -56,7 +58,7 @@ class DataOrders:
         given = answer.copy
         if not answer.done or given is None:
             return answer
-        self._hint(job_id, lambda _, queue: self._broker.send_copy(job_id, given.fence, given.id, queue))
+        self._hint(job_id, lambda job, queue: self._broker.send_copy(job_id, given.fence, given.id, queue, job.project))
         return answer if wait == 0 else replace(answer, copy=self._wait(job_id, given, wait, on_progress))
 
     def _wait(

@@ -65,9 +65,7 @@ class DataStores:
         sealed = sealer.seal(purpose(SecretKind.DATA_STORE, asked.project, asked.alias), data_store_text(store))
         if check:
             wanted = Check(asked.project, asked.alias, asked.container or "", sealed)
-            self._checking.ask(
-                "the data store", lambda name, ttl_s: self._store.ask_check(name, wanted, ttl_s), CHECK_DATA_STORE
-            )
+            self._checking.ask(wanted, CHECK_DATA_STORE, datastore=asked.alias)
         entry = DataStoreEntry(
             project=asked.project, alias=asked.alias, endpoint_url=asked.endpoint_url, region=asked.region,
             access_key_id=masked(asked.access_key_id.get_secret_value()), revision=token(), checked=check, added_ms=0,

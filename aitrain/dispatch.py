@@ -23,15 +23,22 @@ MOST_IDLE_LOOKS = 20
 
 
 class Dispatcher:
-    """Places waiting jobs and sends their first messages."""
+    """Places waiting jobs and sends their first messages; on a host that may not, has control workers do it."""
 
     def __init__(self, settings: Settings, store: Store, broker: Broker) -> None:
+        self._places = settings.host.places_jobs
         self._rules = settings.timing.placement
         self._lease_ms = int(settings.timing.placement_lease_seconds * 1000)
         self._store, self._broker = store, broker
 
     def place_waiting(self) -> int:
-        """Places what can be placed now; how many jobs that were. 0, too, if another pass is at work: it does it."""
+        """Places what can be placed now; how many jobs that were.
+
+        0, too, if another pass is at work, or a control worker is asked for one: it does it.
+        """
+        if not self._places:
+            self._ask()
+            return 0
         holder, messages = token(), _Messages(self._broker)
         placed = idle = 0
         while idle < MOST_IDLE_LOOKS and self._store.begin_pass(holder, self._lease_ms):
@@ -44,6 +51,12 @@ class Dispatcher:
                 return placed
         self._store.end_pass(holder)
         return placed
+
+    def _ask(self) -> None:
+        try:
+            self._broker.send_placement()
+        except BrokerUnavailable as error:
+            log.warning("no control worker could be asked to place jobs, beat's sweep will: %s", error)
 
     def after(self, moved: Moved, to: State) -> None:
         """Called after a move: a job that gave its units back may let others start."""
@@ -81,7 +94,7 @@ class _Messages:
             return
         queue = host_queue(assignment.kind, assignment.flavor, assignment.host)
         try:
-            self._broker.send_chain(assignment.job_id, fence, queue)
+            self._broker.send_chain(assignment.job_id, fence, queue, assignment.project)
         except BrokerUnavailable as error:
             # The job is placed; its agent finds the step silent and sends the message again.
             log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)

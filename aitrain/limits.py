@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from aitrain.domain.budget import MOST_AMOUNT, Budget, BudgetRule, BudgetView
 from aitrain.domain.checked import checked_project, checked_whole
+from aitrain.domain.egress import Egress
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S
@@ -53,6 +54,23 @@ class ProjectLimits:
     def over_quota(self, project: str) -> OverQuota:
         """What becomes of a project's jobs over its quota."""
         return self._store.over_quota(project) or self.settings.limits.over_quota
+
+    def set_egress(self, project: str, egress: Egress | str | None) -> None:
+        """Sets what a project's jobs reach over the network: "bridge", whatever their host does, but not each other; or
+        "none". None: what the site says.
+
+        Holds for containers that are started from now on. Raises InvalidInput for another word, or a project that there
+        cannot be.
+        """
+        if egress is not None:
+            checked_project(project)
+        if egress is not None and egress not in list(Egress):
+            raise InvalidInput.of("egress", egress, "is no policy", f"name one of: {', '.join(Egress)}")
+        self._store.set_egress(project, None if egress is None else Egress(egress))
+
+    def egress(self, project: str) -> Egress:
+        """What a project's jobs reach over the network: as set, or as the site says."""
+        return self._store.egress(project) or self.settings.limits.egress
 
     def quotas(self, project: str | None = None) -> list[Quota]:
         """The quotas of a project, each kind of it, with what is in use; or those that are set, of all projects."""

@@ -71,8 +71,8 @@ class LogReader:
                 # Looked at before the log is: what was written before the end is read.
                 over = self._is_over()
                 yield from self._there()
-            except (StoreUnavailable, BrokerUnavailable):
-                if not follow or not patience.bears():
+            except (StoreUnavailable, BrokerUnavailable) as error:
+                if not follow or not patience.bears(error):
                     raise
                 self._asked.clear()  # whether they were asked for, nobody knows
             else:
@@ -155,7 +155,7 @@ class LogReader:
 
     def _send(self, name: str, first: int) -> None:
         self._store.ask_chunk(name, ChunkAsk(self._project, self._job_id, self._attempt, first), KEPT_SECONDS)
-        self._broker.send_chunk(name)
+        self._broker.send_chunk(name, self._job_id, self._project)
 
     def _answer(self, first: int) -> str | None:
         """The text of a part, None if it is not there. Raises LogUnavailable."""

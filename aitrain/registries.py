@@ -66,9 +66,7 @@ class Registries:
         sealed = sealer.seal(kept, login_text(asked.user, asked.password.get_secret_value()))
         if check:
             wanted = RegistryCheck(asked.project, asked.server, asked.ca or "", sealed)
-            self._checking.ask(
-                "the registry", lambda name, ttl_s: self._store.ask_check(name, wanted, ttl_s), CHECK_REGISTRY
-            )
+            self._checking.ask(wanted, CHECK_REGISTRY, registry=asked.server)
         entry = RegistryEntry(
             project=asked.project, server=asked.server, user=asked.user, revision=token(), ca=asked.ca, checked=check,
             added_ms=0,

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aitrain.domain.admission import Site
 from aitrain.domain.billing import Policy
+from aitrain.domain.egress import Egress
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
 from aitrain.domain.logs import LogPlace, log_place
@@ -23,6 +24,7 @@ from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
+from aitrain.flower_settings import FlowerSettings
 from aitrain.sections import DataStore as DataStore
 from aitrain.sections import SecretSettings, Section, SharedRegistry
 
@@ -34,20 +36,23 @@ DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
 class HostSettings(Section):
     """What a host is and offers.
 
-    name: stands in its queues' names, so it must not change while it has jobs; units: flavor -> number of units, or
-    the ids of its GPUs; inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver
-    lists, each as the flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at
-    least four); worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its
-    Docker Engine; container_user: uid:gid of every container; container_network: the engine's network that containers
-    get; ca_file: a PEM file of the authorities to trust instead of the system's, where data stores and git servers have
-    certificates of a private one; git_max_mib: of one repository, unpacked; git_max_files: in one repository;
-    container_log_files: so many rotated files of each container; registry_certs_dir: where the engine looks for
-    certificates of registries, and the worker lays those that were given with a registry (None: it lays none);
-    local_images: repositories, as patterns ("lab/*"), whose images are used as they lie on the host, without asking a
-    registry.
+    name: stands in its queues' names, so it must not change while it has jobs; places_jobs: it runs placement passes
+    that it finds due; if not, it asks control workers to; units: flavor -> number of units, or the ids of its GPUs;
+    inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver lists, each as the
+    flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
+    worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its Docker Engine;
+    container_user: uid:gid of every container; container_network: the engine's network of jobs whose project's egress
+    is "bridge" ("": one of aitrain's own, in which they do not reach each other; "none": this host gives no job a
+    network); ca_file: a PEM file of the authorities to trust instead of the system's, where git servers have
+    certificates of a private one, and data stores, too, unless data_store_ca_file is given; git_max_mib: of one
+    repository, unpacked; git_max_files: in one; container_log_files: so many rotated files of each container;
+    registry_certs_dir: where the engine looks for certificates of registries, and the worker lays those that were given
+    with a registry (None: it lays none); local_images: repositories, as patterns ("lab/*"), whose images are used as
+    they lie on the host, without asking a registry.
     """
 
     name: Slug = "local"
+    places_jobs: bool = True
     units: dict[Slug, int | list[str]] = Field(default_factory=dict)
     inventory: Literal["declared", "nvml"] = "declared"
     # A GPU that no job runs on and that has more memory in use is not clean. A driver keeps some for itself.
@@ -61,7 +66,7 @@ class HostSettings(Section):
     container_user: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "42420:42420"
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
-    container_network: str = "bridge"
+    container_network: str = ""
     # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
     disk_reserve_mib: int = Field(default=1024, ge=0)
     # Rotation keeps a chatty job from filling the engine's disk; in so much an agent that is away for a minute loses
@@ -239,6 +244,9 @@ class Limits(Section):
 
     # What becomes of a job over its project's quota: refused, or accepted and held until there is room.
     over_quota: OverQuota = OverQuota.REFUSE
+    # What jobs reach over the network, unless their project has a policy of its own (`aitrain quota set --egress`):
+    # most training fetches packages or weights.
+    egress: Egress = Egress.BRIDGE
 
     @property
     def default_timeout_s(self) -> int:
@@ -298,10 +306,11 @@ class LogSettings(Section):
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
-    redis_url: the job store; broker_url: Celery's broker, the same server if not given; namespace: prefix of every key
-    in both, and the label that tells this site's containers from others'; currency: of all prices, on bills;
-    minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue, which every process of a site needs;
-    data_stores: of the whole site, by alias.
+    redis_url: the job store; broker_url: Celery's broker, the same server if not given; redis_ca_file,
+    data_store_ca_file: PEM of the authorities to trust instead of the system's, of Redis with rediss:// and of data
+    stores; namespace: prefix of every key in both, and the label that tells this site's containers from others';
+    currency: of all prices, on bills; minor_unit: what a bill's total is rounded to, half up; flavors: the catalogue,
+    which every process of a site needs; data_stores: of the whole site, by alias.
     """
 
     model_config = SettingsConfigDict(
@@ -310,6 +319,8 @@ class Settings(BaseSettings):
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     broker_url: str | None = Field(default=None, repr=False)
+    redis_ca_file: Path | None = None
+    data_store_ca_file: Path | None = None
     namespace: Slug = "aitrain"
     currency: str = "EUR"
     minor_unit: Decimal = Field(default=Decimal("0.01"), gt=0, allow_inf_nan=False)
@@ -323,6 +334,7 @@ class Settings(BaseSettings):
     receipts: Receipts = Receipts()
     logs: LogSettings = LogSettings()
     billing: BillingSettings = BillingSettings()
+    flower: FlowerSettings = FlowerSettings()
 
     @field_validator("flavors")
     @classmethod
@@ -339,6 +351,11 @@ class Settings(BaseSettings):
         path = os.environ.get("AITRAIN_CONFIG")
         file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
         return (named["init_settings"], named["env_settings"], *file)
+
+    @property
+    def ca_of_data_stores(self) -> Path | None:
+        """The authorities to trust, of data stores; None: the system's."""
+        return self.data_store_ca_file or self.host.ca_file
 
     @property
     def site(self) -> Site:

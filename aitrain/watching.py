@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from aitrain.domain.errors import WaitTimeout
+from aitrain.domain.errors import AitrainError, SchemaMismatch, WaitTimeout
 from aitrain.domain.job import HistoryEntry, Job
 
 # A job store that is restarted, upgraded or replaced is away for minutes: whoever follows a job goes on after them.
@@ -22,8 +22,10 @@ class Patience:
         """What was away, if anything was, is there again."""
         self._since = None
 
-    def bears(self) -> bool:
-        """Whether it has not been away for too long."""
+    def bears(self, error: AitrainError) -> bool:
+        """Whether it has not been away for too long, and may come back. error: how it was met."""
+        if isinstance(error, SchemaMismatch) and error.for_good:
+            return False
         now = time.monotonic()
         if self._since is None:
             self._since = now

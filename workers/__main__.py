@@ -17,6 +17,10 @@ from workers import commands
 log = logging.getLogger(__name__)
 
 
+# Those that write to the job store, and those that show what is there, for as long as they run.
+OF_THE_FLEET = ("host", "worker", "agent", "control", "beat", "flower", "metrics")
+
+
 def main(role: str, arguments: list[str]) -> int:
     """Runs a role; its exit status. The roles that are Celery's take this process over."""
     if role == "drill":  # a site of its own: the settings of this one are none of its business
@@ -34,6 +38,10 @@ def main(role: str, arguments: list[str]) -> int:
             from workers.agent.inventory import check_inventory
 
             check_inventory(settings)
+        if role in OF_THE_FLEET:
+            from workers.schema import await_ours
+
+            await_ours(settings, migrates=role == "control")
         match role:
             case "agent":
                 from workers.agent import agent
@@ -52,14 +60,34 @@ def main(role: str, arguments: list[str]) -> int:
                 command = commands.control()
             case "beat":
                 command = commands.beat(*arguments)
+            case "metrics":
+                from workers import metrics
+
+                return metrics.run(settings, arguments[0], int(arguments[1]))
             case "flower":
-                command = commands.flower(arguments[0], int(arguments[1]), arguments[2])
+                command = _flower(settings, *arguments)
             case _:
                 raise ValueError(f"no role {role!r}")
     except AitrainError as error:
         log.error("%s", error)  # noqa: TRY400 - the message says it all
         return 2
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _flower(settings: Settings, address: str, port: str, read_only: str, config: str) -> list[str]:
+    """What must not be started is told before Flower is: see workers/flower.py. read_only: "yes", "no", or "" for what
+    the settings say; config: a flowerconfig.py, "" for the settings' one.
+    """
+    from workers.flower import check_doors, configuration
+
+    shown_only = settings.flower.read_only if not read_only else read_only == "yes"
+    if config:
+        os.environ["AITRAIN_FLOWER__CONFIG_FILE"] = config
+        settings = load_settings()
+    found = configuration(settings, read_only=shown_only)
+    by_variables = os.environ.get("FLOWER_BASIC_AUTH") or os.environ.get("FLOWER_AUTH")
+    check_doors(address, found.get("basic_auth") or found.get("auth") or by_variables)
+    return commands.flower(address, int(port), read_only=shown_only)
 
 
 def _check_keys(settings: Settings) -> None:

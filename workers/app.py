@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery.signals import celeryd_after_setup, worker_init
+from celery.signals import celeryd_after_setup, celeryd_init, worker_init
 
 from aitrain.broker import CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
@@ -18,12 +18,16 @@ from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
+from workers.remote import forbid_changes, own_unacknowledged
 from workers.resealing import tell_keys
 from workers.step import Run, Steps
 from workers.tariff import tell_billing
+from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
+forbid_changes()
+app.steps["worker"].add(about_this_worker(machine))
 
 
 @cache
@@ -34,6 +38,12 @@ def _steps() -> Steps:
 @cache
 def _copies() -> Copies:
     return Copies(machine)
+
+
+@celeryd_init.connect
+def _before_it_connects(conf: Any, options: Any, **_: Any) -> None:
+    is_control = CONTROL_QUEUE in str(options.get("queues", ""))
+    own_unacknowledged(conf, "control" if is_control else f"host.{machine.settings.host.name}")
 
 
 @worker_init.connect
@@ -55,6 +65,8 @@ def _begin(instance: Any, **_: Any) -> None:
             if machine.signer is not None:
                 machine.store.signing()
     else:
+        with suppress(AitrainError):  # only shown
+            machine.store.tell_version(machine.settings.host.name, "worker", machine.version)
         pulse = Pulse(machine.settings.host.data_dir)
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from aitrain.broker import CONTROL_QUEUE, host_queue
 from aitrain.settings import Settings
 from workers.gpus.offer import may_offer
+from workers.worker_info import offer_name
 
 CELERY = [sys.executable, "-m", "workers.celery_command"]
 # Two sweeps at once, while two checks of data stores wait for answers that do not come.
@@ -19,7 +20,7 @@ MOST_GPUS = 16
 def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:
     # Threads, since the steps wait on network and disk; events for Flower; no chatter between workers.
     return [
-        *CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
+        *CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--hostname", name,
         "--queues", ",".join(queues), "--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO",
     ]  # fmt: skip
 
@@ -29,7 +30,7 @@ def worker(settings: Settings) -> list[str]:
     host = settings.host
     queues = [host_queue(settings.flavors[flavor].kind, flavor, host.name) for flavor in may_offer(settings)]
     units = sum(len(ids) for ids in host.unit_ids.values()) + (MOST_GPUS if host.inventory == "nvml" else 0)
-    return _worker(host.name, queues, host.worker_concurrency or host.most_jobs(units))
+    return _worker(f"{host.name}@{offer_name(settings)}", queues, host.worker_concurrency or host.most_jobs(units))
 
 
 def agent() -> list[str]:
@@ -39,7 +40,7 @@ def agent() -> list[str]:
 
 def control() -> list[str]:
     """A control worker: runs the sweeps. Two may run at once."""
-    return _worker("control", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
+    return _worker("control@%h", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
 
 
 def beat(schedule: str) -> list[str]:
@@ -47,17 +48,9 @@ def beat(schedule: str) -> list[str]:
     return [*CELERY, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "INFO"]
 
 
-def flower(address: str, port: int, config: str) -> list[str]:
-    """Flower, over this site's broker. config: a flowerconfig.py; empty for the one beside this file."""
-    file = config or str(Path(__file__).with_name("flowerconfig.py"))
+def flower(address: str, port: int, *, read_only: bool) -> list[str]:
+    """Flower, over this site's broker. The rest is in the settings, and flowerconfig.py tells Flower of it."""
     return [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "workers.app",
-        "flower",
-        f"--address={address}",
-        f"--port={port}",
-        f"--conf={file}",
-    ]
+        sys.executable, "-m", "celery", "-A", "workers.app", "flower", f"--address={address}", f"--port={port}",
+        f"--read_only={read_only}", f"--conf={Path(__file__).with_name('flowerconfig.py')}",
+    ]  # fmt: skip

@@ -34,6 +34,8 @@ def container_spec(run: Run) -> ContainerSpec:
             Mount(run.workspace.control.told, CONTROL_PATH, read_only=True),
             Mount(run.workspace.control.asked, f"{CONTROL_PATH}/{ASK}", read_only=False),
         ),
+        # As the store says now, not as a message or the job's own record does.
+        egress=run.machine.store.egress(job.project) or run.machine.settings.limits.egress,
         env={
             **job.spec.env,
             **(run.secrets.env() if job.spec.secret_env else {}),

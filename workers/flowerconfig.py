@@ -1,12 +1,22 @@
-"""Flower's configuration: bounded, read-only, and with arguments that say which job a task belongs to.
+"""Flower's configuration, as Flower reads it: a file of Python whose names are its options. See workers/flower.py."""
 
-The arguments of every task are `job=ID` already (aitrain/broker.py sets what Flower shows), so nothing has to be hidden
-here. Set FLOWER_BASIC_AUTH=user:password before Flower listens on any address but the loopback.
-"""
+import logging as _logging
+import sys as _sys
 
-# Flower keeps its view in memory: this many tasks are about 30 MB.
-max_tasks = 10_000
-purge_offline_workers = 3600
-inspect_timeout = 3000.0
-tasks_columns = "name,uuid,state,args,result,received,started,runtime,worker"
-natural_time = False
+from tornado.options import options as _options
+
+from aitrain.domain.errors import AitrainError as _AitrainError
+from aitrain.settings import load_settings as _load_settings
+from workers.flower import check_doors as _check_doors
+from workers.flower import configuration as _configuration
+
+try:
+    # Flower has read its command line by now, and its own variables (FLOWER_BASIC_AUTH, FLOWER_AUTH).
+    _found = _configuration(_load_settings(), read_only=_options.read_only)
+    _check_doors(
+        _options.address, _found.get("basic_auth") or _options.basic_auth or _found.get("auth") or _options.auth
+    )
+except _AitrainError as _error:
+    _logging.getLogger("flower").error("%s", _error)  # noqa: TRY400 - the message says it all
+    _sys.exit(2)
+globals().update(_found)

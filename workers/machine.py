@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import time
 import uuid
@@ -27,11 +28,19 @@ class Machine:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
+        if (authorities := self.settings.ca_of_data_stores) is not None:
+            # boto3's own way: all of a process' data stores get the same.
+            os.environ["AWS_CA_BUNDLE"] = str(authorities)
 
     @cached_property
     def store(self) -> Store:
         """The job store."""
         return open_store(self.settings)
+
+    @cached_property
+    def version(self) -> str:
+        """Of aitrain, as it is installed."""
+        return importlib.metadata.version("aitrain")
 
     @cached_property
     def vault(self) -> Vault:

@@ -237,6 +237,20 @@ class Run(Visit):
             raise StepCancelled("the job has moved on")
 
 
+def check_understood(job: Job) -> None:
+    """Raises PlatformFault for a job that has yet to start and asks for what this version does not know.
+
+    Left out, it could be the very thing that the job needs, or must not have.
+    """
+    if job.unknown and job.state in (State.INITIALIZING, State.PENDING):
+        asked = ", ".join(job.unknown)
+        message = (
+            f"it was submitted by a newer aitrain, and asks for what host {job.host} does not know: {asked}; "
+            "upgrade the host"
+        )
+        raise PlatformFault(EndCause.PLATFORM_FAULT, InfoCode.JOB_ERROR, message)
+
+
 class Steps:
     """Runs steps in one worker."""
 
@@ -260,6 +274,7 @@ class Steps:
         with self._keeper.holding(lease, asked) as claim:
             run = Run(self._machine, begun.job, claim, begun.age_ms)
             try:
+                check_understood(begun.job)
                 work(run)
             except StepCancelled as late:
                 return self._give_up(run, str(late))

@@ -58,6 +58,7 @@ def start_container(run: Run) -> None:
             "started_ms": started.started_ms,
             "image_id": started.image_id,
             "image_digest": engine.image_digest(started),
+            "egress": started.egress,
         }
         age_ms = run.machine.stopwatch.age_ms(started)
         run.move(State.RUNNING, fields=fields, age_ms=age_ms, or_past=SEEN_BY_THE_AGENT)

@@ -43,6 +43,7 @@ class Buckets:
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
+        self._ca_file = settings.ca_of_data_stores
         self._site, self._store, self._key_file = settings.data_stores, store, settings.secrets.key_file
 
     def list(self, alias: str, project: str = "default") -> Sequence[str]:
@@ -214,7 +215,7 @@ class Buckets:
         try:
             return connect(
                 store, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, attempts=ATTEMPTS,
-                connections=4 * PARALLEL,
+                connections=4 * PARALLEL, ca_file=self._ca_file,
             )  # fmt: skip
         except ValueError as error:  # as botocore calls an address or a region that is none
             remedy = "correct its endpoint_url or region"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from aitrain.settings import DataStore
 
 
-def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, attempts: int, connections: int) -> Any:
-    """A client of boto3. attempts: how often a request is sent until it counts as failed; connections: that stay open.
+def connect(
+    store: DataStore,
+    *,
+    connect_seconds: float,
+    read_seconds: float,
+    attempts: int,
+    connections: int,
+    ca_file: Path | None = None,
+) -> Any:
+    """A client of boto3. attempts: how often a request is sent until it counts as failed; connections: that stay open;
+    ca_file: PEM of the authorities to trust; None: those of AWS_CA_BUNDLE, else boto3's.
 
     Raises ValueError for an address or a region that is none.
     """
@@ -21,6 +31,7 @@ def connect(store: DataStore, *, connect_seconds: float, read_seconds: float, at
         region_name=store.region,
         aws_access_key_id=store.access_key_id.get_secret_value(),
         aws_secret_access_key=store.secret_access_key.get_secret_value(),
+        verify=None if ca_file is None else str(ca_file),
         config=Config(
             connect_timeout=connect_seconds,
             read_timeout=read_seconds,

@@ -65,6 +65,8 @@ COMMANDS = (
     Entry("control", "processes:control", "Run a control worker: timeouts, billing ticks, placement."),
     Entry("beat", "processes:beat", "Run beat, the clock of the sweeps."),
     Entry("flower", "processes:flower", "Run Flower over this site's broker."),
+    Entry("site", "sites:app", "The files of a site whose Redis has users and TLS."),
+    Entry("metrics", "processes:metrics", "Tell Prometheus how the site stands."),
     Entry("config", "config:app", "Settings: what holds here, and where it comes from."),
     Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
     Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),
@@ -117,7 +119,7 @@ def root(
 
 def run() -> int:
     """Runs the command line; its exit status. What is wrong with the call itself, typer tells."""
-    from aitrain.domain.errors import AitrainError, InvalidInput
+    from aitrain.domain.errors import AitrainError, InvalidInput, SchemaMismatch
 
     try:
         app()
@@ -132,5 +134,5 @@ def run() -> int:
         from aitrain.cli.output import err
 
         err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
-        return WRONG_INPUT if isinstance(error, InvalidInput) else FAILED
+        return WRONG_INPUT if isinstance(error, InvalidInput | SchemaMismatch) else FAILED
     return OK

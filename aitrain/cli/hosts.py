@@ -72,6 +72,9 @@ def _print_hosts(views: list[HostView]) -> None:
     for view in views:
         if why := _why(view):
             out.print(f"{view.name} {why}", markup=False, soft_wrap=True)
+    for version in sorted({view.version for view in views if view.version}):
+        names = ", ".join(view.name for view in views if view.version == version)
+        out.print(f"aitrain {version}: {names}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -86,6 +89,8 @@ def _print_host(view: HostView) -> None:
     out.print(f"{view.name} {_styled(view.state)}: {MEANINGS[view.state]}", soft_wrap=True)
     if why := _why(view):
         out.print(why, markup=False, soft_wrap=True)
+    if view.version:
+        out.print(f"aitrain {view.version}", markup=False, soft_wrap=True)
     out.print(
         f"heard {_ago(view)} ago; room for {view.room} more of {view.max_jobs} jobs; "
         f"messages in its queues: {_messages(view)}", soft_wrap=True,

@@ -23,7 +23,7 @@ def patiently(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             found = read(*args, **kwargs)
         except StoreUnavailable as error:
-            if not patience.bears():
+            if not patience.bears(error):
                 raise
             if not away:
                 away = True

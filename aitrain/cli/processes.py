@@ -16,7 +16,13 @@ from aitrain.cli.output import Format, Output
 from aitrain.domain.errors import InvalidInput
 
 ON_A_HOST = ("docker", "boto3", "pynvml")
-NEEDS = {"worker": ON_A_HOST, "flower": ("flower",), "drill": ON_A_HOST, "simulate": ON_A_HOST}
+NEEDS = {
+    "worker": ON_A_HOST,
+    "flower": ("flower",),
+    "metrics": ("prometheus_client",),
+    "drill": ON_A_HOST,
+    "simulate": ON_A_HOST,
+}
 
 
 def _become(role: str, *arguments: str, extra: str = "worker") -> None:
@@ -29,7 +35,13 @@ def _become(role: str, *arguments: str, extra: str = "worker") -> None:
     os.execv(sys.executable, [sys.executable, "-m", "workers", role, *arguments])  # noqa: S606 - no shell is wanted
 
 
-_EXTRAS = {"worker": "worker", "flower": "worker,ops", "drill": "cli,drill", "simulate": "cli,worker"}
+_EXTRAS = {
+    "worker": "worker",
+    "flower": "worker,ops",
+    "metrics": "worker,ops",
+    "drill": "cli,drill",
+    "simulate": "cli,worker",
+}
 
 
 def host() -> None:
@@ -62,12 +74,30 @@ def beat(
 
 
 def flower(
-    config: Annotated[Path | None, typer.Option(help="A flowerconfig.py; aitrain's own if not given.")] = None,
-    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    config: Annotated[
+        Path | None, typer.Option(help="A flowerconfig.py of your own, read after aitrain's; flower.config_file.")
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="Address to listen on; any but the loopback needs users who log in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
+    read_only: Annotated[
+        bool | None,
+        typer.Option("--read-only/--control", help="Only show, or let operators act; flower.read_only if left out."),
+    ] = None,
 ) -> None:
-    """Run Flower over this site's broker."""
-    _become("flower", address, str(port), str(config or ""), extra="flower")
+    """Run Flower over this site's broker. Who may open it stands in the settings ([flower])."""
+    shown_only = "" if read_only is None else "yes" if read_only else "no"
+    own = str(config.absolute()) if config else ""
+    _become("flower", address, str(port), shown_only, own, extra="flower")
+
+
+def metrics(
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 9110,
+) -> None:
+    """Tell Prometheus how the site stands: /metrics, and /healthz for whoever watches this process."""
+    _become("metrics", address, str(port), extra="metrics")
 
 
 def doctor(

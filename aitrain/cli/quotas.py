@@ -12,6 +12,7 @@ from aitrain.cli.output import Format, Output, out
 from aitrain.cli.output import show as show_data
 from aitrain.cli.values import duration, seconds
 from aitrain.client import Client
+from aitrain.domain.egress import Egress
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 
 app = typer.Typer(no_args_is_help=True, help="What a project may have at once.")
@@ -42,6 +43,10 @@ def set_(
     max_priority: Annotated[
         int | None, typer.Option(min=0, max=100, help="Highest priority of its jobs; leave out to keep.")
     ] = None,
+    egress: Annotated[
+        Egress | None,
+        typer.Option(help="What its jobs reach over the network, from their next start on; leave out to keep."),
+    ] = None,
     none: Annotated[bool, typer.Option("--none", help="Lift all limits of its own; the site's hold.")] = False,
 ) -> None:
     """Set a project's quota. Held jobs for which there is room then are let in at once."""
@@ -57,6 +62,8 @@ def set_(
             client.set_timeout_limit(project, max_timeout)
         if none or max_priority is not None:
             client.set_priority_limit(project, max_priority)
+        if none or egress is not None:
+            client.set_egress(project, egress)
         _tell(client, project)
 
 
@@ -78,6 +85,7 @@ def list_(output: Output = Format.TABLE) -> None:
             {
                 "project": rule.project, "over_quota": rule.over_quota and rule.over_quota.value,
                 "max_timeout_seconds": rule.max_timeout_s, "max_priority": rule.max_priority,
+                "egress": rule.egress and rule.egress.value,
             }
             for rule in rules
         ],
@@ -94,10 +102,11 @@ def list_(output: Output = Format.TABLE) -> None:
 def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
     quotas, over, held = client.quotas(project), client.over_quota(project), client.held_count(project)
     timeout_s, priority = client.timeout_limit(project), client.priority_limit(project)
+    egress = client.egress(project)
     shown = {
         "project": project, "over_quota": over.value, "held_jobs": held,
         "quotas": [quota.model_dump(mode="json") for quota in quotas],
-        "max_timeout_seconds": timeout_s, "max_priority": priority,
+        "max_timeout_seconds": timeout_s, "max_priority": priority, "egress": egress.value,
     }  # fmt: skip
 
     def table() -> None:
@@ -105,17 +114,19 @@ def _tell(client: Client, project: str, output: Format = Format.TABLE) -> None:
         out.print(f"a job over the quota is {'held' if over is OverQuota.HOLD else 'refused'}; held now: {held}")
         longest = duration(timeout_s) if timeout_s else "without limit"
         out.print(f"longest timeout of a job: {longest}; highest priority: {priority}")
+        reached = "nothing" if egress is Egress.NONE else "what their host does, but not each other"
+        out.print(f"over the network jobs reach {reached} ({egress})")
 
     show_data(shown, output, table)
 
 
 def _print_rules(rules: list[ProjectRules]) -> None:
-    heads = ("over the quota", "longest timeout", "highest priority")
+    heads = ("over the quota", "longest timeout", "highest priority", "egress")
     table = Table(whole("project"), *heads, caption="-: as the site's settings say")
     for rule in rules:
         timeout = "-" if rule.max_timeout_s is None else duration(rule.max_timeout_s) if rule.max_timeout_s else "none"
         priority = "-" if rule.max_priority is None else str(rule.max_priority)
-        table.add_row(rule.project, rule.over_quota or "-", timeout, priority)
+        table.add_row(rule.project, rule.over_quota or "-", timeout, priority, rule.egress or "-")
     out.print(table)
 
 

@@ -54,6 +54,8 @@ def _lines(job: Job, currency: str) -> Iterator[str]:
         # As a list: where an argument begins and ends is to be seen.
         yield f"command   {list(job.spec.command)}"
     yield f"units     {job.units} x {job.flavor}" + (f" on {job.host}" if job.host else "")
+    if job.egress is not None:
+        yield f"network   {job.egress}"
     restart = ", then queued again" if job.auto_restart else ""
     yield f"timeout   {duration(job.timeout_s) if job.timeout_s else 'none'}{restart}"
     if job.labels:

@@ -20,6 +20,7 @@
     ├── WaitTimeout (TimeoutError)   the job did not end within the time that the caller would wait
     ├── Unavailable                  a part of the platform does not answer; nothing can be said about the job
     │   ├── StoreUnavailable         the Redis of the job store
+    │   │   └── SchemaMismatch       what it holds is of another version of aitrain than this process
     │   ├── BrokerUnavailable        the broker that carries the steps' messages
     │   ├── BucketUnavailable        a data store that is looked into
     │   ├── CheckUnavailable         the control workers that check what is to be added
@@ -41,6 +42,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aitrain.domain.schema import Stamp
     from aitrain.domain.states import EndCause, InfoCode
 
 
@@ -235,6 +237,22 @@ class Unavailable(AitrainError):
 
 class StoreUnavailable(Unavailable):
     """The job store's Redis does not answer, or answers with an error."""
+
+
+class SchemaMismatch(StoreUnavailable):
+    """What the job store holds is of another version than this process, which has read and written nothing.
+
+    stamp: what the store says of itself, None if that is nothing of aitrain's.
+    """
+
+    def __init__(self, why: str, stamp: Stamp | None = None) -> None:
+        self.stamp = stamp
+        super().__init__(why)
+
+    @property
+    def for_good(self) -> bool:
+        """Whether waiting does not help: what is older, a control worker brings up to date."""
+        return self.stamp is None or self.stamp.is_newer
 
 
 class BrokerUnavailable(Unavailable):

@@ -32,6 +32,19 @@ MEANINGS: dict[HostState, str] = {
 }
 
 
+def host_state(*, lost: bool, alive: bool, fit: bool, cordoned: bool, drained: bool, busy: bool) -> HostState:
+    """How a host stands. drained: it was ordered to be; busy: it has jobs; the others as in HostView."""
+    if lost:
+        return HostState.LOST
+    if not alive:
+        return HostState.AWAY
+    if drained:
+        return HostState.DRAINING if busy else HostState.DRAINED
+    if cordoned:
+        return HostState.CORDONED
+    return HostState.READY if fit else HostState.UNFIT
+
+
 class _View(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -114,10 +127,14 @@ class HostView(_View):
     alive: its lease holds; lost: silent for as long as it said itself; fit: its engine answers; cordon_ms: since when
     it is cordoned, None if it is not, cordon_by, cordon_reason: by whom and why; drain_ms: when its jobs are evicted, 0
     for never, None if it is not drained; messages: that wait in its queues, None if the broker does not answer;
-    dropped: messages that were dropped from them while it was lost. Times: Unix, ms, by the store's clock.
+    dropped: messages that were dropped from them while it was lost; disk_free, disk_size: bytes of the file system of
+    its data, None if it has not said; agent_version, worker_version: of aitrain, as each said at its start, "" if it
+    did not. Times: Unix, ms, by the store's clock.
     """
 
     name: str
+    agent_version: str = ""
+    worker_version: str = ""
     seen_ms_ago: int
     max_jobs: int
     alive: bool
@@ -131,20 +148,28 @@ class HostView(_View):
     jobs: tuple[HeldJob, ...] = ()
     messages: int | None = None
     dropped: int = 0
+    disk_free: int | None = None
+    disk_size: int | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def state(self) -> HostState:
         """How it stands."""
-        if self.lost:
-            return HostState.LOST
-        if not self.alive:
-            return HostState.AWAY
-        if self.drain_ms is not None:
-            return HostState.DRAINING if self.jobs else HostState.DRAINED
-        if self.cordon_ms is not None:
-            return HostState.CORDONED
-        return HostState.READY if self.fit else HostState.UNFIT
+        return host_state(
+            lost=self.lost,
+            alive=self.alive,
+            fit=self.fit,
+            cordoned=self.cordon_ms is not None,
+            drained=self.drain_ms is not None,
+            busy=bool(self.jobs),
+        )
+
+    @property
+    def version(self) -> str:
+        """Of aitrain: one, or that of each process where they differ."""
+        if self.agent_version == self.worker_version:
+            return self.agent_version
+        return f"agent {self.agent_version or '?'}, worker {self.worker_version or '?'}"
 
     @property
     def room(self) -> int:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from aitrain.domain.billing import Policy
+from aitrain.domain.egress import Egress
 from aitrain.domain.flavor import Kind
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, EndCause, InfoCode, State
@@ -106,7 +107,8 @@ class Job(BaseModel):
     kept_until_ms: its results could not be pushed, and are kept on its host until then, 0 for ever; push_asked:
     somebody ordered to push them again, so it does not run again by itself; copying: which way its data is being copied
     by an order while it runs; image_id, image_digest: of the image that its container was made of, the engine's id and
-    the one that its registry knows it by, "" if that did not come from one.
+    the one that its registry knows it by, "" if that did not come from one; unknown: what a newer version wrote in its
+    spec and this one does not know; egress: what its container may reach, None before it has started.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -157,9 +159,11 @@ class Job(BaseModel):
     billed_minutes: int = 0
     image_id: str = ""
     image_digest: str = ""
+    egress: Egress | None = None
     progress: dict[str, VolumeProgress] = Field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
     earlier_attempts: tuple[AttemptEnd, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

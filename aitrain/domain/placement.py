@@ -86,7 +86,10 @@ class FlavorView:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A job, the host it goes to, and the exact units it gets there. despite: the job that the host is kept for."""
+    """A job, the host it goes to, and the exact units it gets there.
+
+    despite: the job that the host is kept for; project: of the job, for those who look on.
+    """
 
     job_id: str
     fence: str
@@ -95,6 +98,7 @@ class Assignment:
     host: str
     units: tuple[str, ...]
     despite: str = ""
+    project: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,7 @@ class _FlavorPass:
         self._room[host.name] -= 1
         despite = host.kept.job_id if host.kept is not None else ""
         self._plan.assignments.append(
-            Assignment(job.job_id, job.fence, job.kind, job.flavor, host.name, tuple(taken), despite)
+            Assignment(job.job_id, job.fence, job.kind, job.flavor, host.name, tuple(taken), despite, job.project)
         )
 
     def _keep(self, host: _Free, job: Waiting | None) -> None:

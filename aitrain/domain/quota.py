@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from aitrain.domain.egress import Egress
+
 
 class QuotaKind(StrEnum):
     """What a quota limits: units of a kind, the number of jobs, or bytes of its data in hosts' caches."""
@@ -27,7 +29,7 @@ class ProjectRules(BaseModel):
     """What is set for all jobs of a project beside its quotas; None: what the site says.
 
     over_quota: what becomes of a job over a quota; max_timeout_s: the longest timeout in seconds, 0 for none;
-    max_priority: the highest priority.
+    max_priority: the highest priority; egress: what they reach over the network.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +38,7 @@ class ProjectRules(BaseModel):
     over_quota: OverQuota | None
     max_timeout_s: int | None
     max_priority: int | None
+    egress: Egress | None = None
 
 
 class Quota(BaseModel):

@@ -298,6 +298,21 @@ class JobSpec(BaseModel):
         return self.model_copy(update={"secret_env": dict.fromkeys(self.secret_env)}) if self.secret_env else self
 
     @classmethod
+    def read(cls, text: str) -> tuple[JobSpec, tuple[str, ...]]:
+        """A spec that is kept as JSON, and the names of what this version does not know in it.
+
+        What an older version kept lacks fields, which have their defaults; what a newer one kept may have more. Raises
+        pydantic's ValidationError for what is no spec.
+        """
+        try:
+            return cls.model_validate_json(text), ()
+        except ValidationError as error:
+            unknown = [".".join(map(str, item["loc"])) for item in error.errors() if item["type"] == "extra_forbidden"]
+            if not unknown:
+                raise
+            return cls.model_validate_json(text, extra="ignore"), tuple(unknown)
+
+    @classmethod
     def of(cls, **fields: Unpack[SpecFields]) -> JobSpec:
         """A spec from its fields.
 

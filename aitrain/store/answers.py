@@ -145,7 +145,7 @@ class HostJob:
     its timeout, None if it has none or does not run; timeout_s: 0 for none; asked_s: the timeout that the job itself
     asked for and got, 0 if none; warning_s: so long before its timeout it is warned, by a file and by warning_signal,
     if that is not empty; recopy: the id of an order to copy its data that went silent, and whose message is to be sent
-    again; unit_ids: the units that it holds.
+    again; unit_ids: the units that it holds; project: whose it is.
     """
 
     job_id: str
@@ -165,6 +165,7 @@ class HostJob:
     warning_signal: str = ""
     recopy: str = ""
     unit_ids: tuple[str, ...] = ()
+    project: str = ""
 
 
 def to_host_job(row: dict[str, Any]) -> HostJob:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from aitrain.domain.errors import Problem
 from aitrain.store.connection import Connection
@@ -47,11 +46,8 @@ class Checks(Connection):
     def ask_check(self, token: str, check: Check | RegistryCheck, ttl_s: int) -> None:
         """Asks for a check, for ttl_s seconds."""
         key = self._key("check", token)
-        pipe = self._redis.pipeline(transaction=True)
-        fields: Any = asdict(check)
-        pipe.hset(key, mapping=fields)
-        pipe.expire(key, ttl_s)
-        self._ask(pipe.execute)
+        fields = [part for field in asdict(check).items() for part in field]
+        self._change(("HSET", key, *fields), ("EXPIRE", key, ttl_s))
 
     def asked_check(self, token: str) -> Check | None:
         """The data store that is to be tried; None: nobody waits for it any more."""
@@ -83,4 +79,4 @@ class Checks(Connection):
 
     def drop_check(self, token: str) -> None:
         """Nobody waits any more."""
-        self._ask(lambda: self._redis.delete(self._key("check", token)))
+        self._change(("DEL", self._key("check", token)))

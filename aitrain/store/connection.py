@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -12,8 +13,9 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from aitrain.domain.checked import checked_redis_url
-from aitrain.domain.errors import InvalidInput
+from aitrain.domain.errors import InvalidInput, SchemaMismatch, StoreUnavailable
 from aitrain.domain.quota import OverQuota
+from aitrain.domain.schema import SCHEMA
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import Scripts, answering
 
@@ -33,11 +35,19 @@ def token() -> str:
     return secrets.token_hex(8)
 
 
-def redis_at(url: str, **options: Any) -> Redis:
-    """A client of the job store's Redis, which does not connect yet. options: redis-py's own.
+def redis_at(url: str, ca_file: Path | None = None, **options: Any) -> Redis:
+    """A client of the job store's Redis, which does not connect yet.
 
-    Raises InvalidInput, which does not repeat the URL, if it is none or has options that there are not.
+    ca_file: a PEM file of the authorities to trust instead of the system's, for rediss://; options: redis-py's own. The
+    server's certificate and its name are always checked.
+
+    Raises InvalidInput, which does not repeat the URL, if it is none or has options that there are not,
+    and for a ca_file that is none.
     """
+    if ca_file is not None and not ca_file.is_file():
+        raise InvalidInput.of("redis_ca_file", ca_file, "is not a file", "name the PEM file of the authority")
+    if ca_file is not None and url.startswith("rediss:"):
+        options["ssl_ca_certs"] = str(ca_file)
     try:
         client = Redis.from_url(checked_redis_url("redis_url", url), decode_responses=True, **options)
         pool = client.connection_pool
@@ -54,21 +64,23 @@ class Connection:
         self,
         url: str,
         *,
+        ca_file: Path | None = None,
         namespace: str = "aitrain",
         grace_ms: int = 10_000,
         half_life_ms: int = 86_400_000,
         over_quota: OverQuota = OverQuota.REFUSE,
         clock_ms: Callable[[], int] | None = None,
     ) -> None:
-        """url: redis:// or rediss://; namespace: prefix of every key; grace_ms: how long the message of a state's step
-        may be under way before it is sent again; half_life_ms: what a project used so long ago counts half in its fair
-        share; over_quota: what becomes of a job over its project's quota, where the project does not say; clock_ms: for
-        simulations, the time to use instead of the server's.
+        """url: redis:// or rediss://; ca_file: as of redis_at; namespace: prefix of every key; grace_ms: how long the
+        message of a state's step may be under way before it is sent again; half_life_ms: what a project used so long
+        ago counts half in its fair share; over_quota: what becomes of a job over its project's quota, where the project
+        does not say; clock_ms: for simulations, the time to use instead of the server's.
 
         Raises InvalidInput if the URL is not one of Redis. Does not connect yet.
         """
         self._redis = redis_at(
             url,
+            ca_file,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -78,6 +90,7 @@ class Connection:
         site = {"half_life_ms": half_life_ms, "over_quota": over_quota}
         self._run = Scripts(self._redis, self._key.root, site, clock_ms)
         self._grace_ms, self._clock_ms = grace_ms, clock_ms
+        self._schema_is_ours = False
 
     def close(self) -> None:
         """Closes its connections."""
@@ -91,5 +104,28 @@ class Connection:
         return int(seconds) * 1000 + int(micros) // 1000
 
     def _ask(self, command: Callable[[], Any]) -> Any:
+        """Runs a command that only reads."""
+        if not self._schema_is_ours:
+            self.check_schema()
         with answering():
             return command()
+
+    def _change(self, *commands: Sequence[str | int]) -> None:
+        """Runs plain commands that write, in one act, as scripts write: not in a store of another schema."""
+        self._run("command", {"commands": [[str(part) for part in command] for command in commands]})
+
+    def check_schema(self) -> None:
+        """Raises SchemaMismatch if the store is of another version than this process; one that is empty is stamped.
+
+        Raises StoreUnavailable if the server does not answer.
+        """
+        with answering():
+            stamp = self._redis.get(self._key("schema"))
+        if stamp != str(SCHEMA):
+            try:
+                self._run.meet(str(stamp or ""))
+            except SchemaMismatch:
+                raise
+            except StoreUnavailable:
+                return  # whoever may not write finds nothing, and spoils nothing
+        self._schema_is_ours = True

@@ -54,4 +54,4 @@ def to_entry(project: str, alias: str, held: str) -> DataStoreEntry:
     fields: dict[str, Any] = json.loads(held)
     # Of an earlier version, which kept the keys beside it, encrypted in another way.
     fields.pop("sealed", None)
-    return DataStoreEntry.model_validate({**fields, "project": project, "alias": alias})
+    return DataStoreEntry.model_validate({**fields, "project": project, "alias": alias}, extra="ignore")

@@ -59,7 +59,7 @@ class Deliveries(Connection):
 
     def drop_delivered(self, host: str, job_id: str, kind: SecretKind, name: str) -> None:
         """The host has no need of it any more."""
-        self._ask(lambda: self._redis.hdel(self._key("delivered", host), f"{job_id}/{kind}/{name}"))
+        self._change(("HDEL", self._key("delivered", host), f"{job_id}/{kind}/{name}"))
 
 
 def _fields(one: Delivered) -> dict[str, str]:

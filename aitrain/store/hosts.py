@@ -37,19 +37,33 @@ class Hosts(Connection):
             )  # fmt: skip
         return bool(answer["waiting"])
 
+    def tell_version(self, host: str, process: str, version: str) -> None:
+        """Tells which version of aitrain a process of a host is, "agent" or "worker", for those who look at it."""
+        self._change(("HSET", self._key("host_versions", host), process, version))
+
     def heartbeat(
-        self, host: str, *, instance: str, fit: bool, seen: Sequence[Seen], timing: HostTiming, resend_ms: int
+        self,
+        host: str,
+        *,
+        instance: str,
+        fit: bool,
+        seen: Sequence[Seen],
+        timing: HostTiming,
+        resend_ms: int,
+        disk: tuple[int, int] | None = None,
     ) -> Heard | None:
         """Renews a host's lease, tells how long its jobs were seen running, and brings back its orders.
 
-        instance: which machine it is; fit: it can start containers now, and may be given jobs. None: the store does
-        not know the host, or another machine has its name; it must join (again).
+        instance: which machine it is; fit: it can start containers now, and may be given jobs; disk: bytes that are
+        free on the file system of its data, and that this has, None: as they were told last. None: the store does not
+        know the host, or another machine has its name; it must join (again).
         """
         answer = self._run(
             "heartbeat",
             {
                 "host": host, "instance": instance, "fit": fit, "resend_ms": resend_ms, **asdict(timing),
                 "seen": [{"id": s.job_id, "fence": s.fence, "ran_ms": s.ran_ms} for s in seen],
+                **({} if disk is None else {"disk": disk}),
             },
         )  # fmt: skip
         return Heard([to_host_job(row) for row in answer["jobs"]], answer["place"]) if answer["known"] else None

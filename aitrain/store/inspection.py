@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from redis.backoff import NoBackoff
@@ -17,6 +18,7 @@ from redis.retry import Retry
 
 from aitrain.store.connection import redis_at
 from aitrain.store.keys import Keys
+from aitrain.store.schema import MARKS
 from aitrain.store.scripts import answering
 
 ANSWER_SECONDS = 3.0
@@ -58,7 +60,7 @@ class SiteFacts:
 
     now_ms: by the server's clock; sweeps: when each succeeded last, by its worker's clock; live_hosts: names of hosts
     whose lease holds, away_hosts of the others; holder: which machine holds the lease of the host that was asked for,
-    "" if none does.
+    "" if none does; stamp: which schema it has, as aitrain.domain.schema reads it, None if nothing is there.
     """
 
     now_ms: int
@@ -66,15 +68,20 @@ class SiteFacts:
     live_hosts: tuple[str, ...]
     holder: str
     away_hosts: tuple[str, ...] = ()
+    stamp: str | None = None
 
 
 class Inspection:
     """Looks at one Redis. Every method raises StoreUnavailable if it does not answer, or refuses to."""
 
-    def __init__(self, url: str, *, namespace: str) -> None:
-        """Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
+    def __init__(self, url: str, *, namespace: str, ca_file: Path | None = None) -> None:
+        """ca_file: see redis_at. Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
         self._redis = redis_at(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+            url,
+            ca_file,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
         )
         self._key = Keys(namespace)
 
@@ -110,12 +117,15 @@ class Inspection:
         key = self._key
         with answering():
             now_ms = int(1000 * self._time())
+            stamp: Any = self._redis.get(key("schema"))
+            if stamp is None and self._redis.exists(*map(key, MARKS)):
+                stamp = ""
             sweeps: Any = self._redis.hgetall(key("sweeps"))
             live: Any = self._redis.zrangebyscore(key("hosts"), f"({now_ms}", "+inf")
             away: Any = self._redis.zrangebyscore(key("hosts"), "-inf", now_ms)
             instance = self._redis.hget(key("host", host), "instance") if host in live else None
         return SiteFacts(
-            now_ms, {name: int(at) for name, at in sweeps.items()}, tuple(live), str(instance or ""), tuple(away)
+            now_ms, {name: int(at) for name, at in sweeps.items()}, tuple(live), str(instance or ""), tuple(away), stamp
         )
 
     def sealing(self) -> tuple[dict[str, int], tuple[str, ...] | None]:

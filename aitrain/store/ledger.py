@@ -128,7 +128,7 @@ class Ledger(Jobs):
 
     def sweep_done(self, sweep: str, at_ms: int) -> None:
         """Records that a sweep succeeded."""
-        self._ask(lambda: self._redis.hset(self._key("sweeps"), sweep, at_ms))
+        self._change(("HSET", self._key("sweeps"), sweep, at_ms))
 
     def timeout_limit(self, project: str) -> int | None:
         """A project's longest timeout in seconds, 0 for none; None: the site's."""
@@ -156,6 +156,6 @@ class Ledger(Jobs):
     def _set_limit(self, name: str, field: str, limit: int | None) -> None:
         key = self._key(name)
         if limit is None:
-            self._ask(lambda: self._redis.hdel(key, field))
+            self._change(("HDEL", key, field))
         else:
-            self._ask(lambda: self._redis.hset(key, field, limit))
+            self._change(("HSET", key, field, limit))

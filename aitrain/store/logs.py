@@ -174,10 +174,8 @@ class Logs(Connection):
     def ask_chunk(self, token: str, ask: ChunkAsk, ttl_s: int) -> None:
         """Asks for a part of a log, for ttl_s seconds."""
         key = self._key("chunk", token)
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(key, mapping={"project": ask.project, "id": ask.job_id, "attempt": ask.attempt, "first": ask.first})
-        pipe.expire(key, ttl_s)
-        self._ask(pipe.execute)
+        fields = ("project", ask.project, "id", ask.job_id, "attempt", ask.attempt, "first", ask.first)
+        self._change(("HSET", key, *fields), ("EXPIRE", key, ttl_s))
 
     def asked_chunk(self, token: str) -> ChunkAsk | None:
         """What somebody wants to read; None: nobody waits any more."""
@@ -200,7 +198,7 @@ class Logs(Connection):
 
     def drop_chunk(self, token: str) -> None:
         """Nobody waits any more."""
-        self._ask(lambda: self._redis.delete(self._key("chunk", token)))
+        self._change(("DEL", self._key("chunk", token)))
 
 
 def _stand(answer: dict[str, int]) -> LogStand:

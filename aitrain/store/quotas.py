@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from aitrain.domain.egress import Egress
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
 from aitrain.store.connection import Connection
 
@@ -20,9 +21,22 @@ class Quotas(Connection):
         """Sets what becomes of a project's jobs over its quota; None: what the site says."""
         key = self._key("over_quota")
         if what is None:
-            self._ask(lambda: self._redis.hdel(key, project))
+            self._change(("HDEL", key, project))
         else:
-            self._ask(lambda: self._redis.hset(key, project, what))
+            self._change(("HSET", key, project, what))
+
+    def set_egress(self, project: str, egress: Egress | None) -> None:
+        """Sets what a project's jobs reach over the network; None: what the site says."""
+        key = self._key("egress")
+        if egress is None:
+            self._change(("HDEL", key, project))
+        else:
+            self._change(("HSET", key, project, egress))
+
+    def egress(self, project: str) -> Egress | None:
+        """What a project's jobs reach over the network; None: what the site says."""
+        held = self._ask(lambda: self._redis.hget(self._key("egress"), project))
+        return None if held is None else Egress(held)
 
     def quotas(self, project: str | None = None) -> list[Quota]:
         """The quotas of a project, each kind of it; or those that are set, of all projects."""
@@ -41,16 +55,16 @@ class Quotas(Connection):
 
     def project_rules(self) -> list[ProjectRules]:
         """What is set of projects beside quotas, of those that have something set, by project."""
-        over, timeouts, priorities = (
+        over, timeouts, priorities, egress = (
             self._ask(partial(self._redis.hgetall, self._key(name)))
-            for name in ("over_quota", "timeout_limit", "priority_limit")
+            for name in ("over_quota", "timeout_limit", "priority_limit", "egress")
         )
         return [
             ProjectRules(
                 project=project, over_quota=over.get(project), max_timeout_s=timeouts.get(project),
-                max_priority=priorities.get(project),
+                max_priority=priorities.get(project), egress=egress.get(project),
             )
-            for project in sorted({*over, *timeouts, *priorities})
+            for project in sorted({*over, *timeouts, *priorities, *egress})
         ]  # fmt: skip
 
     def held_count(self, project: str) -> int:

@@ -60,7 +60,7 @@ class Receipts(Connection):
 
     def signing(self) -> None:
         """Says that there is a key, so that the ends of attempts are noted. To be said again now and then."""
-        self._ask(lambda: self._redis.set(self._key("signing"), 1, ex=SIGNING_SECONDS))
+        self._change(("SET", self._key("signing"), 1, "EX", SIGNING_SECONDS))
 
     def unsigned_ends(self) -> list[UnsignedEnd]:
         """Some ends of attempts that have no receipt yet, the oldest first."""
@@ -85,7 +85,7 @@ class Receipts(Connection):
     def put_off_receipt(self, end: UnsignedEnd, pause_ms: int) -> None:
         """Has the receipt of an end tried again later, so that it does not stand in the way of others."""
         member, at_ms = f"{end.job_id}/{end.attempt}", end.now_ms + pause_ms
-        self._ask(lambda: self._redis.zadd(self._key("unsigned"), {member: at_ms}, xx=True))
+        self._change(("ZADD", self._key("unsigned"), "XX", at_ms, member))
 
     def receipts(self, job_id: str) -> dict[int, dict[str, Any]]:
         """The signed receipts of a job, by attempt. The job may be deleted."""

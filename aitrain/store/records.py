@@ -28,9 +28,9 @@ When a job ends, its history and its fields of more than 64 bytes move to the ke
 only while it ran goes; what moved comes back with the next attempt (lua/shared/settling.lua).
 Of a deleted job a hash remains for a day: deleted_ms, last_op, fence, state.
 Fields of a host's hash: instance (which machine it is), max_jobs, fit (0: place nothing there now), seen_ms (its last
-word), lost_ms (so long after that it is lost); cordon_ms, cordon_by, cordon_reason (since when, by whom and why it is
-given no more jobs), drain_ms (when its jobs are evicted, 0: never; absent if it is not drained), cordon_op, uncordon_op
-(the ids of the last orders).
+word), lost_ms (so long after that it is lost), disk_free, disk_size (bytes of the file system of its data); cordon_ms,
+cordon_by, cordon_reason (since when, by whom and why it is given no more jobs), drain_ms (when its jobs are evicted, 0:
+never; absent if it is not drained), cordon_op, uncordon_op (the ids of the last orders).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def to_job(
 ) -> Job:
     """A job from its hash and its lists. spec: what its hash says of it, where that is known already."""
     values: dict[str, Any] = {**fields, "id": job_id}
-    values["spec"] = spec or JobSpec.model_validate_json(fields["spec"])
+    values["spec"], values["unknown"] = (spec, ()) if spec else JobSpec.read(fields["spec"])
     values["unit_ids"] = tuple(json.loads(fields.get("unit_ids", "[]")))
     values["labels"] = json.loads(fields.get("labels", "{}"))
     values["progress"] = json.loads(fields.get("progress", "{}"))
@@ -154,10 +154,12 @@ def to_host_view(row: dict[str, Any]) -> HostView:
     ]
     jobs = [HeldJob.model_validate(job) for job in list(row["jobs"])]
     return HostView(
-        name=row["host"], seen_ms_ago=row["seen_ms_ago"], max_jobs=row["max_jobs"], alive=row["alive"],
+        name=row["host"], agent_version=row.get("agent", ""), worker_version=row.get("worker", ""),
+        seen_ms_ago=row["seen_ms_ago"], max_jobs=row["max_jobs"], alive=row["alive"],
         lost=row["lost"], fit=row["fit"], drain_ms=row.get("drain_ms"), cordon_ms=cordon.get("ms"),
         cordon_by=cordon.get("by", ""), cordon_reason=cordon.get("reason", ""), flavors=tuple(flavors),
-        jobs=tuple(sorted(jobs, key=lambda job: job.id)),
+        jobs=tuple(sorted(jobs, key=lambda job: job.id)), disk_free=row.get("disk_free"),
+        disk_size=row.get("disk_size"),
     )  # fmt: skip
 
 

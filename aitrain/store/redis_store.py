@@ -24,6 +24,7 @@ from aitrain.store.registries import RegistryRows
 from aitrain.store.sealed import SealedSecrets
 from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
+from aitrain.store.vitals import VitalSigns
 
 
 class Store(
@@ -45,5 +46,6 @@ class Store(
     Deliveries,
     Checks,
     Sessions,
+    VitalSigns,
 ):
     """The job store of one site: all its verbs."""

@@ -1,8 +1,9 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
-The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), its
-argument ARG (one JSON object), the time NOW and the functions of lua/shared, one file per duty. It is the same text for
-every site and every call, so that Redis keeps one script per verb.
+The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), the SCHEMA
+that this version knows, the classes of durations of counting.py (BOUNDS), its argument ARG (one JSON object), the time
+NOW and the functions of lua/shared, one file per duty. It is the same text for every site and every call, so that Redis
+keeps one script per verb.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import resources
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from aitrain.domain.errors import StoreUnavailable
+from aitrain.domain.counting import BOUNDS_SECONDS
+from aitrain.domain.errors import SchemaMismatch, StoreUnavailable
+from aitrain.domain.redis_refusals import refusal
+from aitrain.domain.schema import SCHEMA, Stamp
 from aitrain.domain.states import STATES, TARGETS
-from aitrain.store.keys import lua_functions
+from aitrain.store.keys import LEGEND, lua_functions
+from aitrain.store.schema import MARKS, meet, mismatch, stamp_in
 
 # The functions that scripts share, in this order: a file may call what stands in those before it.
 SHARED = (
     "call",
+    "counters",
     "settling",
     "sealed",
     "jobs",
@@ -83,6 +90,8 @@ def prelude() -> str:
             lua_functions(),
             f"local STATES = {_lua(states)}",
             f"local MOVES = {_lua(moves)}",
+            f"local SCHEMA = '{SCHEMA}'",
+            f"local BOUNDS = {{{','.join(map(str, BOUNDS_SECONDS))}}}",
             *(_source(f"shared/{name}") for name in SHARED),
         ]
     )
@@ -103,7 +112,8 @@ class Scripts:
     def __call__(self, name: str, arguments: dict[str, Any]) -> Any:
         """Runs one script.
 
-        Returns its answer, decoded from JSON. Raises StoreUnavailable if the server does not answer.
+        Returns its answer, decoded from JSON. Raises StoreUnavailable if the server does not answer, and
+        SchemaMismatch if what it holds is of another version.
         """
         script = self._loaded.get(name)
         if script is None:
@@ -113,8 +123,29 @@ class Scripts:
         arguments = {**self._site, **arguments}
         if self._clock_ms is not None:
             arguments["now_ms"] = self._clock_ms()
+        call = partial(script, keys=[self._root], args=[json.dumps(arguments)])
         with answering():
-            return json.loads(script(keys=[self._root], args=[json.dumps(arguments)]))
+            try:
+                return json.loads(call())
+            except ResponseError as error:
+                if (stamp := stamp_in(error)) is None:
+                    raise
+            if "schema" in arguments:  # it came too late to change it
+                raise mismatch(stamp)
+            self.meet(stamp)
+            return json.loads(call())
+
+    def meet(self, stamp: str) -> None:
+        """What is done about a stamp that is not ours: an empty store is stamped, any other is refused.
+
+        Raises SchemaMismatch and StoreUnavailable.
+        """
+        marks = [self._root + LEGEND[name].pattern for name in MARKS]
+        try:
+            meet(self, stamp, marks)
+        except SchemaMismatch as other:
+            if other.stamp != Stamp(SCHEMA):  # that is, another process was faster to do the same
+                raise
 
 
 @contextmanager
@@ -122,7 +153,13 @@ def answering() -> Iterator[None]:
     """Tells errors of Redis as StoreUnavailable."""
     try:
         yield
-    except ResponseError as error:
-        raise StoreUnavailable(f"the job store refused a command: {error}") from error
     except RedisError as error:
-        raise StoreUnavailable(f"the job store does not answer ({error}): is Redis running at redis_url?") from error
+        raise _told(error) from error
+
+
+def _told(error: RedisError) -> StoreUnavailable:
+    if (words := refusal(str(error))) is not None:
+        return StoreUnavailable(f"the job store {words}")
+    if isinstance(error, ResponseError):
+        return StoreUnavailable(f"the job store refused a command: {error}")
+    return StoreUnavailable(f"the job store does not answer ({error}): is Redis running at redis_url?")

@@ -34,8 +34,7 @@ class SealedSecrets(Connection):
 
     def tell_keys(self, public_key: str, ids: Sequence[str]) -> None:
         """Has clients seal with this key from now on. ids: of all keys that control workers have, the newest first."""
-        mapping: Any = {"key": public_key, "ids": json.dumps(list(ids))}
-        self._ask(lambda: self._redis.hset(self._key("public_key"), mapping=mapping))
+        self._change(("HSET", self._key("public_key"), "key", public_key, "ids", json.dumps(list(ids))))
 
     def site_keys(self) -> SiteKeys | None:
         """The site's keys; None: no control worker with a key has been started yet."""

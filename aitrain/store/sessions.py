@@ -145,4 +145,4 @@ class Sessions(Connection):
     def drop_session(self, token: str) -> None:
         """Nobody waits any more."""
         keys = [self._key("session", token), *(self._key("session_way", token, way) for way in ("in", "out"))]
-        self._ask(lambda: self._redis.delete(*keys))
+        self._change(("DEL", *keys))

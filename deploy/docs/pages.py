@@ -21,7 +21,9 @@ KEYS_HEAD = """\
 
 Drawn from `aitrain/store/keys.py`, from which Python and Lua build every key. All begin with the site's namespace in
 braces, as `{aitrain}:job:0198...`. Times are Unix milliseconds by the store's clock unless it says otherwise. Read
-them as you like; only aitrain's own scripts may write them.
+them as you like; only aitrain's own scripts may write them. The last column says which role reads (r), writes (w) or
+deletes (d) them on a site whose Redis has users; an operator may all that a producer may, `own` is the host whose name
+stands in the key.
 """
 
 
@@ -33,8 +35,11 @@ def codes() -> str:
 
 def keys() -> str:
     """The page of the keys."""
-    rows = ([f"`{key.pattern}`", plain(key.holds)] for key in sorted(LEGEND.values(), key=lambda key: key.pattern))
-    return "\n".join([KEYS_HEAD, *table(["key", "holds"], rows)])
+    rows = (
+        [f"`{key.pattern}`", plain(key.holds), key.roles]
+        for key in sorted(LEGEND.values(), key=lambda key: key.pattern)
+    )
+    return "\n".join([KEYS_HEAD, *table(["key", "holds", "who may"], rows)])
 
 
 PAGES = {"commands.md": commands.render, "settings.md": configuration.render, "codes.md": codes, "keys.md": keys}

@@ -1,50 +1,97 @@
-"""Flower shows the workers, the queues and each step with its job's id, and no secret anywhere."""
+"""Flower in a real browser: the workers with what they offer, each step with its job's id, and no secret anywhere."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
+import redis as redis_py
 import requests
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aitrain import Job, JobState
 from aitrain.vault import new_key
 from tests.acceptance.conftest import Fleet, eventually
-from workers.scratch.servers import DockerEngine, free_port
+from workers.scratch.servers import DockerEngine, RedisServer, free_port
+from workers.scratch.site import CLI, Aitrain
 
-SECRET = "hunter2-secret"
-KEY = new_key()
+SECRET, KEY, REDIS_PASSWORD = "hunter2-secret", new_key(), "redis-password-1"
+OPERATOR, VIEWER = ("olga", "operator-password-1"), ("vic", "viewer-password-1")
+STEPS = ["monitor", "start_container", "sync_in", "sync_out"]
+SECOND_HOST = "h2@1xcpu"
+
+
+@dataclass
+class Shown:
+    """A site with two Flowers, one that only shows and one that acts, and two jobs that went through it."""
+
+    fleet: Fleet
+    url: str
+    control_url: str
+    flower: Aitrain
+    second_host: Aitrain
+    state: Path
+    secrets: list[str]
+    jobs: list[Job] = field(default_factory=list)
+
+    def get(self, path: str, user: tuple[str, str] | None = VIEWER, url: str = "") -> requests.Response:
+        return requests.get((url or self.url) + path, auth=user, timeout=30)
+
+    def tasks(self, search: str = "", url: str = "") -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/api/tasks?search={search}", OPERATOR, url).json()
+        return found
+
+    def workers(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.get("/api/workers?refresh=true").json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis with a password; its URL."""
+    with RedisServer(tmp_path_factory.mktemp("redis"), durable=False) as server:
+        with redis_py.Redis.from_url(server.url) as client:
+            client.config_set("requirepass", REDIS_PASSWORD)
+        yield server.url.replace("://", f"://:{REDIS_PASSWORD}@")
 
 
 @pytest.fixture(scope="module")
 def shown(
-    make_fleet: Callable[..., Fleet], engine: DockerEngine, monkeypatch_module: pytest.MonkeyPatch
-) -> Iterator[tuple[str, Fleet, Job]]:
-    """A site with Flower, and a job that went through it."""
-    monkeypatch_module.setenv("FLOWER_UNAUTHENTICATED_API", "true")
-    fleet, port = make_fleet(secret_keys=[KEY]), free_port()
-    url = f"http://127.0.0.1:{port}"
+    make_fleet: Callable[..., Fleet], engine: DockerEngine, own_redis: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shown]:
+    fleet = make_fleet(secret_keys=[KEY], redis_url=own_redis)
+    port, control_port, state = free_port(), free_port(), tmp_path_factory.mktemp("state") / "flower"
+    viewers = state.with_name("viewers")
+    viewers.write_text(f"# who may look\n{':'.join(VIEWER)}\n")
+    users = {"operators": [":".join(OPERATOR)], "viewers_file": str(viewers)}
+    flower = fleet.site.flower(port, **users, state_dir=str(state), save_seconds=1)
+    second = fleet.site.host("h2", {"cpu": 1}, engine.url, "worker")
     with ExitStack() as stack:
-        for process in (fleet.site.flower(port), fleet.site.control(), fleet.site.host("h1", {"cpu": 1}, engine.url)):
+        for process in (
+            flower, fleet.site.flower(control_port, "--control", **users, forget_workers_seconds=1),
+            fleet.site.control(), fleet.site.host("h1", {"cpu": 2}, engine.url), second,
+        ):  # fmt: skip
             stack.enter_context(process)
-        eventually(lambda: _answers(url), 60, "Flower")
-        eventually(lambda: len(_workers(url)) == 2, 60, "both workers")
-        job = fleet.end(
-            fleet.submit("sh", "-c", f"sleep 1; echo {SECRET}", env={"TOKEN": SECRET}, labels={"l": SECRET})
-        )
-        assert job.state == JobState.DONE
         own = fleet.site.settings.data_stores["s3"]
+        keys = [own.secret_access_key.get_secret_value(), KEY, SECRET, REDIS_PASSWORD, OPERATOR[1], VIEWER[1]]
+        site = Shown(fleet, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{control_port}", flower, second, state, keys)
+        for url in (site.url, site.control_url):
+            eventually(lambda url=url: _answers(f"{url}/healthcheck"), 60, "Flower")
+        eventually(lambda: len(site.workers()) == 3, 60, "the workers")
+        words = {"env": {"TOKEN": SECRET}, "labels": {"l": SECRET}, "project": "vision"}
+        site.jobs = [fleet.end(fleet.submit("sh", "-c", f"echo {SECRET}", **words)) for _ in range(2)]
+        assert [job.state for job in site.jobs] == [JobState.DONE] * 2
         fleet.client.data_stores.add(
-            "default", "own", own.endpoint_url, own.region, own.access_key_id, own.secret_access_key
+            "vision", "own", own.endpoint_url, own.region, own.access_key_id, own.secret_access_key
         )
-        yield url, fleet, job
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
+        eventually(lambda: steps_of(site, site.jobs[1]) == [(f"aitrain.{one}", "SUCCESS") for one in STEPS], 20)
+        yield site
 
 
 def _answers(url: str) -> bool:
@@ -54,54 +101,159 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_every_step_is_found_by_its_jobs_id(shown: tuple[str, Fleet, Job]) -> None:
-    url, _, job = shown
-
-    def steps() -> list[tuple[str, str]]:
-        tasks = requests.get(f"{url}/api/tasks", params={"search": job.id}, timeout=5).json().values()
-        return sorted((task["name"], task["state"]) for task in tasks if task["args"] == f"job={job.id}")
-
-    # Each once: `monitor` dropped the rest of its chain, and the agent sent sync_out when the container ended.
-    once = ("monitor", "start_container", "sync_in", "sync_out")
-    eventually(lambda: steps() == [(f"aitrain.{step}", "SUCCESS") for step in once], 20, "the steps")
+def steps_of(shown: Shown, job: Job) -> list[tuple[str, str]]:
+    """Each once: `monitor` dropped the rest of its chain, and the agent sent sync_out when the container ended."""
+    return sorted((task["name"], task["state"]) for task in shown.tasks(job.id).values())
 
 
-def test_workers_and_queues(shown: tuple[str, Fleet, Job]) -> None:
-    url, _, _ = shown
-
-    def both() -> dict[str, dict[str, list[dict[str, str]]]] | None:
-        found = _workers(url)
-        return found if len(found) == 2 and all(worker.get("active_queues") for worker in found.values()) else None
-
-    workers = eventually(both, 30, "both workers with their queues")
-    queues = {name.split("@")[0]: [q["name"] for q in w["active_queues"]] for name, w in workers.items()}
-    assert queues == {"h1": ["cpu.cpu.h1"], "control": ["control"]}
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield chromium
+        chromium.close()
 
 
-def _workers(url: str) -> dict[str, dict[str, list[dict[str, str]]]]:
-    found: dict[str, dict[str, list[dict[str, str]]]] = requests.get(
-        f"{url}/api/workers", params={"refresh": "true"}, timeout=30
-    ).json()
-    return found
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """A viewer's browser."""
+    yield from _page(browser, VIEWER)
 
 
-def test_no_secret_on_any_page(shown: tuple[str, Fleet, Job]) -> None:
-    url, fleet, job = shown
-    tasks = requests.get(f"{url}/api/tasks", timeout=5).json()
+def _page(browser: Browser, user: tuple[str, str]) -> Iterator[Page]:
+    context = browser.new_context(
+        http_credentials={"username": user[0], "password": user[1]}, viewport={"width": 1640, "height": 720}
+    )
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
+
+
+def test_nobody_comes_in_without_a_password(shown: Shown, browser: Browser) -> None:
+    stranger, viewer = ("vic", "guessed"), VIEWER
+    for path in ("/", "/workers", "/tasks", "/broker", "/api/tasks", f"/worker/{SECOND_HOST}"):
+        assert [shown.get(path, user).status_code for user in (None, stranger, viewer)] == [401, 401, 200], path
+    assert shown.get("/", VIEWER, shown.control_url).status_code == 401, "where one may act, viewers may not be"
+    assert shown.get("/", OPERATOR, shown.control_url).status_code == 200
+    page = next(_page(browser, stranger))
+    answer = page.goto(f"{shown.url}/tasks")
+    assert answer is not None
+    assert answer.status == 401
+    assert "Access denied" in page.content()
+    page.context.close()
+
+
+def test_workers_are_named_by_host_and_offer(shown: Shown, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{shown.url}/workers")
+    row = page.locator("#workers-table tbody tr", has_text="h1@2xcpu")
+    expect(row).to_contain_text("Online")
+    expect(page.locator("#workers-table tbody tr", has_text="control@")).to_have_count(1)
+    page.screenshot(path=tmp_path / "workers.png")
+    row.get_by_role("link", name="Worker h1@2xcpu").click()
+    expect(page.locator("#workername")).to_have_text("h1@2xcpu")
+    page.get_by_role("tab", name="Other").click()
+    expect(page.locator("#tab-other")).to_contain_text("2 x cpu (2 free)")
+    expect(page.locator("#tab-other")).to_have_css("opacity", "1")  # it fades in
+    page.screenshot(path=tmp_path / "worker.png")
+    page.get_by_role("tab", name="Queues").click()
+    expect(page.locator("#tab-queues")).to_contain_text("cpu.cpu.h1")
+
+
+def test_a_jobs_id_finds_its_steps_and_only_them(shown: Shown, page: Page, tmp_path: Path) -> None:
+    job = shown.jobs[0]
+    page.goto(f"{shown.url}/tasks")
+    rows = page.locator("#tasks-table tbody tr")
+    expect(rows.first).to_contain_text("aitrain.")
+    page.locator("#tasks-table_filter input").fill(job.id)
+    expect(rows).to_have_count(len(STEPS))
+    texts = rows.all_inner_texts()
+    assert sorted(one for text in texts for one in STEPS if f"aitrain.{one}" in text) == STEPS
+    assert all(f"job={job.id}" in text and "project=vision" in text for text in texts)
+    page.screenshot(path=tmp_path / "tasks.png")
+    rows.filter(has_text="sync_in").locator("a[href*='/task/']").click()
+    for text in ("aitrain.sync_in", f"job={job.id}", "project=vision", "h1@2xcpu"):
+        expect(page.locator("#task-page")).to_contain_text(text)
+    page.screenshot(path=tmp_path / "task.png")
+
+
+def test_who_only_looks_changes_nothing(shown: Shown, page: Page, browser: Browser) -> None:
+    page.goto(f"{shown.url}/worker/{SECOND_HOST}")
+    expect(page.locator("#workername")).to_have_text(SECOND_HOST)
+    assert page.locator("#worker-shutdown, #worker-pool-grow, #worker-group").count() == 0
+    for order in (f"worker/shutdown/{SECOND_HOST}", "task/send-task/aitrain.sync_out", "task/revoke/x"):
+        answers = [
+            requests.post(f"{shown.url}/api/{order}", auth=user, data='{"args": []}', timeout=10).status_code
+            for user in (VIEWER, OPERATOR, None)
+        ]
+        assert answers == [403, 403, 401], order
+    process = shown.second_host.process
+    assert process is not None
+    assert process.poll() is None
+    acting = next(_page(browser, OPERATOR))
+    acting.goto(f"{shown.control_url}/worker/{SECOND_HOST}")
+    expect(acting.locator("#worker-group")).to_be_visible()
+    acting.context.close()
+
+
+def test_no_secret_on_any_page(shown: Shown, page: Page) -> None:
+    tasks = shown.tasks()
+    assert {"aitrain.check_data_store", "aitrain.sync_in"} <= {task["name"] for task in tasks.values()}
+    assert "project=vision datastore=own" in {task["kwargs"] for task in tasks.values()}
     pages = ["/", "/workers", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers?refresh=true"]
-    pages += [f"/task/{task_id}" for task_id in tasks]
-    pages += [f"/worker/{name}" for name in _workers(url)]
-    secret_key = fleet.site.settings.data_stores["s3"].secret_access_key.get_secret_value()
-    assert "aitrain.check_data_store" in {task["name"] for task in tasks.values()}
-    for page in pages:
-        text = requests.get(url + page, timeout=30).text
-        assert SECRET not in text, page
-        assert secret_key not in text, page
-        assert KEY not in text, page
-        assert fleet.client.get(job.id).fence.split(".")[1] not in text, page
+    pages += [*(f"/task/{task_id}" for task_id in tasks), *(f"/worker/{name}" for name in shown.workers())]
+    hidden = [*shown.secrets, *(shown.fleet.client.get(job.id).fence.split(".")[1] for job in shown.jobs)]
+    for path in pages:
+        text = shown.get(path).text
+        assert not [one for one in hidden if one in text], path
+    for path in ("/workers", "/tasks", f"/worker/{SECOND_HOST}", "/broker"):  # with what scripts put there
+        page.goto(shown.url + path, wait_until="load")
+        assert not [one for one in hidden if one in page.content()], path
 
 
-def test_task_names_are_few(shown: tuple[str, Fleet, Job]) -> None:
-    """A job's id in a task's name would make a new series of metrics for each job."""
-    url, _, job = shown
-    assert job.id not in requests.get(f"{url}/metrics", timeout=5).text
+def test_nor_in_a_list_of_processes(shown: Shown) -> None:
+    lines = [path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if _is(path)]
+    assert any("workers.app\0flower" in line for line in lines)
+    assert not [line for line in lines if OPERATOR[1] in line or VIEWER[1] in line or REDIS_PASSWORD in line]
+
+
+def _is(path: Path) -> bool:
+    try:
+        return bool(path.read_bytes())
+    except OSError:
+        return False
+
+
+def test_task_names_are_few(shown: Shown) -> None:
+    """A job's id in a task's name would make a new series of metrics for each job. No password is asked for."""
+    answer = shown.get("/metrics", None)
+    assert 'task="aitrain.sync_in"' in answer.text
+    assert not [job.id for job in shown.jobs if job.id in answer.text]
+
+
+def test_a_dead_worker_leaves_the_list_and_tasks_outlive_a_restart(shown: Shown) -> None:
+    def listed() -> set[str]:
+        rows = shown.get("/workers?json=1", OPERATOR, shown.control_url).json()["data"]
+        return {row["hostname"] for row in rows}
+
+    assert SECOND_HOST in listed()
+    shown.second_host.stop()
+    before = shown.tasks(shown.jobs[0].id)
+    eventually(lambda: (shown.state / "tasks").exists() or list(shown.state.glob("tasks*")), 10, "what it keeps")
+    shown.flower.stop()
+    assert shown.state.stat().st_mode & 0o077 == 0
+    with shown.flower.another():
+        eventually(lambda: _answers(f"{shown.url}/healthcheck"), 60, "Flower")
+        assert shown.tasks(shown.jobs[0].id).keys() == before.keys()
+        assert len(before) == len(STEPS)
+    eventually(lambda: SECOND_HOST not in listed(), 30, "the dead worker's end")
+
+
+def test_it_listens_to_others_only_behind_a_password(tmp_path: Path) -> None:
+    address = "0.0.0.0"  # noqa: S104 - that is what is refused
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWER_", "AITRAIN_"))}
+    command = [CLI, "flower", "--address", address]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path, check=False)
+    assert answer.returncode == 2
+    assert f"address: '{address}' can be reached by others" in answer.stderr

@@ -46,12 +46,15 @@ def test_projects_with_other_limits_than_quotas_are_listed(aitrain: Commands) ->
     aitrain("quota", "set", "short", "--max-timeout", "2h", "--max-priority", "0")
     told = json.loads(aitrain("quota", "list", "-o", "json"))
     rules = {rule["project"]: rule for rule in told["rules"]}
-    unset = {"over_quota": None, "max_timeout_seconds": None, "max_priority": None}
+    unset = {"over_quota": None, "max_timeout_seconds": None, "max_priority": None, "egress": None}
     assert rules["patient"] == unset | {"project": "patient", "over_quota": "hold"}
     assert (rules["short"]["max_timeout_seconds"], rules["short"]["max_priority"]) == (7200, 0)
     table = aitrain("quota", "list")
     assert all(words in table for words in ("patient", "hold", "short", "2h"))
     assert yaml.safe_load(aitrain("quota", "list", "-o", "yaml")) == told
+    aitrain("quota", "set", "short", "--egress", "none")
+    assert json.loads(aitrain("quota", "show", "short", "-o", "json"))["egress"] == "none"
+    assert "what their host does, but not each other (bridge)" in aitrain("quota", "show", "patient")
     for project in ("patient", "short"):
         aitrain("quota", "set", project, "--none")
     assert not {"patient", "short"} & {

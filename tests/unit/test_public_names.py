@@ -17,17 +17,16 @@ from aitrain.domain.spec import SpecFields
 
 NAMES = {
     "Admitted", "AitrainError", "AmbiguousJob", "AsyncClient", "Audited", "Bill", "BilledJob", "BrokerUnavailable",
-    "BucketNotFound", "BucketRefused", "BucketUnavailable", "Buckets", "BudgetExceeded", "BudgetRule", "BudgetView",
-    "CheckUnavailable", "Client", "DataCopy", "DataStoreEntry", "DataStoreNotFound", "DataStoreRemoval",
-    "DataStores", "Difference", "EndCause", "Explanation", "FlavorPrices", "GpuUse", "HistoryEntry", "HostNotFound",
-    "HostRemoval", "HostView", "InfoCode", "InvalidInput", "Job", "JobEdit", "JobNotFound", "JobNotRunning",
-    "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums", "LineUnreadable", "LogLine", "LogUnavailable",
-    "ObjectDone", "OnHostLoss", "Ordered", "OverQuota", "Permission", "ProjectRules", "PrunedMonth", "QueueView",
-    "Quota", "QuotaExceeded", "QuotaKind", "ReceiptNotFound", "Registries", "RegistryEntry",
-    "RegistryNotFound", "RegistryRemoval", "Resources", "SealingKey", "SecretUnreadable",
-    "SecretsStatus", "Session", "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject",
-    "Submission", "TransferWatch", "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job",
-    "submit_jobs",
+    "BucketNotFound", "BucketRefused", "BucketUnavailable", "Buckets", "BudgetExceeded", "BudgetRule",
+    "BudgetView", "CheckUnavailable", "Client", "DataCopy", "DataStoreEntry", "DataStoreNotFound",
+    "DataStoreRemoval", "DataStores", "Difference", "Egress", "EndCause", "Explanation", "FlavorPrices", "GpuUse",
+    "HistoryEntry", "HostNotFound", "HostRemoval", "HostView", "InfoCode", "InvalidInput", "Job", "JobEdit",
+    "JobNotFound", "JobNotRunning", "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums",
+    "LineUnreadable", "LogLine", "LogUnavailable", "ObjectDone", "OnHostLoss", "Ordered", "OverQuota",
+    "Permission", "ProjectRules", "PrunedMonth", "QueueView", "Quota", "QuotaExceeded", "QuotaKind",
+    "ReceiptNotFound", "Registries", "RegistryEntry", "RegistryNotFound", "RegistryRemoval", "Resources", "SchemaMismatch", "SealingKey", "SecretUnreadable", "SecretsStatus", "Session",
+    "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission", "TransferWatch",
+    "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 # What a producer is given by a client, it is given by these.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from aitrain.domain.states import State
 from aitrain.store import HostJob
@@ -67,6 +69,7 @@ class Heartbeat(Loop):
             seen=self._actor.seen(),
             timing=self.machine.host_timing,
             resend_ms=int(timing.message_grace_seconds * 1000),
+            disk=_disk(host.data_dir),
         )
         if heard is None:
             self._joined.clear()
@@ -105,8 +108,18 @@ class Heartbeat(Loop):
             timing=self.machine.host_timing,
             faults=stock.faults,
         )
+        self.machine.store.tell_version(host.name, "agent", self.machine.version)
         self._offered = stock.offer.units
         self._joined.set()
         log.info("host %s joined with %s", host.name, stock.offer)
         if awaited:
             self._actor.place_waiting()
+
+
+def _disk(data_dir: Path) -> tuple[int, int] | None:
+    """Bytes that are free on the file system of a directory, and that it has; None if it cannot be looked at."""
+    try:
+        facts = os.statvfs(data_dir)
+    except OSError:
+        return None
+    return facts.f_bavail * facts.f_frsize, facts.f_blocks * facts.f_frsize

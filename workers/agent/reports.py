@@ -62,7 +62,8 @@ class Reports:
     def _image(self, container: Container) -> dict[str, str]:
         digest = self._machine.engine.image_digest(container)
         # An image that was removed meanwhile must not cost what is known of it.
-        return {"image_id": container.image_id} | ({"image_digest": digest} if digest else {})
+        known = {"image_id": container.image_id, "egress": container.egress.value}
+        return known | ({"image_digest": digest} if digest else {})
 
     @staticmethod
     def _ordered(workspace: Workspace, container: Container) -> EndCause | None:
@@ -95,12 +96,17 @@ class Reports:
     def send(self, step: Step, job: HostJob) -> None:
         """Has a step's message sent soon. If that fails the step stays due, and a later heartbeat sends it."""
         broker, queue = self._machine.broker, self._queue(job)
-        self._errands.put(f"job {job.job_id}: {step}", lambda: broker.send_step(step, job.job_id, job.fence, queue))
+        self._errands.put(
+            f"job {job.job_id}: {step}", lambda: broker.send_step(step, job.job_id, job.fence, queue, job.project)
+        )
 
     def send_copy(self, job: HostJob) -> None:
         """Has the message of an order to copy a job's data sent soon. If that fails, it comes due again."""
         broker, queue = self._machine.broker, self._queue(job)
-        self._errands.put(f"job {job.job_id}: copy", lambda: broker.send_copy(job.job_id, job.fence, job.recopy, queue))
+        self._errands.put(
+            f"job {job.job_id}: copy",
+            lambda: broker.send_copy(job.job_id, job.fence, job.recopy, queue, job.project),
+        )
 
     def _queue(self, job: HostJob) -> str:
         """A queue that this host's worker reads."""

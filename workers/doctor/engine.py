@@ -11,6 +11,7 @@ from workers.doctor.clocks import clock
 from workers.doctor.finding import GIB, Finding, fail, ok, size, warn
 from workers.gpus.offer import may_offer
 from workers.runtime.inspection import EngineFacts
+from workers.runtime.networks import network_name
 
 Units = Mapping[str, Sequence[str]]
 # That of Docker Engine 20.10. Compared instead of the version, which other engines and distributions count otherwise.
@@ -111,8 +112,15 @@ def users(facts: EngineFacts) -> Finding:
 
 
 def network(facts: EngineFacts, settings: Settings) -> Finding:
-    """The network of containers is there."""
+    """The network of containers is there, and keeps them apart."""
     check, name = "engine.network", settings.host.container_network
+    if not name:
+        return ok(check, f"{network_name(settings.namespace)}, made with the first job; jobs do not reach each other")
+    if name == "bridge":
+        return warn(
+            check, "bridge: jobs reach each other on it, whosever they are",
+            "leave host.container_network out: aitrain makes a network of its own",
+        )  # fmt: skip
     if name in facts.networks or name in BUILT_IN_NETWORKS or name.startswith("container:"):
         return ok(check, name)
     return fail(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from importlib.metadata import version
 
 from aitrain.broker import Broker
 from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, Unavailable
@@ -95,19 +96,23 @@ def _silent(name: str, seconds: float) -> Finding:
     )
 
 
-def _server(url: str, namespace: str) -> ServerFacts:
-    with closing(Inspection(url, namespace=namespace)) as inspection:
+def _server(url: str, settings: Settings) -> ServerFacts:
+    with closing(Inspection(url, namespace=settings.namespace, ca_file=settings.redis_ca_file)) as inspection:
         return inspection.server()
 
 
+def _inspection(settings: Settings) -> Inspection:
+    return Inspection(settings.redis_url, namespace=settings.namespace, ca_file=settings.redis_ca_file)
+
+
 def _site_facts(settings: Settings) -> SiteFacts:
-    with closing(Inspection(settings.redis_url, namespace=settings.namespace)) as inspection:
+    with closing(_inspection(settings)) as inspection:
         return inspection.site(settings.host.name)
 
 
 def _store(settings: Settings) -> list[Finding]:
     try:
-        facts = _server(settings.redis_url, settings.namespace)
+        facts = _server(settings.redis_url, settings)
     except Unavailable as error:
         return [server.unreachable(server.STORE, str(error))]
     return [*server.judge(server.STORE, facts), server.access(server.STORE, settings.redis_url)]
@@ -122,14 +127,14 @@ def _broker(settings: Settings) -> list[Finding]:
     if url is None or url == settings.redis_url:
         return [ok("broker.reachable", "answers; it is the job store's server")]
     try:
-        facts = _server(url, settings.namespace)
+        facts = _server(url, settings)
     except InvalidInput:
         looked = "answers; it is not a plain Redis URL, so its server was not looked at"
         return [warn("broker.reachable", looked, "see that it keeps its messages on disk and drops none when full")]
     except Unavailable as error:
         return [server.unreachable(server.BROKER, str(error))]
     try:
-        same = facts.run_id == _server(settings.redis_url, settings.namespace).run_id
+        same = facts.run_id == _server(settings.redis_url, settings).run_id
     except (Unavailable, InvalidInput):
         same = False
     if same:
@@ -142,7 +147,7 @@ def _site(settings: Settings) -> list[Finding]:
         facts = _site_facts(settings)
     except (Unavailable, InvalidInput):
         return []  # the probe of the store says it
-    return [site.sweeps(facts, settings.timing), site.hosts(facts)]
+    return [site.schema(facts, version("aitrain")), site.sweeps(facts, settings.timing), site.hosts(facts)]
 
 
 def _secrets(settings: Settings) -> list[Finding]:
@@ -152,7 +157,7 @@ def _secrets(settings: Settings) -> list[Finding]:
     except InvalidInput as error:
         return [fail("site.secrets", str(error), "correct [secrets] key_file")]
     try:
-        with closing(Inspection(settings.redis_url, namespace=settings.namespace)) as inspection:
+        with closing(_inspection(settings)) as inspection:
             counts, told = inspection.sealing()
     except (Unavailable, InvalidInput):
         return []  # the probe of the store says it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aitrain.domain.schema import SCHEMA, Stamp
 from aitrain.settings import DataStore, Timing
 from aitrain.store.inspection import SiteFacts
 from workers.datasync.inspection import DataStoreFacts
@@ -17,6 +18,18 @@ LEAST_SECONDS = 30.0
 # The keys are known, and may not list containers: that right is not needed.
 NOT_ALLOWED, NO_SUCH_CALL = {"AccessDenied"}, {"NotImplemented", "MethodNotAllowed"}
 TOO_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+
+
+def schema(facts: SiteFacts, version: str) -> Finding:
+    """The job store is of this version. version: of aitrain here."""
+    check = "site.schema"
+    if facts.stamp is None:
+        return ok(check, f"the job store is empty; aitrain {version} has schema {SCHEMA}")
+    try:
+        problem = Stamp.of(facts.stamp).problem(version)
+    except ValueError:
+        return fail(check, f"its stamp {facts.stamp!r} is none of aitrain", "correct redis_url or namespace")
+    return ok(check, f"{facts.stamp}, as aitrain {version} has it") if problem is None else fail(check, *problem)
 
 
 def sweeps(facts: SiteFacts, timing: Timing) -> Finding:

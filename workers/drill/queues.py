@@ -23,12 +23,14 @@ class Queues:
         hosts = [host_queue(kind, flavor, host) for kind, flavor in FLAVORS_ON_HOSTS for host in HOSTS]
         self.names = [f"{namespace}:{queue}" for queue in (*hosts, CONTROL_QUEUE, UNROUTED_QUEUE)]
         self._namespace = namespace
-        self._unacknowledged = f"{namespace}:unacked"
+        # Each worker has its own (workers/remote.py).
+        self._owners = ["control", *(f"host.{host}" for host in HOSTS)]
 
     def left(self) -> dict[str, int]:
         """How many messages there are, by queue, where there are any."""
         lengths = {name: int(self._redis.llen(name)) for name in self.names}
-        lengths[self._unacknowledged] = int(self._redis.hlen(self._unacknowledged))
+        for name in map(self._unacknowledged, self._owners):
+            lengths[name] = int(self._redis.hlen(name))
         return {name: length for name, length in lengths.items() if length}
 
     def take(self, seconds: float) -> tuple[str, str] | None:
@@ -45,13 +47,19 @@ class Queues:
 
         Returns how many messages that were.
         """
-        taken = self._redis.hgetall(self._unacknowledged)
-        for tag, text in taken.items():
-            message, _, queue = json.loads(text)
-            self.put(f"{self._namespace}:{queue}", json.dumps(message))
-            self._redis.hdel(self._unacknowledged, tag)
-            self._redis.zrem(f"{self._unacknowledged}_index", tag)
-        return len(taken)
+        count = 0
+        for owner in self._owners:
+            name = self._unacknowledged(owner)
+            for tag, text in self._redis.hgetall(name).items():
+                message, _, queue = json.loads(text)
+                self.put(f"{self._namespace}:{queue}", json.dumps(message))
+                self._redis.hdel(name, tag)
+                self._redis.zrem(f"{self._namespace}:unacked_index.{owner}", tag)
+                count += 1
+        return count
+
+    def _unacknowledged(self, owner: str) -> str:
+        return f"{self._namespace}:unacked.{owner}"
 
     def empty(self) -> None:
         """Throws away whatever waits."""

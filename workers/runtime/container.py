@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from aitrain.domain.egress import Egress
+
 GIB = 1024**3
 # What an engine reports as the time of something that has not happened.
 NEVER = "0001-01-01T00:00:00Z"
@@ -41,7 +43,9 @@ class Mount:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container to create. cpus: processors; memory, shm in GiB; gpu_ids: device ids, none for a CPU job."""
+    """A container to create. cpus: processors; memory, shm in GiB; gpu_ids: device ids, none for a CPU job; egress:
+    what it may reach, as far as its host lets any job.
+    """
 
     name: str
     image: str
@@ -52,6 +56,7 @@ class ContainerSpec:
     shm_gib: Decimal
     gpu_ids: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    egress: Egress = Egress.NONE
     env: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -79,7 +84,7 @@ class Container:
     """A container of ours as the engine has it. Times: Unix ms by the engine's clock, None if it has not happened.
 
     image: the reference that it was made with; image_id: the engine's id of what that was then; pid: of its first
-    process, as its engine numbers it, 0 if it does not run.
+    process, as its engine numbers it, 0 if it does not run; network: the engine's name of its network.
     """
 
     id: str
@@ -94,6 +99,12 @@ class Container:
     image_id: str = ""
     image: str = ""
     pid: int = 0
+    network: str = ""
+
+    @property
+    def egress(self) -> Egress:
+        """What it may reach."""
+        return Egress.NONE if self.network == "none" else Egress.BRIDGE
 
     @property
     def exited(self) -> bool:
@@ -126,6 +137,7 @@ class Container:
             image_id=attrs.get("Image", ""),
             image=attrs["Config"].get("Image", ""),
             pid=int(state.get("Pid") or 0) if running else 0,
+            network=(attrs.get("HostConfig") or {}).get("NetworkMode") or "",
         )
 
 

@@ -12,6 +12,7 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
 
+from aitrain.domain.egress import Egress
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
@@ -22,6 +23,7 @@ from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors
 from workers.runtime.images import Images
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.loglines import log_lines
+from workers.runtime.networks import ensure_network
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Engine:
 
     def __init__(self, settings: HostSettings, namespace: str) -> None:
         """namespace: of the site. Containers of other sites and hosts on the same engine are never seen."""
-        self._settings = settings
+        self._settings, self._namespace = settings, namespace
         self._ours = {Labels.SITE: namespace, Labels.HOST: settings.name}
         self._filter = [f"{label}={value}" for label, value in self._ours.items()]
         self._local = threading.local()
@@ -296,7 +298,7 @@ class Engine:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             restart_policy={"Name": "no"},
-            network_mode=settings.container_network,
+            network_mode=self._network(spec.egress),
             log_config=LogConfig(
                 type=LogConfig.types.JSON,
                 config={
@@ -305,6 +307,12 @@ class Engine:
             ),
             **gpus,
         )  # fmt: skip
+
+    def _network(self, egress: Egress) -> str:
+        """The network of a container. What the host does not have, no policy of a project gives."""
+        if egress is Egress.NONE:
+            return "none"
+        return self._settings.container_network or ensure_network(self._docker, self._namespace)
 
     def _limits_cpus(self, spec: ContainerSpec) -> bool:
         # An engine refuses more processors than its machine has. There the machine itself is the limit.

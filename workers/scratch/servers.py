@@ -255,12 +255,14 @@ class NetworkNamespace:
 class DockerEngine(Server):
     """A Docker Engine of our own. It has a runtime named "nvidia" that is plain runc, to exercise the GPU path."""
 
-    def __init__(self, directory: Path, *, images: Path | None = None, live_restore: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, images: Path | None = None, live_restore: bool = False, bridges: bool = False
+    ) -> None:
         """images: the engine's data root, if it is to outlive the engine; else below directory; live_restore: its
-        containers run on while it is away.
+        containers run on while it is away; bridges: it may give containers a network, and guards it.
         """
         super().__init__(directory)
-        self._live_restore = live_restore
+        self._live_restore, self._bridges = live_restore, bridges
         self.data_root = images or directory / "data"
         self.namespace = NetworkNamespace(f"aitrain-{os.getpid()}-{directory.name}"[-60:])
 
@@ -288,7 +290,8 @@ class DockerEngine(Server):
         return [
             *self.namespace.enter, "dockerd", "--data-root", str(self.data_root),
             "--exec-root", str(self.exec_root), "--pidfile", str(self.directory / "dockerd.pid"),
-            "--host", self.url, "--bridge", "none", "--iptables=false", "--add-runtime", f"nvidia={shim}",
+            "--host", self.url, "--bridge", "none", f"--iptables={'true' if self._bridges else 'false'}",
+            "--add-runtime", f"nvidia={shim}",
             *(["--live-restore"] if self._live_restore else []),
         ]  # fmt: skip
 

@@ -169,6 +169,7 @@ class LocalSite:
         schedule = str(self.directory / "beat-schedule")
         return Aitrain("beat", ["--schedule", schedule], self.environment(), self.directory / "beat.log")
 
-    def flower(self, port: int) -> Aitrain:
-        """Flower on a loopback port."""
-        return Aitrain("flower", ["--port", str(port)], self.environment(), self.directory / "flower.log")
+    def flower(self, port: int, *arguments: str, **flower: Any) -> Aitrain:
+        """Flower on a loopback port. arguments: more of its command line; flower: fields of FlowerSettings."""
+        command = ["--port", str(port), *arguments]
+        return Aitrain("flower", command, self.environment(flower=flower), self.directory / "flower.log")

@@ -16,11 +16,11 @@ class Messages(Broker):
         """hosts: who takes a step's message, by the host's name."""
         self._timeline, self._hosts = timeline, hosts
 
-    def send_chain(self, job_id: str, fence: str, queue: str) -> None:
+    def send_chain(self, job_id: str, fence: str, queue: str, project: str = "") -> None:
         """To the worker of the queue's host."""
-        self.send_step(Step.SYNC_IN, job_id, fence, queue)
+        self.send_step(Step.SYNC_IN, job_id, fence, queue, project)
 
-    def send_step(self, step: Step, job_id: str, fence: str, queue: str) -> None:
+    def send_step(self, step: Step, job_id: str, fence: str, queue: str, project: str = "") -> None:
         """To the worker of the queue's host."""
         take = self._hosts[queue.split(".", 2)[2]]
         self._timeline.after(0, lambda: take(step, job_id, fence))

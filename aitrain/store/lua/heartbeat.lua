@@ -1,6 +1,7 @@
 -- One heartbeat of a host: renews its lease, records how long its jobs were seen running, marks timeouts that were
 -- reached, evicts jobs from what is drained, and brings back its orders.
--- ARG: host, instance, fit (it can start containers), ttl_ms, lost_ms, resend_ms, seen ([{id, fence, ran_ms}]).
+-- ARG: host, instance, fit (it can start containers), ttl_ms, lost_ms, resend_ms, seen ([{id, fence, ran_ms}]); optional:
+-- disk ([free, size] of the file system of its data, in bytes).
 -- Returns {known, place, jobs = [host_row]}.
 -- known = false: join again; the store does not know the host, or another machine has its name.
 -- place: a retry's pause is over, or a pass was asked for or died at its work (said to one host only; beat's sweep is
@@ -14,6 +15,7 @@ end
 local was_away = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') <= NOW
 host_is_here(host, ARG)
 redis.call('HSET', K.host(host), 'fit', ARG.fit and '1' or '0')
+if ARG.disk then redis.call('HSET', K.host(host), 'disk_free', int(ARG.disk[1]), 'disk_size', int(ARG.disk[2])) end
 
 for _, seen in ipairs(ARG.seen) do
   local held = redis.call('HMGET', K.job(seen.id), 'fence', 'state', 'host', unpack(RAN_FIELDS))

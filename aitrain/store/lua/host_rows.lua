@@ -1,15 +1,18 @@
 -- Hosts as an operator sees them. Changes nothing.
 -- ARG: hosts (names).
--- Returns [{host, max_jobs, fit, seen_ms_ago, alive, lost, cordon = {by, reason, ms}, drain_ms, flavors = {flavor = [{id,
--- stands, aside}]}, jobs = [{id, state, flavor, units}]}], of those that there are. stands: as in units.lua; fit, cordon,
--- drain_ms, aside: absent if nothing was said.
+-- Returns [{host, agent, worker, max_jobs, fit, seen_ms_ago, alive, lost, cordon = {by, reason, ms}, drain_ms, disk_free,
+-- disk_size, flavors = {flavor = [{id, stands, aside}]}, jobs = [{id, state, flavor, units}]}], of those that there are.
+-- stands: as in units.lua; fit, cordon, drain_ms, disk_*, aside, agent and worker (versions): absent if nothing was said.
 local rows = {}
 for _, host in ipairs(ARG.hosts) do
-  local held = redis.call('HMGET', K.host(host), 'max_jobs', 'fit', 'seen_ms', 'cordon_ms', 'cordon_by', 'cordon_reason', 'drain_ms')
+  local held = redis.call('HMGET', K.host(host), 'max_jobs', 'fit', 'seen_ms', 'cordon_ms', 'cordon_by', 'cordon_reason', 'drain_ms',
+    'disk_free', 'disk_size')
   if held[1] then
+    local versions = redis.call('HMGET', K.host_versions(host), 'agent', 'worker')
     local row = {
-      host = host, max_jobs = tonumber(held[1]), fit = held[2] ~= '0', seen_ms_ago = NOW - held[3], lost = is_lost(host, 0),
+      host = host, agent = versions[1] or nil, worker = versions[2] or nil, max_jobs = tonumber(held[1]), fit = held[2] ~= '0', seen_ms_ago = NOW - held[3], lost = is_lost(host, 0),
       alive = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') > NOW, drain_ms = tonumber(held[7]),
+      disk_free = tonumber(held[8]), disk_size = tonumber(held[9]),
       cordon = held[4] and {ms = tonumber(held[4]), by = held[5], reason = held[6]} or nil, flavors = {}, jobs = {},
     }
     for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do

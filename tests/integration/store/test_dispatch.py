@@ -23,7 +23,7 @@ class Messages(Broker):
 
     sent: list[str]
 
-    def send_chain(self, job_id: str, fence: str, queue: str) -> None:
+    def send_chain(self, job_id: str, fence: str, queue: str, project: str = "") -> None:
         self.sent.append(job_id)
 
 

@@ -172,7 +172,7 @@ class Site3:
         """lost: so many messages do not arrive."""
         broker, to_lose = Broker(self.settings), iter(range(lost))
         if answering:
-            broker.send_chunk = lambda token: (  # type: ignore[method-assign]
+            broker.send_chunk = lambda token, *_: (  # type: ignore[method-assign]
                 kept_logs.read_log_chunk(self.machine, token) if next(to_lose, None) is None else None
             )
         reader = LogReader(self.store, broker, job.id, None, wait_s=(2 if lost else 20) if answering else 0.1)

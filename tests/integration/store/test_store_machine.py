@@ -24,6 +24,7 @@ from redis import Redis
 
 from aitrain.domain.admission import Site, admit
 from aitrain.domain.billing import month_of
+from aitrain.domain.counting import read_counters
 from aitrain.domain.datastore import DataStoreEntry
 from aitrain.domain.errors import BudgetExceeded, InvalidInput, QuotaExceeded
 from aitrain.domain.flavor import BUILT_IN, Kind
@@ -101,6 +102,7 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules,
 
     def teardown(self) -> None:
         self.the_ledger_is_what_the_histories_owe()
+        self.every_move_is_counted_once()
         if names := self.redis.keys(f"{self.keys.root}*"):
             self.redis.delete(*names)
         self.redis.close()
@@ -457,6 +459,14 @@ class StoreMachine(BillingRules, WaitingRules, DataRules, HostRules, LimitRules,
                 used[f"{job['project']}/jobs"] += 1
         held = {key: int(value) for key, value in self.redis.hgetall(self.keys("quota_used")).items() if value != "0"}
         assert held == dict(used)
+        standing = Counter(f"{job['project']}/{job['state']}" for job in self._jobs().values())
+        told = {name: int(number) for name, number in self.redis.hgetall(self.keys("standing")).items()}
+        assert {name: number for name, number in told.items() if number} == standing
+
+    def every_move_is_counted_once(self) -> None:
+        events = [event for _, event in self.redis.xrange(self.keys("events")) if event["state"] != "deleted"]
+        moves = read_counters(self.redis.hgetall(self.keys("counters"))).moves
+        assert moves == Counter((event["state"], event["code"]) for event in events)
 
     @invariant()
     def reservations_agree(self) -> None:

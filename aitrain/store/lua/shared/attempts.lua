@@ -4,7 +4,7 @@
 local ATTEMPT_FIELDS = {
   'end_cause', 'exit_code', 'out_of_memory', 'host', 'unit_ids', 'started_ms', 'finished_ms', 'running_ms',
   'deadline_ms', 'policy', 'placed_ms', 'pending_ms', 'begun_ms', 'ran_ms', 'billed_minutes', 'line', 'image_id',
-  'image_digest', 'progress', 'push_tries', 'starting', 'stop_asked', 'not_before_ms', 'asked_s',
+  'image_digest', 'egress', 'progress', 'push_tries', 'starting', 'stop_asked', 'not_before_ms', 'asked_s',
   'instance', 'kept_until_ms', 'expired_ms', 'push_asked',
 }
 
@@ -42,6 +42,7 @@ end
 
 local function tell(id, job, state, o)
   local code = o.code or STATES[state].code
+  count('move/' .. state .. '/' .. code)
   redis.call('RPUSH', K.history(id), told_move(state, tonumber(job.attempt), code, o.message or ''))
   redis.call('XADD', K.events(), 'MAXLEN', '~', 10000, '*', 'job', id, 'project', job.project, 'state', state,
     'attempt', job.attempt, 'code', code)

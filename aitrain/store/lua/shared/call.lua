@@ -1,6 +1,13 @@
 -- Of every call: its argument, its time, and how numbers and answers are written.
 
 local ARG = cjson.decode(ARGV[1])
+-- A process of another version than the store's writes nothing (domain/schema.py). ARG.schema: the stamp that a call
+-- expects which changes it.
+local stamp = redis.call('GET', K.schema()) or ''
+if stamp ~= (ARG.schema or SCHEMA) then
+  return redis.error_reply('SCHEMA ' .. (stamp == '' and 'none' or stamp))
+end
+
 local NOW = ARG.now_ms
 if not NOW then
   local time = redis.call('TIME')

@@ -17,7 +17,7 @@ end
 -- What a host's agent needs to know of one of its jobs; fields as in answers.HostJob.
 local function host_row(id, job, resend, recopy)
   return {
-    job_id = id, fence = job.fence, kind = job.kind, flavor = job.flavor, state = job.state,
+    job_id = id, project = job.project, fence = job.fence, kind = job.kind, flavor = job.flavor, state = job.state,
     started = job.started_ms ~= nil, starting = job.starting == '1', evicting = job.evicting == '1',
     lease_live = lease_is_live(job), resend = resend and true or false,
     left_ms = job.deadline_ms and job.state == 'RUNNING' and job.deadline_ms - NOW or cjson.null,

@@ -6,6 +6,8 @@ local function reindex(id, job, from, to, pause_ms)
   local old, new = STATES[from] or {}, STATES[to]
   if from then redis.call('ZREM', K.state(from), id) end
   redis.call('ZADD', K.state(to), int(NOW), id)
+  if from then count_standing(job.project, from, -1) end
+  count_standing(job.project, to, 1)
   local counted = (old.counted or false) and not (from == 'QUEUED' and job.held)
   local counts = new.counted and not (to == 'QUEUED' and job.held)
   if counted ~= counts then count_quota(job, counts and 1 or -1) end
@@ -44,6 +46,7 @@ end
 local GONE_SECONDS = 86400
 local function erase(id, job)
   redis.call('ZREM', K.state(job.state), id)
+  count_standing(job.project, job.state, -1)
   redis.call('ZREM', K.jobs(), id)
   redis.call('ZREM', K.project_jobs(job.project), id)
   redis.call('ZREM', K.refs(), refs(id, job))

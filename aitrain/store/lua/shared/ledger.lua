@@ -119,6 +119,7 @@ local function bill(id, job)
     local stretch = stretch_at(job, written, owed - written)
     write_line(id, job, stretch)
     spend(job, stretch)
+    count('minutes/' .. job.project .. '/' .. job.flavor, stretch.count * tonumber(job.units))
     written = written + stretch.count
   end
   if written > tonumber(job.billed_minutes or '0') then

@@ -19,6 +19,7 @@ local function move(id, job, to, o)
   -- Whatever ends a run makes its bill final.
   if STATES[from].runs and not STATES[to].runs then bill(id, job) end
   if o.listing then keep_listing(id, job, o.listing) end
+  count_stay(job, from, to)
   reindex(id, job, from, to, o.pause_ms)
   if from == 'RUNNING' and job.copying then
     close_copy(id, {state = 'FAILED', error = 'the job left RUNNING for ' .. to .. ' before the copy was done'})

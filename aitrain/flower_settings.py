@@ -1,0 +1,66 @@
+"""The settings of Flower."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+# What a browser sends for HTTP's basic authentication, and what Flower can compare: ASCII, no colon in the name.
+CREDENTIALS = re.compile(r"[!-9;-~]+:[!-~]+")
+
+
+def credentials_problem(all_of_them: Iterable[str]) -> str | None:
+    """What is wrong with credentials ("user:password"), if anything is. Never repeats one."""
+    for number, one in enumerate(all_of_them):
+        if not CREDENTIALS.fullmatch(one):
+            return f"number {number} is not user:password in printable ASCII without spaces"
+    return None
+
+
+class FlowerSettings(BaseModel):
+    """Flower: who may open it, what it may do, what it keeps.
+
+    operators: who may open it, each as "user:password"; operators_file: a file with more of them, one in a line;
+    viewers, viewers_file: who may open a Flower that is read-only; read_only: its pages and its API show and change
+    nothing; url_prefix: the path below which a reverse proxy has it, as "flower"; state_dir: where it keeps what it has
+    seen, so that it knows it after a restart (None: it does not); config_file: a flowerconfig.py of your own, read
+    after aitrain's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operators: tuple[SecretStr, ...] = ()
+    operators_file: Path | None = None
+    viewers: tuple[SecretStr, ...] = ()
+    viewers_file: Path | None = None
+    # Whoever may act in Flower shuts workers down and sends any task; hosts are emptied with `aitrain host drain`.
+    read_only: bool = True
+    url_prefix: Annotated[str, Field(pattern=r"^([a-z0-9._~-]+(/[a-z0-9._~-]+)*)?$")] = ""
+    state_dir: Path | None = None
+    # What a crash may lose of what it has seen. Saving ten thousand tasks takes under a second, in which it stands.
+    save_seconds: int = Field(default=60, ge=1)
+    # It keeps its view in memory: this many tasks are about 30 MB.
+    max_tasks: int = Field(default=10_000, ge=1)
+    # A worker that has been silent for so long leaves its list. One that comes back is in it again.
+    forget_workers_seconds: int = Field(default=3600, ge=1)
+    # How long it waits for workers to answer; one with a slow way to Redis still does.
+    inspect_seconds: float = Field(default=3, gt=0)
+    config_file: Path | None = None
+
+    @field_validator("operators", "viewers")
+    @classmethod
+    def _credentials(cls, credentials: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if problem := credentials_problem(one.get_secret_value() for one in credentials):
+            raise ValueError(problem)
+        return credentials
+
+    @field_validator("operators_file", "viewers_file", "state_dir", "config_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_absolute():
+            raise ValueError("is not an absolute path: begin it with a slash")
+        return path

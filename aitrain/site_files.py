@@ -1,0 +1,251 @@
+"""The files of a site whose doors are shut: a private authority, users of Redis, keys, and settings for each role.
+
+    tls/ca.pem, ca.key          the authority; its key signs certificates, and is needed for nothing else
+    tls/NAME.pem, NAME.key      of each server
+    redis/redis.conf, users.acl the server's configuration, and its users
+    keys/receipts.pem           signs receipts; of control workers
+    ROLE.toml                   settings, with the role's own user and password: producer, operator, control, flower,
+                                metrics, host-NAME; admin: for emergencies
+
+The settings are the record of the passwords: users.acl is made of them, and may be made again at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aitrain.certificates import Pair, new_authority, server_certificate
+from aitrain.domain.errors import InvalidInput
+from aitrain.domain.flavor import SLUG, SLUG_REMEDY
+from aitrain.signing import write_new_key
+from aitrain.store.acl import Role, User, acl_file, user_of
+from aitrain.vault import new_key
+
+DEFAULT_PORT = 6379
+PASSWORD_BYTES = 32
+ROLES = (Role.PRODUCER, Role.OPERATOR, Role.CONTROL, Role.FLOWER, Role.METRICS, Role.ADMIN)
+HOST_FILE = re.compile(r"host-(.+)\.toml")
+ADDRESS = re.compile(r"(?P<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
+
+REDIS_CONF = """\
+# Redis of an aitrain site: TLS only, nobody without a user, nothing forgotten. Start it with the directory of its data:
+# redis-server {place}/redis/redis.conf --dir /var/lib/redis
+bind * -::*
+port 0
+tls-port {port}
+tls-cert-file {place}/tls/{server}.pem
+tls-key-file {place}/tls/{server}.key
+tls-ca-cert-file {place}/tls/ca.pem
+# Clients prove themselves by user and password.
+tls-auth-clients no
+aclfile {place}/redis/users.acl
+protected-mode yes
+appendonly yes
+appendfsync everysec
+save ""
+# A full server must refuse, and not forget jobs.
+maxmemory-policy noeviction
+"""
+
+HEAD = """\
+# Settings of {who}, for AITRAIN_CONFIG. Holds a password: keep it from everybody else.
+# Flavors and data stores of the site belong here, too, the same in the files of all roles.
+redis_url = "rediss://{user}:{password}@{address}/0"
+redis_ca_file = "{place}/tls/ca.pem"
+namespace = "{namespace}"
+"""
+
+HOST = """
+[host]
+name = "{host}"
+# Placement passes are run by control workers: so this host's user need not touch other hosts' keys.
+places_jobs = false
+# ca_file = "{place}/tls/ca.pem" # if data stores and git servers have certificates of the site's authority
+
+[host.units]
+# v100s = 4 # what it offers: a number of units, or the ids of its GPUs
+"""
+
+RECEIPTS = """
+[receipts]
+key_file = "{place}/keys/receipts.pem"
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a site is made of. redis: HOST[:PORT]; place: where the files will lie on the machines that use them;
+    servers: names of further servers that get a certificate.
+    """
+
+    redis: str
+    hosts: Sequence[str]
+    namespace: str
+    place: Path
+    servers: Sequence[str] = ()
+
+
+def init(directory: Path, layout: Layout) -> list[Path]:
+    """Makes all files of a new site; their paths. Raises InvalidInput, also if there is something already."""
+    name, address = _address(layout.redis)
+    for host in layout.hosts:
+        _check_host(host)
+    with _writing(directory):
+        if directory.exists() and any(directory.iterdir()):
+            remedy = "name a new directory; `aitrain site add-host` adds hosts to a site that there is"
+            raise InvalidInput.of("DIR", directory, "is there, and not empty", remedy)
+        authority = new_authority(f"aitrain {layout.namespace}")
+        _put_pair(directory / "tls" / "ca", authority)
+        for server in dict.fromkeys([name, *layout.servers]):
+            _put_pair(directory / "tls" / server, server_certificate(authority, [server]))
+        conf = REDIS_CONF.format(place=layout.place, port=address.rpartition(":")[2], server=name)
+        _put(directory / "redis" / "redis.conf", conf)
+        (directory / "keys").mkdir(mode=0o700)
+        write_new_key(directory / "keys" / "receipts.pem")
+        shared = f'encryption_keys = ["{new_key()}"]\n'
+        for role in ROLES:
+            _put_role(directory, user_of(role, _password()), address, layout, shared)
+        for host in layout.hosts:
+            _put_role(directory, user_of(Role.HOST, _password(), host), address, layout, shared)
+    update(directory)
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def add_host(directory: Path, host: str) -> Path:
+    """Adds a host: its settings, and its user in users.acl; the path of the settings. Raises InvalidInput."""
+    _check_host(host)
+    control = _settings(directory / f"{Role.CONTROL}.toml")
+    place = Path(str(control.get("redis_ca_file", ""))).parent.parent
+    layout = Layout("", [host], str(control.get("namespace", "aitrain")), place)
+    shared = "".join(
+        f"encryption_keys = {keys!r}\n".replace("'", '"') for keys in [control.get("encryption_keys")] if keys
+    )
+    parts = urlsplit(str(control["redis_url"]))
+    with _writing(directory):
+        _put_role(
+            directory,
+            user_of(Role.HOST, _password(), host),
+            f"{_bracketed(parts.hostname)}:{parts.port}",
+            layout,
+            shared,
+        )
+    update(directory)
+    return directory / f"host-{host}.toml"
+
+
+def add_server(directory: Path, server: str) -> Path:
+    """Makes a certificate for a further server, or for one whose certificate was moved away; its path.
+
+    Raises InvalidInput.
+    """
+    tls = directory / "tls"
+    try:
+        authority = Pair((tls / "ca.pem").read_bytes(), (tls / "ca.key").read_bytes())
+    except OSError as error:
+        raise InvalidInput.of(
+            "DIR", directory, f"has no authority ({error})", "name one of `aitrain site init`"
+        ) from error
+    with _writing(directory):
+        _put_pair(tls / server, server_certificate(authority, [server]))
+    return tls / f"{server}.pem"
+
+
+def update(directory: Path) -> Path:
+    """Makes users.acl of the settings that there are, by the rules of this version; its path. Raises InvalidInput."""
+    namespace = str(_settings(directory / f"{Role.CONTROL}.toml").get("namespace", "aitrain"))
+    path = directory / "redis" / "users.acl"
+    with _writing(path):
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        _put(part, acl_file(_users(directory), namespace))
+        part.replace(path)
+    return path
+
+
+def _users(directory: Path) -> Iterator[User]:
+    for path in sorted(directory.glob("*.toml")):
+        host = HOST_FILE.fullmatch(path.name)
+        role = Role.HOST if host else next((role for role in ROLES if path.name == f"{role}.toml"), None)
+        if role is not None:
+            url = urlsplit(str(_settings(path).get("redis_url", "")))
+            user = user_of(role, url.password or "", host.group(1) if host else "")
+            if url.username != user.name or not url.password:
+                remedy = f"write it as rediss://{user.name}:PASSWORD@HOST:PORT/0"
+                raise InvalidInput.of(f"redis_url of {path}", "", f"does not name the user {user.name}", remedy)
+            yield user
+
+
+def _put_role(directory: Path, user: User, address: str, layout: Layout, shared: str) -> None:
+    who = f"host {user.host}" if user.host else f"role {user.role}"
+    more = {
+        Role.HOST: shared + HOST, Role.CONTROL: shared + RECEIPTS, Role.PRODUCER: shared, Role.OPERATOR: shared,
+    }.get(user.role, "")  # fmt: skip
+    text = (HEAD + more).format(
+        who=who, user=user.name, password=user.password, address=address, place=layout.place,
+        namespace=layout.namespace, host=user.host,
+    )  # fmt: skip
+    _put(directory / f"{user.name}.toml", text)
+
+
+def _put_pair(path: Path, pair: Pair) -> None:
+    _put(path.with_name(path.name + ".pem"), pair.certificate.decode())
+    _put(path.with_name(path.name + ".key"), pair.key.decode())
+
+
+def _put(path: Path, text: str) -> None:
+    """A new file that only its owner may read, in directories that only he may enter."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tells what the file system refuses as InvalidInput."""
+    try:
+        yield
+    except FileExistsError as error:
+        remedy = "nothing is overwritten: move it away, or choose another name"
+        raise InvalidInput.of("DIR", error.filename, "is there already", remedy) from error
+    except OSError as error:
+        remedy = "name a directory that you may write to"
+        raise InvalidInput.of("DIR", path, f"cannot be written ({error.strerror})", remedy) from error
+
+
+def _settings(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        remedy = "name the directory of `aitrain site init`"
+        raise InvalidInput.of("DIR", path, f"cannot be read ({error})", remedy) from error
+
+
+def _address(text: str) -> tuple[str, str]:
+    """Name, and name:port, of HOST[:PORT]."""
+    match = ADDRESS.fullmatch(text)
+    port = int((match and match["port"]) or DEFAULT_PORT)
+    if match is None or not 0 < port < 65_536:
+        raise InvalidInput.of("redis", text, "is no HOST[:PORT]", "write redis.example:6379")
+    return match["name"].strip("[]"), f"{match['name']}:{port}"
+
+
+def _bracketed(host: str | None) -> str:
+    return f"[{host}]" if host and ":" in host else host or ""
+
+
+def _check_host(host: str) -> None:
+    if not SLUG.fullmatch(host):
+        raise InvalidInput.of("host", host, "is no name of a host", SLUG_REMEDY)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(PASSWORD_BYTES)
