@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # Celery takes long to load, and most commands send nothing: 
 
 CONTROL_QUEUE = "control"
 COPY_TASK = "copy_data"
+# What a worker sends itself to see that its messages arrive.
+CANARY_TASK = "canary"
 # No worker consumes it: whatever lands there was sent without a queue, and that is a defect.
 UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
@@ -172,6 +174,23 @@ class Broker:
         """Asks the control workers to hand a job's secrets to its host. project, errors: see send_chain."""
         shown = (f"job={job_id}", _shown(project=project))
         self._send(self._link(DELIVER_SECRETS, (job_id, fence), CONTROL_QUEUE, shown))
+
+    def send_canary(self, queue: str, expires_s: float) -> None:
+        """Sends a worker what only shows that it takes messages, to a queue of its own.
+
+        expires_s: after so long it is of no use. No monitor hears of it. Raises BrokerUnavailable.
+        """
+        self._send(
+            self._quiet_app.signature(
+                task_name(CANARY_TASK), immutable=True, queue=queue, expires=expires_s, argsrepr="", kwargsrepr="{}"
+            )
+        )
+
+    @cached_property
+    def _quiet_app(self) -> Celery:
+        app = celery_app(self._settings)
+        app.conf.task_send_sent_event = False
+        return app
 
     def send_copy(self, job_id: str, fence: str, copy_id: str, queue: str, project: str = "") -> None:
         """Sends an order to copy a running job's data to its host's queue. project, errors: see send_chain."""

@@ -71,7 +71,10 @@ class Dispatcher:
         taken = self._assign([one for one in plan.assignments if not one.despite], messages)
         for keep in plan.keeps:
             if self._store.keep_host(keep):
-                log.info("host %s is kept for job %s, which has waited for its patience", keep.host, keep.job_id)
+                log.info(
+                    "host %s is kept for job %s, which has waited for its patience", keep.host, keep.job_id,
+                    extra={"job": keep.job_id},
+                )  # fmt: skip
         return taken + self._assign([one for one in plan.assignments if one.despite], messages)
 
     def _assign(self, assignments: Sequence[Assignment], messages: _Messages) -> int:
@@ -97,5 +100,8 @@ class _Messages:
             self._broker.send_chain(assignment.job_id, fence, queue, assignment.project)
         except BrokerUnavailable as error:
             # The job is placed; its agent finds the step silent and sends the message again.
-            log.warning("job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error)
+            log.warning(
+                "job %s is placed on %s, its message was not sent: %s", assignment.job_id, queue, error,
+                extra={"job": assignment.job_id},
+            )  # fmt: skip
             self._answers = False

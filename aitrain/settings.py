@@ -41,14 +41,12 @@ class HostSettings(Section):
     inventory: "declared": it offers `units`; "nvml": beside these, the GPUs that the NVIDIA driver lists, each as the
     flavor of its model; max_jobs: jobs it may hold at once, copies included (None: two per unit, at least four);
     worker_concurrency: steps at once (None: max_jobs); data_dir: where volumes lie; docker_url: of its Docker Engine;
-    container_user: uid:gid of every container; container_network: the engine's network of jobs whose project's egress
-    is "bridge" ("": one of aitrain's own, in which they do not reach each other; "none": this host gives no job a
-    network); ca_file: a PEM file of the authorities to trust instead of the system's, where git servers have
-    certificates of a private one, and data stores, too, unless data_store_ca_file is given; git_max_mib: of one
-    repository, unpacked; git_max_files: in one; container_log_files: so many rotated files of each container;
-    registry_certs_dir: where the engine looks for certificates of registries, and the worker lays those that were given
-    with a registry (None: it lays none); local_images: repositories, as patterns ("lab/*"), whose images are used as
-    they lie on the host, without asking a registry.
+    container_user: uid:gid of every container; ca_file: a PEM file of the authorities to trust instead of the
+    system's, where git servers have certificates of a private one, and data stores, too, unless data_store_ca_file is
+    given; git_max_mib: of one repository, unpacked; git_max_files: in one; container_log_files: so many rotated files
+    of each container; registry_certs_dir: where the engine looks for certificates of registries, and the worker lays
+    those that were given with a registry (None: it lays none); local_images: repositories, as patterns ("lab/*"), whose
+    images are used as they lie on the host, without asking a registry.
     """
 
     name: Slug = "local"
@@ -66,6 +64,8 @@ class HostSettings(Section):
     container_user: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "42420:42420"
     # A fork bomb ends at this many processes; training with many data loaders stays far below.
     container_pids: int = Field(default=4096, ge=1)
+    # The engine's network of jobs whose project's egress is "bridge". Left out: one of aitrain's own, in which they do
+    # not reach each other; on the engine's "bridge" they would. "none": this host gives no job a network.
     container_network: str = ""
     # Kept free on the disk of data_dir when volumes are copied there: what running jobs write needs room, too.
     disk_reserve_mib: int = Field(default=1024, ge=0)
@@ -188,6 +188,19 @@ class Timing(Section):
     backfill_margin_seconds: float = Field(default=300, ge=0)
     # What a project used so long ago counts half in its fair share: a busy day is forgotten within a week.
     fair_share_half_life_seconds: float = Field(default=DAY_SECONDS, gt=0)
+    # So often a worker sends itself a message, to see that it takes messages. A thousand hosts make some 30 a second.
+    canary_seconds: float = Field(default=30, gt=0)
+    # A process that has not proved for so long that it gets work done is not well. Four canaries are lost by then, and
+    # a connection that broke without a word has been given up by Celery and made anew (50 s).
+    canary_stale_seconds: float = Field(default=120, gt=0)
+    # A worker that takes no messages is ended so that it starts anew, but steps at work are given this long first: what
+    # they have copied whole is kept, the rest is copied again.
+    stuck_patience_seconds: float = Field(default=900, ge=0)
+    # A loop of the agent that has not come round for so long hangs: the longest wait in one is an engine's answer.
+    loop_patience_seconds: float = Field(default=300, gt=0)
+    # A worker that is told to stop lets its steps go on for so long; then they give up, and the next one begins them
+    # again. Starts of containers and small copies end within it, which is all that would be lost.
+    worker_stop_seconds: float = Field(default=60, ge=0)
     # A placement pass without a look for this long is taken for dead, and another one may begin. Two at once do no
     # harm.
     placement_lease_seconds: float = Field(default=5, gt=0)
@@ -303,6 +316,18 @@ class LogSettings(Section):
         return log_place(self.container) if self.container else None
 
 
+class LoggingSettings(Section):
+    """Lines that the processes of the fleet write about themselves, on stderr.
+
+    format: "console": for people; "json": one object a line, for programs; level: the least that is worth a line.
+    """
+
+    # What collects lines wants JSON, and whoever tries a site by hand does not: the units and the compose file say so,
+    # and nothing is guessed from whether there is a terminal.
+    format: Literal["console", "json"] = "console"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
 class Settings(BaseSettings):
     """All settings of a process of aitrain.
 
@@ -333,6 +358,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     receipts: Receipts = Receipts()
     logs: LogSettings = LogSettings()
+    logging: LoggingSettings = LoggingSettings()
     billing: BillingSettings = BillingSettings()
     flower: FlowerSettings = FlowerSettings()
 

@@ -157,7 +157,7 @@ class Submissions:
             self._dispatcher.place_waiting()
         except StoreUnavailable as error:
             # It is queued, and the next placement pass finds it.
-            log.warning("job %s is queued; it was not placed yet: %s", job_id, error)
+            log.warning("job %s is queued; it was not placed yet: %s", job_id, error, extra={"job": job_id})
 
 
 def _checked_id(job_id: str | UUID | None) -> str:

@@ -16,6 +16,7 @@ from benchmarks import (
     latency,
     listing,
     logs,
+    metrics,
     placement,
     startup,
     submissions,
@@ -38,6 +39,7 @@ ALL = {
     "billing": billing.run,
     "bills": bills.run,
     "logs": logs.run,
+    "metrics": metrics.run,
     "startup": startup.run,
 }
 

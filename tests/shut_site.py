@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from redis import Redis
 
 from aitrain import Client, site_files
@@ -60,6 +61,7 @@ class TlsS3(S3Server):
         return boto3.client(
             "s3", endpoint_url=self.url, region_name=self.region, aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key, verify=str(self._files / "tls" / "ca.pem"),
+            config=Config(request_checksum_calculation="when_required"),
         )  # fmt: skip
 
 

@@ -31,7 +31,9 @@ def main(role: str, arguments: list[str]) -> int:
         from workers.simulation.command import main as simulate
 
         return simulate(arguments[0])
+    # Until the settings are read, which say how lines are to look.
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
+    settings = None
     try:
         settings = load_settings()
         if role in ("worker", "agent", "host"):
@@ -46,10 +48,12 @@ def main(role: str, arguments: list[str]) -> int:
             case "agent":
                 from workers.agent import agent
 
+                _set_up(settings, role)
                 return agent.run(settings)
             case "host":
                 from workers import host
 
+                _set_up(settings, role)
                 return host.run(settings)
             case "doctor" | "kept" | "cache":
                 return _shown(role, settings, arguments)
@@ -61,14 +65,17 @@ def main(role: str, arguments: list[str]) -> int:
             case "beat":
                 command = commands.beat(*arguments)
             case "metrics":
-                from workers import metrics
+                from workers.metrics.exporter import run as export
 
-                return metrics.run(settings, arguments[0], int(arguments[1]))
+                _set_up(settings, role)
+                return export(settings, arguments[0], int(arguments[1]))
             case "flower":
                 command = _flower(settings, *arguments)
             case _:
                 raise ValueError(f"no role {role!r}")
     except AitrainError as error:
+        if settings is not None:
+            _set_up(settings, role)
         log.error("%s", error)  # noqa: TRY400 - the message says it all
         return 2
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
@@ -88,6 +95,13 @@ def _flower(settings: Settings, address: str, port: str, read_only: str, config:
     by_variables = os.environ.get("FLOWER_BASIC_AUTH") or os.environ.get("FLOWER_AUTH")
     check_doors(address, found.get("basic_auth") or found.get("auth") or by_variables)
     return commands.flower(address, int(port), read_only=shown_only)
+
+
+def _set_up(settings: Settings, role: str) -> None:
+    """Gives log lines their form. Those that Celery takes over do it after that, so it is loaded where it is used."""
+    from workers.log_output import set_up
+
+    set_up(settings, role)
 
 
 def _check_keys(settings: Settings) -> None:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery.signals import celeryd_after_setup, celeryd_init, worker_init
+from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worker_shutting_down
 
-from aitrain.broker import CONTROL_QUEUE, COPY_TASK, celery_app, task_name
+from aitrain.broker import CANARY_TASK, CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
 from workers import clock
@@ -21,13 +21,16 @@ from workers.machine import Machine
 from workers.remote import forbid_changes, own_unacknowledged
 from workers.resealing import tell_keys
 from workers.step import Run, Steps
+from workers.stopping import stop_gently
 from workers.tariff import tell_billing
+from workers.watching import watch_over
 from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
 forbid_changes()
 app.steps["worker"].add(about_this_worker(machine))
+watch_over(machine)
 
 
 @cache
@@ -71,6 +74,11 @@ def _begin(instance: Any, **_: Any) -> None:
         Fence(machine, threading.Event(), pulse, may_look=_agent_has_had_its_time(clock.elapsed())).start()
 
 
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    stop_gently(machine.settings.timing.worker_stop_seconds, lambda why: _steps().give_up(why) + _copies().give_up(why))
+
+
 def _agent_has_had_its_time(began: float) -> Callable[[], bool]:
     """Whether the worker may fence: the agent, which may start beside it, was given time, and the lease has lapsed."""
     timing, host = machine.settings.timing, machine.settings.host
@@ -109,6 +117,11 @@ def step(link: Step) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]
 def copy_data(job_id: str, fence: str, copy_id: str) -> str:
     """Copies data of a job while it runs, as somebody ordered."""
     return _copies().run(job_id, fence, copy_id)
+
+
+@app.task(name=task_name(CANARY_TASK), send_events=False)
+def canary() -> None:
+    """Does nothing. That it runs is the news, and the watch hears of it as of every message."""
 
 
 def sweep(duty: Callable[[Machine], None]) -> Callable[[Machine], None]:

@@ -17,11 +17,11 @@ CONTROL_CONCURRENCY = 4
 MOST_GPUS = 16
 
 
-def _worker(name: str, queues: list[str], concurrency: int) -> list[str]:
+def _worker(role: str, name: str, queues: list[str], concurrency: int) -> list[str]:
     # Threads, since the steps wait on network and disk; events for Flower; no chatter between workers.
     return [
-        *CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--hostname", name,
-        "--queues", ",".join(queues), "--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO",
+        *CELERY, role, "--pool", "threads", "--concurrency", str(concurrency), "--hostname", name,
+        "--queues", ",".join(queues), "--task-events", "--without-gossip", "--without-mingle",
     ]  # fmt: skip
 
 
@@ -30,7 +30,8 @@ def worker(settings: Settings) -> list[str]:
     host = settings.host
     queues = [host_queue(settings.flavors[flavor].kind, flavor, host.name) for flavor in may_offer(settings)]
     units = sum(len(ids) for ids in host.unit_ids.values()) + (MOST_GPUS if host.inventory == "nvml" else 0)
-    return _worker(f"{host.name}@{offer_name(settings)}", queues, host.worker_concurrency or host.most_jobs(units))
+    concurrency = host.worker_concurrency or host.most_jobs(units)
+    return _worker("worker", f"{host.name}@{offer_name(settings)}", queues, concurrency)
 
 
 def agent() -> list[str]:
@@ -40,12 +41,12 @@ def agent() -> list[str]:
 
 def control() -> list[str]:
     """A control worker: runs the sweeps. Two may run at once."""
-    return _worker("control@%h", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
+    return _worker("control", "control@%h", [CONTROL_QUEUE], CONTROL_CONCURRENCY)
 
 
 def beat(schedule: str) -> list[str]:
     """Beat, the clock of the sweeps. schedule: the file in which it keeps when each ran last."""
-    return [*CELERY, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "INFO"]
+    return [*CELERY, "beat", "--schedule", schedule, "--pidfile="]
 
 
 def flower(address: str, port: int, *, read_only: bool) -> list[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from aitrain.broker import COPY_TASK
 from aitrain.domain.copying import CopyState, DataCopy, copied_volumes
 from aitrain.domain.errors import InvalidInput, JobFault, StepCancelled, Unavailable
 from aitrain.domain.job import Direction, VolumeProgress
 from aitrain.domain.states import InfoCode
 from aitrain.store import CopyLease
 from workers import clock
+from workers.about import about_job
 from workers.datasync import VolumeSync
 from workers.leases import LeaseKeeper
 from workers.machine import Machine
@@ -32,11 +34,19 @@ class Copies:
         self._machine = machine
         self._keeper = LeaseKeeper(machine.store.renew_copies, machine.settings.timing)
 
+    def give_up(self, why: str) -> int:
+        """Has all copies stop where they may; how many there are. They are begun again, by any worker."""
+        return self._keeper.give_up(why)
+
     def run(self, job_id: str, fence: str, copy_id: str) -> str:
         """Does one order for one message; a word on how it went, for Flower.
 
         Unavailable is let through: then nothing is known, the lease lapses, and the message is sent again.
         """
+        with about_job(job_id, fence, COPY_TASK):
+            return self._run(job_id, fence, copy_id)
+
+    def _run(self, job_id: str, fence: str, copy_id: str) -> str:
         store, host = self._machine.store, self._machine.settings.host.name
         lease, asked = CopyLease(job_id, fence, copy_id, self._keeper.holder()), clock.elapsed()
         begun = store.begin_copy(lease, self._keeper.ttl_ms, host, self._machine.instance)

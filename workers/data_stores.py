@@ -9,6 +9,7 @@ from aitrain.domain.states import EndCause, InfoCode
 from aitrain.sealing import opened_data_store
 from aitrain.settings import DataStore
 from aitrain.store import Store
+from workers.log_output import hide
 from workers.machine import Machine
 
 
@@ -43,8 +44,11 @@ def opened_here(machine: Machine, project: str) -> ProjectDataStores:
 
     def own(alias: str) -> DataStore | None:
         try:
-            return opened_data_store(machine.vault, machine.store, project, alias)
+            opened = opened_data_store(machine.vault, machine.store, project, alias)
         except SecretUnreadable as error:
             raise PlatformFault(EndCause.DATA_FAULT, InfoCode.DATASYNC_AUTHENTICATE_FAILED, str(error)) from None
+        if opened is not None:
+            hide(opened.access_key_id, opened.secret_access_key)
+        return opened
 
     return ProjectDataStores(project, machine.store, machine.settings.data_stores, own)

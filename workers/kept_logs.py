@@ -7,6 +7,7 @@ import logging
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.logs import LogPlace, attempt_prefix, chunk_key, unpack_chunk
 from aitrain.store import ChunkAnswer, DueLog
+from workers.about import about_job
 from workers.app import request
 from workers.data_stores import opened_here
 from workers.datasync.objects import Objects
@@ -56,7 +57,8 @@ def remove_due(machine: Machine) -> int:
             try:
                 _remove(machine, due)
             except AitrainError as error:
-                log.warning("the log of attempt %d of job %s cannot be removed: %s", due.attempt, due.job_id, error)
+                with about_job(due.job_id, str(due.attempt)):
+                    log.warning("the log of attempt %d of job %s cannot be removed: %s", due.attempt, due.job_id, error)
                 stuck.add(due.project)
                 left += 1
             else:

@@ -25,6 +25,8 @@ class Held(Protocol):
     def holder(self) -> str: ...
 
 
+LOST = "the job moved on, or the lease on its step lapsed"
+
 L = TypeVar("L", bound=Held)
 
 
@@ -36,15 +38,17 @@ class Claim(Generic[L]):
         self.lease = lease
         self.until = until
         self._lost = threading.Event()
+        self._why = LOST
 
-    def lose(self) -> None:
-        """Tells the step that the job moved on."""
+    def lose(self, why: str = LOST) -> None:
+        """Tells the step that the job moved on, or why else it is to give up."""
+        self._why = why
         self._lost.set()
 
     def checkpoint(self) -> None:
         """Raises StepCancelled if the claim is lost. Steps call it wherever they may stop."""
         if self._lost.is_set() or clock.elapsed() > self.until:
-            raise StepCancelled("the job moved on, or the lease on its step lapsed")
+            raise StepCancelled(self._why)
 
 
 class LeaseKeeper(Generic[L]):
@@ -68,6 +72,14 @@ class LeaseKeeper(Generic[L]):
     def holder(self) -> str:
         """A name for one delivery of one message: two deliveries to the same worker do not share a lease."""
         return f"{self._worker}.{uuid.uuid4().hex[:8]}"
+
+    def give_up(self, why: str) -> int:
+        """Has all that is held be given up; how many there are. Another worker may begin them at once."""
+        with self._lock:
+            claims = list(self._claims.values())
+        for claim in claims:
+            claim.lose(why)
+        return len(claims)
 
     @contextmanager
     def holding(self, lease: L, asked: float) -> Iterator[Claim[L]]:

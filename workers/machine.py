@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from aitrain.broker import Broker
+from aitrain.buckets.connection import trust
 from aitrain.client import open_store
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.errors import InvalidInput
@@ -28,9 +29,7 @@ class Machine:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
-        if (authorities := self.settings.ca_of_data_stores) is not None:
-            # boto3's own way: all of a process' data stores get the same.
-            os.environ["AWS_CA_BUNDLE"] = str(authorities)
+        trust(self.settings.ca_of_data_stores)
 
     @cached_property
     def store(self) -> Store:

@@ -9,6 +9,7 @@ from aitrain.domain.receipt import Issuer, receipt_of
 from aitrain.settings import Settings
 from aitrain.signing import Signer
 from aitrain.store import Store, UnsignedEnd
+from workers.about import about_job
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,14 @@ def sign_ended(store: Store, signer: Signer, settings: Settings) -> int:
     signed = 0
     while ends := store.unsigned_ends():
         for end in ends:
-            try:
-                signed += _sign(store, signer, settings, end)
-            except Unavailable:
-                raise
-            except Exception:
-                log.exception("job %s: there is no receipt of attempt %d yet", end.job_id, end.attempt)
-                store.put_off_receipt(end, AGAIN_MS)
+            with about_job(end.job_id, str(end.attempt)):
+                try:
+                    signed += _sign(store, signer, settings, end)
+                except Unavailable:
+                    raise
+                except Exception:
+                    log.exception("job %s: there is no receipt of attempt %d yet", end.job_id, end.attempt)
+                    store.put_off_receipt(end, AGAIN_MS)
     return signed
 
 

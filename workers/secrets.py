@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from pydantic import SecretStr
+
 from aitrain.domain.errors import BrokerUnavailable, PlatformFault, SecretUnreadable
 from aitrain.domain.sealing import ENV_REVISION, SecretKind, host_purpose
 from aitrain.domain.states import EndCause, InfoCode
@@ -18,6 +20,7 @@ from aitrain.sealing import data_store_of
 from aitrain.settings import DataStore
 from aitrain.store import Delivered
 from workers import clock
+from workers.log_output import hide
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -61,9 +64,12 @@ class JobSecrets:
         """The project's own data store, None if it has none of that alias."""
         text = self._of_project(SecretKind.DATA_STORE, alias)
         try:
-            return None if text is None else data_store_of(text)
+            store = None if text is None else data_store_of(text)
         except SecretUnreadable as error:
             raise _fault(SecretKind.DATA_STORE, str(error), UNREADABLE[SecretKind.DATA_STORE]) from None
+        if store is not None:
+            hide(store.access_key_id, store.secret_access_key)
+        return store
 
     def registry(self, server: str) -> tuple[str, str] | None:
         """User and password of the project at a registry, host[:port]; None if it has none there."""
@@ -71,12 +77,15 @@ class JobSecrets:
         if text is None:
             return None
         held = json.loads(text)
+        hide(SecretStr(held["password"]))
         return held["username"], held["password"]
 
     def env(self) -> dict[str, str]:
         """The job's secret variables. Only for a job that has some."""
         text = self._secret(SecretKind.ENV, "", lambda: ENV_REVISION)
-        return dict(json.loads(text or "{}"))
+        values: dict[str, str] = json.loads(text or "{}")
+        hide(*map(SecretStr, values.values()))
+        return values
 
     def _of_project(self, kind: SecretKind, name: str) -> str | None:
         return self._secret(kind, name, lambda: self._machine.store.revision(self._project, kind, name))

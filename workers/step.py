@@ -17,6 +17,7 @@ from aitrain.domain.states import EndCause, InfoCode, State, Step, state_of
 from aitrain.domain.volume import Volume
 from aitrain.store import Lease
 from workers import clock
+from workers.about import about_job, carrying
 from workers.data_stores import ProjectDataStores
 from workers.datasync import GitSync, VolumeSync, copier
 from workers.leases import Claim, LeaseKeeper
@@ -121,7 +122,7 @@ class Visit:
             finally:
                 done.set()
 
-        threading.Thread(target=body, name="copy", daemon=True).start()
+        carrying(body, name="copy").start()
         while not done.wait(ABANDON_POLL_SECONDS):
             self.checkpoint()
         if failures:
@@ -258,12 +259,20 @@ class Steps:
         self._machine = machine
         self._keeper = LeaseKeeper(machine.store.renew_leases, machine.settings.timing)
 
+    def give_up(self, why: str) -> int:
+        """Has all steps at work stop where they may; how many there are. They are begun again, by any worker."""
+        return self._keeper.give_up(why)
+
     def run(self, step: Step, work: Callable[[Run], None], job_id: str, fence: str) -> tuple[bool, str]:
         """Runs one step's work for one message.
 
         Returns whether the chain goes on, and a word on how it went, for Flower. Unavailable is let through: then
         nothing is known, the lease lapses, and the message is sent again.
         """
+        with about_job(job_id, fence, step):
+            return self._run(step, work, job_id, fence)
+
+    def _run(self, step: Step, work: Callable[[Run], None], job_id: str, fence: str) -> tuple[bool, str]:
         state = state_of(step)
         lease, asked = Lease(job_id, fence, state, self._keeper.holder()), clock.elapsed()
         begun = self._machine.store.begin_step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from workers.about import about_job
 from workers.app import sweep
 from workers.dead_queues import drop_messages
 from workers.kept_logs import remove_due
@@ -76,7 +77,8 @@ def recover_lost_hosts(machine: Machine) -> None:
         limit=BATCH,
     )
     for job in machine.store.get_many(lost):
-        recover(machine, job)
+        with about_job(job.id, job.fence):
+            recover(machine, job)
     _done(machine, "recover_lost_hosts")
 
 

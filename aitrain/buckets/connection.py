@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from aitrain.settings import DataStore
+
+
+def trust(ca_file: Path | None) -> None:
+    """Has this process trust these authorities (PEM) of data stores instead of the system's, in boto3's own way."""
+    if ca_file is not None:
+        os.environ["AWS_CA_BUNDLE"] = str(ca_file)
 
 
 def connect(

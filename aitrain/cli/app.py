@@ -68,6 +68,7 @@ COMMANDS = (
     Entry("site", "sites:app", "The files of a site whose Redis has users and TLS."),
     Entry("metrics", "processes:metrics", "Tell Prometheus how the site stands."),
     Entry("config", "config:app", "Settings: what holds here, and where it comes from."),
+    Entry("health", "health:health", "Say whether a process of the fleet gets work done."),
     Entry("doctor", "processes:doctor", "Check the site, and this machine as its host, before the first job."),
     Entry("drill", "processes:drill", "Break a scratch site on this machine in every way. Needs root."),
     Entry("simulate", "processes:simulate", "Replay a list of jobs on a described fleet. Touches no site."),

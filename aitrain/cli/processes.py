@@ -15,7 +15,7 @@ import typer
 from aitrain.cli.output import Format, Output
 from aitrain.domain.errors import InvalidInput
 
-ON_A_HOST = ("docker", "boto3", "pynvml")
+ON_A_HOST = ("docker", "boto3", "pynvml", "structlog")
 NEEDS = {
     "worker": ON_A_HOST,
     "flower": ("flower",),

@@ -74,6 +74,8 @@ def judge(vital: Vital, vitals: Vitals, stale_s: float, sweep_s: float) -> Healt
     age_s = max(0.0, (vitals.now_ms - vital.proved_ms) / 1000)
     if vital.trouble:
         return Health(vital.role, vital.name, False, vital.trouble, age_s)
+    if vital.role is Role.BEAT:
+        stale_s = beat_stale_s(stale_s, sweep_s)
     if age_s > stale_s:
         why = f"it has not {PROOFS[vital.role]} for {age_s:.0f} s"
         return Health(vital.role, vital.name, False, why, age_s)
@@ -82,6 +84,11 @@ def judge(vital: Vital, vitals: Vitals, stale_s: float, sweep_s: float) -> Healt
         # Beat does its part: to start it again would mend nothing.
         why += f", but {late}: look at the control workers"
     return Health(vital.role, vital.name, True, why, age_s)
+
+
+def beat_stale_s(stale_s: float, sweep_s: float) -> float:
+    """After how many seconds without a message a beat is not well: it sends none between two sweeps."""
+    return max(stale_s, 3 * sweep_s)
 
 
 def _late_sweeps(vitals: Vitals, late_s: float) -> str:

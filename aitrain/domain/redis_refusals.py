@@ -11,7 +11,7 @@ _REFUSALS = (
         "have the server read them: ACL LOAD",
     ),
     (
-        ("NOAUTH", "Authentication required"),
+        ("NOAUTH", "Authentication required", "HELLO must be called with the client already authenticated"),
         "lets nobody in without a user",
         "write the URL as rediss://USER:PASSWORD@HOST:PORT/0, with the user of this process's role",
     ),

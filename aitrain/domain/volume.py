@@ -16,6 +16,8 @@ GIT_FORM = "https://HOST/PATH.git[@branch-or-tag]:mount_path[:ro]"
 CONTAINER = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # Where a job finds what aitrain tells it, and puts what it asks.
 CONTROL_PATH = "/run/aitrain"
+# NVIDIA's runtime may be told to take what is mounted below /var/run/nvidia-container-devices for GPUs to give.
+GPU_REQUESTS = "nvidia-container-devices"
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 TEXT = re.compile(
     r"(?P<container>[^@:/]+)@(?P<alias>[^@:/]+)(/(?P<prefix>[^:]*))?:(?P<mount_path>[^:]+)"
@@ -119,6 +121,8 @@ class Volume(BaseModel):
             raise _wrong("cannot be mounted on", "use a path below / without '.', '..' and colons, such as /data")
         if parts[:2] == CONTROL_PATH.strip("/").split("/"):
             raise _wrong("is kept for aitrain", f"use a path outside {CONTROL_PATH}, such as /data")
+        if any(part == GPU_REQUESTS for part in parts):
+            raise _wrong("would ask NVIDIA's runtime for GPUs", "use another path, such as /data")
         return "/" + "/".join(parts)
 
     @field_validator("url")

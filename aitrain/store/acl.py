@@ -40,20 +40,23 @@ BROKER_KEYS: Mapping[str, str] = {
     "control": "producer:w control:rw host:w flower:r metrics:r",
     "gpu.*.{host}": "producer:w control:rw own:rw flower:r metrics:r",
     "cpu.*.{host}": "producer:w control:rw own:rw flower:r metrics:r",
-    "unrouted": "flower:r metrics:r",
+    "unrouted": "operator:r control:r flower:r metrics:r",
     "_kombu.binding.*": "producer:rw control:rw host:rw flower:rw",
     "_kombu.binding_permanent.*": "producer:w control:w host:w flower:w",
     "_kombu.binding_deadlines": "operator:rw control:rw host:rw flower:rw",
     # What a worker has taken and not yet acknowledged: for moments, since it acknowledges before it begins.
+    # Whoever waits for answers of workers looks there, too; nothing of theirs is ever acknowledged late.
+    **dict.fromkeys(("unacked", "unacked_index", "unacked_mutex"), "operator:rw flower:rw"),
     "unacked*.control": "control:rw",
     "unacked*.host.{host}": "own:rw",
     # Never a list, since it is a channel's; but declared, measured and deleted like one.
     "control@*.celery.pidbox": "control:w",
     "{host}@*.celery.pidbox": "own:w",
+    "celeryev.*": "flower:w",
     "*.reply.celery.pidbox": "operator:rw control:w host:w flower:rw",
 }
-# Channels of Celery, of database 0: questions to workers (pidbox), and what workers tell of themselves (celeryev). Who
-# subscribes to a pattern has to name it letter by letter.
+# Celery's channels, of database 0: questions to workers (pidbox), and what workers tell of themselves (celeryev).
+# Whoever subscribes to a pattern has to name it letter by letter.
 ASKING, EVENTS = "/0.celery.pidbox", "/0.celeryev/*"
 PUBLISH, LISTEN = "+publish", "+subscribe +psubscribe +unsubscribe +punsubscribe"
 

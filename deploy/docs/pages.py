@@ -9,6 +9,7 @@ from aitrain.domain.codes import CODES
 from aitrain.store.keys import LEGEND
 from deploy.docs import commands, configuration
 from deploy.docs.text import plain, table
+from workers.metrics.catalogue import METRICS
 
 CODES_HEAD = """\
 # Info codes
@@ -24,6 +25,11 @@ braces, as `{aitrain}:job:0198...`. Times are Unix milliseconds by the store's c
 them as you like; only aitrain's own scripts may write them. The last column says which role reads (r), writes (w) or
 deletes (d) them on a site whose Redis has users; an operator may all that a producer may, `own` is the host whose name
 stands in the key.
+"""
+METRICS_HEAD = """\
+# All metrics
+
+Drawn from `workers/metrics/catalogue.py`. What they have in common: [metrics](../metrics.md).
 """
 
 
@@ -42,7 +48,22 @@ def keys() -> str:
     return "\n".join([KEYS_HEAD, *table(["key", "holds", "who may"], rows)])
 
 
-PAGES = {"commands.md": commands.render, "settings.md": configuration.render, "codes.md": codes, "keys.md": keys}
+def metrics() -> str:
+    """The page of the metrics."""
+    rows = (
+        [f"`{name}`", one.type, ", ".join(f"`{label}`" for label in one.labels), plain(one.help)]
+        for name, one in METRICS.items()
+    )
+    return "\n".join([METRICS_HEAD, *table(["metric", "type", "labels", "meaning"], rows)])
+
+
+PAGES = {
+    "commands.md": commands.render,
+    "settings.md": configuration.render,
+    "codes.md": codes,
+    "keys.md": keys,
+    "metrics.md": metrics,
+}
 
 
 def write(folder: Path) -> None:

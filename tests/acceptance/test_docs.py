@@ -48,6 +48,7 @@ NOT_RUN = {
     "aitrain control": FOR_EVER,
     "aitrain beat": FOR_EVER,
     "aitrain flower": "runs for ever; its own tests run it",
+    "aitrain metrics": "runs for ever; its own tests run it",
     "aitrain doctor": "judges this machine, which is no GPU host; its own tests run it",
     "aitrain drill": "takes minutes, and breaks servers; its own tests run it",
     "aitrain job retry-push": "needs a push that failed; its own tests run it",

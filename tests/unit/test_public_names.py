@@ -24,7 +24,8 @@ NAMES = {
     "JobNotFound", "JobNotRunning", "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums",
     "LineUnreadable", "LogLine", "LogUnavailable", "ObjectDone", "OnHostLoss", "Ordered", "OverQuota",
     "Permission", "ProjectRules", "PrunedMonth", "QueueView", "Quota", "QuotaExceeded", "QuotaKind",
-    "ReceiptNotFound", "Registries", "RegistryEntry", "RegistryNotFound", "RegistryRemoval", "Resources", "SchemaMismatch", "SealingKey", "SecretUnreadable", "SecretsStatus", "Session",
+    "ReceiptNotFound", "Registries", "RegistryEntry", "RegistryNotFound", "RegistryRemoval",
+    "Resources", "SchemaMismatch", "SealingKey", "SecretUnreadable", "SecretsStatus", "Session",
     "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission", "TransferWatch",
     "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip

@@ -9,6 +9,7 @@ import time
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import STATES, EndCause, State
 from aitrain.store import HostJob, Seen
+from workers.about import about_job, carrying
 from workers.agent.errands import Errands
 from workers.agent.reconcile import Action, Do
 from workers.agent.reports import Reports
@@ -80,13 +81,15 @@ class Actor:
         """Sends the message of a step that went silent again, with those that follow it."""
         step = STATES[job.state].step
         if step is not None:
-            log.info("job %s: %s went silent; its message is sent again", job.job_id, step)
-            self._reports.send(step, job)
+            with about_job(job.job_id, job.fence, step):
+                log.info("job %s: %s went silent; its message is sent again", job.job_id, step)
+                self._reports.send(step, job)
 
     def resend_copy(self, job: HostJob) -> None:
         """Sends the message of an order to copy a job's data again."""
-        log.info("job %s: the copy of its data went silent; its message is sent again", job.job_id)
-        self._reports.send_copy(job)
+        with about_job(job.job_id, job.fence):
+            log.info("job %s: the copy of its data went silent; its message is sent again", job.job_id)
+            self._reports.send_copy(job)
 
     def place_waiting(self) -> None:
         """Has waiting jobs placed soon."""
@@ -98,7 +101,7 @@ class Actor:
             if container.id in self._stopping:
                 return
             self._stopping.add(container.id)
-        threading.Thread(target=self._stop_now, args=(container,), name="stop", daemon=True).start()
+        carrying(self._stop_now, container, name="stop").start()
 
     def _stop_now(self, container: Container) -> None:
         started = time.monotonic()

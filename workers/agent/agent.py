@@ -17,9 +17,12 @@ from workers.agent.heartbeat import Heartbeat
 from workers.agent.inventory import Inventory
 from workers.agent.logs import Logs, LogUploads
 from workers.agent.looking import Reconcile
+from workers.agent.loop import Loop
 from workers.agent.pulse import Pulse
 from workers.agent.timekeeping import TimeKeeper
+from workers.agent.wellbeing import AgentWatch
 from workers.machine import Machine
+from workers.notify import READY, STOPPING, notify
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ def run(settings: Settings) -> int:
     heartbeat = Heartbeat(machine, stopping, actor, reconcile, pulse, inventory)
     asks = Asks(machine, stopping, reconcile)
     watch = [GpuWatch(machine, stopping, inventory, heartbeat, actor)] if inventory.to_be_looked_at else []
-    for loop in (
+    loops: list[Loop] = [
         heartbeat,
         reconcile,
         Events(machine, stopping, reconcile),
@@ -49,9 +52,13 @@ def run(settings: Settings) -> int:
         TimeKeeper(machine, stopping, heartbeat.orders),
         asks,
         *watch,
-    ):
+    ]
+    for loop in loops:
         loop.start()
+    AgentWatch(machine, pulse, loops).start()
+    notify(READY)
     stopping.wait()
+    notify(STOPPING)
     asks.finish()
     machine.engine.interrupt_deaths()
     log.info("agent of %s stops; its containers run on", settings.host.name)

@@ -8,6 +8,7 @@ import time
 
 from aitrain.domain.errors import AitrainError
 from aitrain.store import token
+from workers.about import about_job, carrying
 from workers.agent.execs import ExecRecords
 from workers.agent.looking import Reconcile
 from workers.agent.loop import PAUSE_AFTER_ERROR_SECONDS, Loop
@@ -46,7 +47,7 @@ class Asks(Loop):
         self._open = [thread for thread in self._open if thread.is_alive()]
         most = self.machine.settings.host.max_exec_sessions
         session = Session(self.machine, self.stopping, self._records, ask, full=len(self._open) >= most)
-        thread = threading.Thread(target=self._serve, args=[session], name="session", daemon=True)
+        thread = carrying(self._serve, session, name="session")
         self._open.append(thread)
         thread.start()
 
@@ -63,12 +64,13 @@ class Asks(Loop):
                 log.warning("command %s, which was left in a job, is not ended yet: %s", exec_id, error)
 
     def _serve(self, session: Session) -> None:
-        try:
-            session.run()
-        except AitrainError as error:
-            log.info("a session with job %s ends: %s", session.job_id, error)
-        except Exception:
-            log.exception("a session with job %s failed unforeseen", session.job_id)
+        with about_job(session.job_id):
+            try:
+                session.run()
+            except AitrainError as error:
+                log.info("a session with job %s ends: %s", session.job_id, error)
+            except Exception:
+                log.exception("a session with job %s failed unforeseen", session.job_id)
 
     def finish(self) -> None:
         """Waits until sessions have seen that the agent stops."""

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from aitrain.domain.errors import StoreUnavailable
+from workers.about import about_job
 from workers.agent.loop import Loop
 from workers.datasync import MIB
 from workers.machine import Machine
@@ -31,6 +32,11 @@ class CleanUp(Loop):
         self._retention = Retention(machine.store, machine.settings.limits.results_retention_seconds)
         self._evict_at = 0.0
 
+    @property
+    def patience_s(self) -> None:
+        """A directory with a million files takes long to remove."""
+        return
+
     def run_once(self) -> None:
         """Removes what there is."""
         host = self.machine.settings.host
@@ -38,7 +44,8 @@ class CleanUp(Loop):
         for workspace in settled_workspaces(host.data_dir):
             # Asked anew for each: removing a large one takes minutes, and meanwhile another may be wanted again.
             if not self._is_wanted(workspace.job_id, workspace.fence):
-                workspace.remove()
+                with about_job(workspace.job_id, workspace.fence):
+                    workspace.remove()
         remove_old_receipts(host.data_dir)
         self._evict()
         self.stopping.wait(self.machine.settings.timing.reconcile_seconds)
@@ -73,12 +80,13 @@ class CleanUp(Loop):
         jobs = {job.id: job for job in self.machine.store.get_many(sorted({attempt.job_id for attempt in left}))}
         for attempt in left:
             job = jobs.get(attempt.job_id)
-            if job is not None and superseded(job, attempt.fence):
-                log.info("job %s: what attempt %s left here is needed no more", attempt.job_id, attempt.fence)
-                attempt.settle()
-            elif (job is None or job.ended) and self._retention.is_past(attempt):
-                log.warning(
-                    "job %s: what attempt %s could not push was kept for its time, and is removed now",
-                    attempt.job_id, attempt.fence,
-                )  # fmt: skip
-                attempt.settle()
+            with about_job(attempt.job_id, attempt.fence):
+                if job is not None and superseded(job, attempt.fence):
+                    log.info("job %s: what attempt %s left here is needed no more", attempt.job_id, attempt.fence)
+                    attempt.settle()
+                elif (job is None or job.ended) and self._retention.is_past(attempt):
+                    log.warning(
+                        "job %s: what attempt %s could not push was kept for its time, and is removed now",
+                        attempt.job_id, attempt.fence,
+                    )  # fmt: skip
+                    attempt.settle()

@@ -20,6 +20,11 @@ class Events(Loop):
         super().__init__(machine, stopping)
         self._reconcile = reconcile
 
+    @property
+    def patience_s(self) -> None:
+        """Nothing may happen for weeks. That the engine hangs, Reconcile finds."""
+        return
+
     def run_once(self) -> None:
         """Listens until the engine breaks off; what happened before it listened, the full look finds."""
         self._reconcile.wake()

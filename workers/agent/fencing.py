@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from aitrain.domain.errors import AitrainError
+from workers.about import about_job
 from workers.agent.loop import Loop
 from workers.agent.pulse import Pulse
 from workers.machine import Machine
@@ -50,6 +51,10 @@ class Fence(Loop):
         self.stopping.wait(min(LOOK_SECONDS, timing.host_grace_seconds / 4))
 
     def _stop(self, container: Container) -> None:
+        with about_job(container.job_id, container.fence):
+            self._stop_safely(container)
+
+    def _stop_safely(self, container: Container) -> None:
         if self._pulse.silence_s() <= self.machine.settings.timing.host_grace_seconds:
             return  # the store is back
         try:

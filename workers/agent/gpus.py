@@ -58,7 +58,7 @@ class GpuWatch(Loop):
         if not self._inventory.looked.is_set():  # the heartbeat waits for the first look
             return self.machine.store.host_jobs(host, instance=self.machine.instance) or ()
         while self._heartbeat.orders()[0] < moment and not self.stopping.wait(HEARTBEAT_POLL_SECONDS):
-            pass
+            self.get_on()
         return self._heartbeat.orders()[1]
 
     def _tell(self, faults: Faults) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.job import Job
 from workers import clock
+from workers.about import about_job, carrying
 from workers.agent.acting import Actor
 from workers.agent.loop import Loop
 from workers.joblog import Shipper, Spool, SpoolBusy, Uploader, end_left, follow, open_spool, spools
@@ -64,7 +65,8 @@ class Logs(Loop):
             shipper.send()
 
     def _begin(self, container: Container) -> None:
-        thread = threading.Thread(target=self._follow, args=(container,), name=container.fence, daemon=True)
+        with about_job(container.job_id, container.fence):
+            thread = carrying(self._follow, container, name=container.fence)
         self._followers[container.id] = thread
         thread.start()
 
@@ -119,7 +121,8 @@ class LogUploads(Loop):
         self.stopping.wait(PAUSE_SECONDS)
 
     def _begin(self, spool: Spool, project: str, job: Job | None) -> None:
-        thread = threading.Thread(target=self._bring, args=(spool, job), name=f"log {spool.fence}", daemon=True)
+        with about_job(spool.job_id, spool.fence):
+            thread = carrying(self._bring, spool, job, name=f"log {spool.fence}")
         self._under_way[spool.fence] = thread, project
         thread.start()
 

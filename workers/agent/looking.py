@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
 from aitrain.store import HostJob
+from workers.about import about_job
 from workers.agent.acting import Actor
 from workers.agent.loop import PAUSE_AFTER_ERROR_SECONDS, Loop
 from workers.agent.reconcile import Action, Do, reconcile
@@ -97,9 +99,12 @@ class Reconcile(Loop):
 
     def _try(self, action: Action, checked: Instant) -> None:
         """One action's failure must not keep the others from being done."""
-        try:
-            self._actor.act(action, checked)
-        except AitrainError as error:
-            log.warning("%s: %s", action.do.name, error)
-        except Exception:
-            log.exception("%s failed unforeseen", action.do.name)
+        self.get_on()
+        of = action.job or action.container
+        with about_job(of.job_id, of.fence) if of else nullcontext():
+            try:
+                self._actor.act(action, checked)
+            except AitrainError as error:
+                log.warning("%s: %s", action.do.name, error)
+            except Exception:
+                log.exception("%s failed unforeseen", action.do.name)

@@ -7,6 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 
 from aitrain.domain.errors import AitrainError
+from workers import clock
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,20 @@ class Loop(ABC):
     def __init__(self, machine: Machine, stopping: threading.Event) -> None:
         self.machine, self.stopping = machine, stopping
         self._troubled = ""
+        self.came_round = clock.elapsed()
+
+    @property
+    def patience_s(self) -> float | None:
+        """After so many seconds without a round it hangs. None: it may take as long as it likes.
+
+        What it waits for at most is an engine, or a container that is being stopped.
+        """
+        timing = self.machine.settings.timing
+        return timing.loop_patience_seconds + timing.stop_grace_seconds
+
+    def get_on(self) -> None:
+        """It does not hang. Told after each round, and within one that may last."""
+        self.came_round = clock.elapsed()
 
     @abstractmethod
     def run_once(self) -> None:
@@ -29,6 +44,7 @@ class Loop(ABC):
     def run(self) -> None:
         """Does the duty until the agent stops."""
         while not self.stopping.is_set():
+            self.get_on()
             try:
                 self.run_once()
                 self._say("")

@@ -11,6 +11,7 @@ from aitrain.domain.errors import AitrainError, SessionLost
 from aitrain.domain.flavor import Kind as FlavorKind
 from aitrain.domain.usage import stats_of
 from aitrain.store import Ask, Entry, Kind, Side
+from workers.about import carrying
 from workers.agent.execs import ExecRecords
 from workers.gpus import gpu_use, look
 from workers.machine import Machine
@@ -73,7 +74,7 @@ class Session:
                 with suppress(AitrainError):
                     self._machine.store.beat_session(self._ask.token, Side.AGENT, 0)
 
-        threading.Thread(target=beat, name="session-beat", daemon=True).start()
+        carrying(beat, name="session-beat").start()
         try:
             yield
         finally:
@@ -94,7 +95,7 @@ class Session:
             self._attend(command)
 
     def _attend(self, command: Exec) -> None:
-        pump = threading.Thread(target=self._pump, args=[command], name="session-output", daemon=True)
+        pump = carrying(self._pump, command, name="session-output")
         pump.start()
         try:
             self._feed(command)

@@ -13,6 +13,7 @@ from aitrain.domain.admission import timeout_problem
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import State
 from aitrain.store import HostJob
+from workers.about import about_job
 from workers.agent.loop import Loop
 from workers.control import Clock
 from workers.machine import Machine
@@ -51,12 +52,13 @@ class TimeKeeper(Loop):
         running = [job for job in jobs if job.state is State.RUNNING]
         self._refused = {job.fence: self._refused[job.fence] for job in running if job.fence in self._refused}
         for job in running:
-            try:
-                self._look_after(job, asked)
-            except (AitrainError, OSError) as error:
-                log.warning("job %s: its control directory could not be kept: %s", job.job_id, error)
-            except Exception:  # one job must not cost the others their warnings
-                log.exception("job %s: its control directory could not be kept", job.job_id)
+            with about_job(job.job_id, job.fence):
+                try:
+                    self._look_after(job, asked)
+                except (AitrainError, OSError) as error:
+                    log.warning("job %s: its control directory could not be kept: %s", job.job_id, error)
+                except Exception:  # one job must not cost the others their warnings
+                    log.exception("job %s: its control directory could not be kept", job.job_id)
         self.stopping.wait(min(LOOK_SECONDS, self.machine.settings.timing.heartbeat_seconds))
 
     def _look_after(self, job: HostJob, asked: float) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from aitrain.domain.errors import StepCancelled
+from workers.about import carrying
 from workers.datasync.faults import passes_by_itself
 
 Work = Callable[[], None]
@@ -32,10 +33,7 @@ class Crew:
         StepCancelled always ends it. Of several failures one that may pass is raised: then all are tried again.
         """
         # Not a pool: its threads would keep a worker from ending while a request hangs.
-        threads = [
-            threading.Thread(target=self._take_turns, args=(works,), name="copy", daemon=True)
-            for _ in range(self._threads)
-        ]
+        threads = [carrying(self._take_turns, works, name="copy") for _ in range(self._threads)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -11,6 +11,7 @@ from functools import partial
 from importlib.metadata import version
 
 from aitrain.broker import Broker
+from aitrain.buckets.connection import trust
 from aitrain.domain.errors import AitrainError, BrokerUnavailable, InvalidInput, JobFault, Unavailable
 from aitrain.settings import DataStore, Settings
 from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
@@ -34,6 +35,7 @@ Probe = tuple[str, Callable[[], list[Finding]]]
 
 def probes(settings: Settings, *, with_host: bool) -> list[Probe]:
     """Those of the site, and of this machine as a host if wanted."""
+    trust(settings.ca_of_data_stores)
     chosen: list[Probe] = [
         ("store", partial(_store, settings)),
         ("broker", partial(_broker, settings)),

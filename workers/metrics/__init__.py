@@ -2,7 +2,3 @@
 
 `catalogue.py` names every metric, `samples.py` makes them of what was read, `exporter.py` answers the scrapes.
 """
-
-from workers.metrics.exporter import run
-
-__all__ = ["run"]

@@ -47,7 +47,7 @@ METRICS: dict[str, Metric] = {
     "aitrain_jobs_pausing": _gauge("Jobs that wait for the end of a pause before their next try."),
     "aitrain_oldest_wait_seconds": _gauge("For how long the job waits that has stood in line longest.", "flavor"),
     "aitrain_oldest_in_state_seconds": _gauge(
-        "For how long the job has been in the state that has been there longest; 0 if none is.", "state"
+        "For how long a job has been in the state, of the one that has been there longest; 0 if none is.", "state"
     ),
     "aitrain_moves_total": _counter("Moves of jobs: the state that they came to, and the info code.", "state", "code"),
     "aitrain_queue_wait_seconds": Metric(

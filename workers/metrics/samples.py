@@ -10,6 +10,7 @@ from aitrain.broker import CONTROL_QUEUE, UNROUTED_QUEUE, host_queue, queues_of
 from aitrain.domain.counting import Counters, Durations
 from aitrain.domain.flavor import Kind
 from aitrain.domain.host import HostState
+from aitrain.domain.states import CAUSES, STATES
 from aitrain.store.metering import HostGauge, Readings
 
 DIRECTIONS = {"pull": "in", "push": "out"}
@@ -23,6 +24,11 @@ COPIED_ONE_WAY = {
     ("pull", "cached"): "aitrain_cache_hit_files_total",
     ("pull", "cached_bytes"): "aitrain_cache_hit_bytes_total",
 }
+# Where a job comes to, as a rule, and with which code.
+USUAL_MOVES: tuple[tuple[str, str], ...] = (
+    *((state, row.code) for state, row in STATES.items()),
+    *((row.ends, row.code) for row in CAUSES.values()),
+)
 STEPS = ("sync_in", "start_container", "run", "sync_out")
 
 
@@ -38,8 +44,8 @@ class Sample:
 def samples(readings: Readings) -> Iterator[Sample]:
     """What the job store says. What can be nothing yet is told as 0, so that whoever asks for a rate gets one."""
     return chain(
-        _jobs(readings), _counted(readings.counters, readings.waiting), _hosts(readings.hosts), _duties(readings),
-        _redis(readings),
+        _jobs(readings), _counted(readings.counters, readings.waiting), _billed(readings), _hosts(readings.hosts),
+        _duties(readings), _redis(readings),
     )  # fmt: skip
 
 
@@ -56,7 +62,7 @@ def _jobs(readings: Readings) -> Iterator[Sample]:
 
 
 def _counted(counters: Counters, flavors: Mapping[str, object]) -> Iterator[Sample]:
-    for (state, code), number in counters.moves.items():
+    for (state, code), number in {**dict.fromkeys(USUAL_MOVES, 0), **counters.moves}.items():
         yield Sample("aitrain_moves_total", (state, code), number)
     for flavor in {**dict.fromkeys(flavors), **dict.fromkeys(counters.waits)}:
         yield Sample("aitrain_queue_wait_seconds", (flavor,), counters.waits.get(flavor, Durations()))
@@ -67,7 +73,11 @@ def _counted(counters: Counters, flavors: Mapping[str, object]) -> Iterator[Samp
             yield Sample(name, (told,), counters.copied.get((direction, what), 0))
     for (direction, what), name in COPIED_ONE_WAY.items():
         yield Sample(name, (), counters.copied.get((direction, what), 0))
-    for (project, flavor), minutes in counters.unit_minutes.items():
+
+
+def _billed(readings: Readings) -> Iterator[Sample]:
+    known = {(project, flavor): 0 for project, _, _ in readings.standing for flavor in readings.flavors}
+    for (project, flavor), minutes in {**known, **readings.counters.unit_minutes}.items():
         yield Sample("aitrain_billed_unit_minutes_total", (project, flavor), minutes)
 
 

@@ -31,11 +31,18 @@ CONFLICT = 409
 # Exit code of a process that SIGKILL ended, as the kernel does when memory runs out.
 KILLED = 137
 LATE_NOTICE_SECONDS = 0.2
+# Devices of the whole machine that NVIDIA's runtime adds for whoever asks by these: the fabric between GPUs, memory of
+# other machines' GPUs, and network adapters.
+NO_SHARED_DEVICES = {
+    "NVIDIA_IMEX_CHANNELS": "void", "NVIDIA_NVSWITCH": "disabled", "NVIDIA_GDS": "disabled",
+    "NVIDIA_MOFED": "disabled", "NVIDIA_GDRCOPY": "disabled",
+}  # fmt: skip
 # The name of an image changes its meaning when somebody pulls it just then; not again and again.
 PREPARE_TRIES = 3
 # How many events an engine remembers (moby, daemon/events: eventsLimit).
 EVENTS_KEPT = 256
 SIGKILL, SIGTERM = "9", "15"
+STOP_SIGNAL = "SIGTERM"
 # A SIGTERM explains an end that follows within this; the engine's own patience is 10 s.
 TERM_EXPLAINS_MS = 30_000
 
@@ -106,6 +113,10 @@ class Engine:
                     environment={**spec.env, **self._gpu_env(spec)},
                     labels={**spec.labels, **self._ours},
                     host_config=self._host_config(spec),
+                    # What an image says of these does not hold: every job is told to stop as the documents say, and
+                    # nobody asks whether a job is healthy, so nothing is run in it for that.
+                    stop_signal=STOP_SIGNAL,
+                    healthcheck={"test": ["NONE"]},
                 )["Id"]
             except ImageNotFound as error:
                 raise ImageAbsent(
@@ -332,8 +343,8 @@ class Engine:
         return known
 
     def _gpu_env(self, spec: ContainerSpec) -> dict[str, str]:
-        # Set for every job: an image may ask for all GPUs by its own variable, and gets those reserved, or none.
-        return {"NVIDIA_VISIBLE_DEVICES": ",".join(spec.gpu_ids) or "void"}
+        # Set for every job: it or its image may ask for all GPUs by a variable, and gets those reserved, or none.
+        return {"NVIDIA_VISIBLE_DEVICES": ",".join(spec.gpu_ids) or "void", **NO_SHARED_DEVICES}
 
 
 def _at_ms(event: dict[str, Any]) -> int:

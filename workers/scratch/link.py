@@ -13,14 +13,21 @@ from workers.scratch.servers import free_port
 
 BLOCK_BYTES = 65_536
 ANSWER_SECONDS = 10.0
+# By this command a worker waits for its messages.
+WAITING = b"BRPOP"
 
 
 class Condition(StrEnum):
-    """What a link does. OPEN: carries; CUT: connections break and new ones are refused; FROZEN: it says nothing."""
+    """What a link does.
+
+    OPEN: carries; CUT: connections break and new ones are refused; FROZEN: it says nothing; STALLED: the connections on
+    which somebody waits for messages say nothing, the others carry.
+    """
 
     OPEN = "OPEN"
     CUT = "CUT"
     FROZEN = "FROZEN"
+    STALLED = "STALLED"
 
 
 class Link:
@@ -35,6 +42,8 @@ class Link:
         self._condition = Condition.OPEN
         self._loop = asyncio.new_event_loop()
         self._flows = asyncio.Event()
+        # Of the connections on which somebody waits for messages.
+        self._delivers = asyncio.Event()
         self._transports: set[asyncio.WriteTransport] = set()
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"link-{self.port}", daemon=True)
@@ -62,6 +71,7 @@ class Link:
 
     async def _listen(self) -> None:
         self._flows.set()
+        self._delivers.set()
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
 
     async def _close(self) -> None:
@@ -79,12 +89,16 @@ class Link:
             self._flows.clear()
         else:
             self._flows.set()
+        if condition is Condition.STALLED:
+            self._delivers.clear()
+        else:
+            self._delivers.set()
         if condition is Condition.CUT:
             for transport in self._transports:
                 transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = [writer.transport]
+        ends, waiting = [writer.transport], asyncio.Event()
         self._transports.add(writer.transport)
         with suppress(OSError):
             await self._flows.wait()
@@ -92,14 +106,18 @@ class Link:
                 far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
                 ends.append(far_writer.transport)
                 self._transports.add(far_writer.transport)
-                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+                await asyncio.gather(self._pump(reader, far_writer, waiting), self._pump(far_reader, writer, waiting))
         for transport in ends:
             transport.abort()
             self._transports.discard(transport)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waiting: asyncio.Event) -> None:
         while block := await reader.read(BLOCK_BYTES):
+            if WAITING in block:
+                waiting.set()
             await self._flows.wait()
+            if waiting.is_set():
+                await self._delivers.wait()
             writer.write(block)
             await writer.drain()
         # One side has ended: so does the other, or a client would wait on a server that is gone.

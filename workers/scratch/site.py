@@ -173,3 +173,7 @@ class LocalSite:
         """Flower on a loopback port. arguments: more of its command line; flower: fields of FlowerSettings."""
         command = ["--port", str(port), *arguments]
         return Aitrain("flower", command, self.environment(flower=flower), self.directory / "flower.log")
+
+    def metrics(self, port: int) -> Aitrain:
+        """The exporter on a loopback port."""
+        return Aitrain("metrics", ["--port", str(port)], self.environment(), self.directory / "metrics.log")

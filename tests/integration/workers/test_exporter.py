@@ -1,0 +1,133 @@
+"""The exporter as a process: scrapes, outages of the job store, restarts."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from aitrain import Client, JobSpec, submit_jobs
+from aitrain.domain.errors import InvalidInput
+from aitrain.settings import Settings
+from workers.metrics.catalogue import METRICS, Type
+from workers.metrics.exporter import SiteCollector, families, run
+from workers.scratch.servers import RedisServer, S3Server, free_port, wait_until
+from workers.scratch.site import LocalSite
+
+NAMESPACE = "site"
+
+
+class Site:
+    """A job store of its own, and the exporter over it."""
+
+    def __init__(self, directory: Path, s3: S3Server) -> None:
+        self.redis = RedisServer(directory / "redis")
+        self.site = LocalSite(directory, redis_url=self.redis.url, s3=s3, namespace=NAMESPACE)
+        self.port = free_port()
+        self.exporter = self.site.metrics(self.port)
+
+    def page(self, path: str) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+
+    def scrape(self) -> dict[tuple[str, ...], float]:
+        answer = self.page("/metrics")
+        assert answer.status_code == 200
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        }
+
+    def answers(self) -> bool:
+        try:
+            return self.page("/healthz").ok
+        except requests.ConnectionError:
+            return False
+
+    def until(self, series: tuple[str, ...], value: float) -> dict[tuple[str, ...], float]:
+        wait_until(lambda: self.scrape().get(series) == value, 20, lambda: f"{series} is {self.scrape().get(series)}")
+        return self.scrape()
+
+    def log(self) -> str:
+        return self.exporter.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Site]:
+    with ExitStack() as stack:
+        site = Site(tmp_path_factory.mktemp("site"), s3)
+        stack.enter_context(site.redis)
+        stack.enter_context(site.exporter)
+        wait_until(site.answers, 30, site.log)
+        with site.site.client() as client:
+            submit_jobs(
+                [JobSpec.of(image="x", command=["train"], resources={"gpu": 1}, project="red") for _ in range(3)],
+                client=client,
+            )
+        yield site
+
+
+def test_a_scrape_tells_the_site(site: Site) -> None:
+    told = site.until(("aitrain_jobs", "red", "QUEUED"), 3)
+    assert told["aitrain_up",] == told["aitrain_broker_up",] == told["aitrain_redis_aof_enabled",] == 1
+    assert told["aitrain_jobs_waiting", "v100s"] == 3
+    assert told["aitrain_moves_total", "JOB_QUEUED", "QUEUED"] == 3
+    assert told["aitrain_queue_messages", "unrouted", "nobody"] == 0
+    assert told["aitrain_redis_memory_bytes", "job"] > 1000
+
+
+def test_the_page_is_as_prometheus_wants_it(site: Site) -> None:
+    text = site.page("/metrics").text
+    linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    kinds = {family.name: family.type for family in text_string_to_metric_families(text)}
+    for name, kind in kinds.items():
+        metric = METRICS.get(name) or METRICS[f"{name}_total"]
+        assert metric.type == Type(kind), name
+
+
+def test_other_pages(site: Site) -> None:
+    assert (site.page("/healthz").text, site.page("/healthz").status_code) == ("ok\n", 200)
+    assert site.page("/").status_code == 404
+
+
+def test_an_outage_is_told_and_counters_outlive_it(site: Site) -> None:
+    site.redis.stop()
+    told = site.until(("aitrain_up",), 0)
+    assert {name for name, *_ in told} == {"aitrain_up", "aitrain_build_info"}
+    assert site.page("/healthz").ok
+    assert "does not answer" in site.log()
+    site.redis.start()
+    site.until(("aitrain_moves_total", "JOB_QUEUED", "QUEUED"), 3)
+    assert "answer again" in site.log()
+
+
+def test_an_address_that_cannot_be_had_is_named(redis: RedisServer) -> None:
+    with pytest.raises(InvalidInput, match=f"127.0.0.1:{redis.port}.*name a free port"):
+        run(Settings(redis_url=redis.url), "127.0.0.1", redis.port)
+
+
+def test_a_broker_that_is_away_leaves_the_rest(redis: RedisServer) -> None:
+    settings = Settings(redis_url=redis.url, broker_url="redis://127.0.0.1:1/0", namespace=f"t{uuid.uuid4().hex[:12]}")
+    told = {family.name: family for family in SiteCollector(settings).collect()}
+    assert [told[name].samples[0].value for name in ("aitrain_up", "aitrain_broker_up")] == [1, 0]
+    assert "aitrain_queue_messages" not in told
+
+
+def test_whoever_asks_too_often_gets_the_same_answer(redis: RedisServer, namespace: str) -> None:
+    settings = Settings(redis_url=redis.url, namespace=namespace)
+    collector = SiteCollector(settings)
+    first = list(collector.collect())
+    with Client(settings) as client:
+        submit_jobs([JobSpec.of(image="x", resources={"gpu": 1})], client=client)
+    assert list(collector.collect()) == first
+
+
+def test_each_family_is_told_once() -> None:
+    assert families([]) == []
