@@ -52,6 +52,8 @@ NOT_RUN = {
     "aitrain flower": "runs for ever; its own tests run it",
     "aitrain metrics": "runs for ever; its own tests run it",
     "aitrain doctor": "judges this machine, which is no GPU host; its own tests run it",
+    "redis-server": "runs for ever, on a machine that is only an example; tests of the site's files run it",
+    "redis-cli": "asks a server that is only an example; tests of the site's files do the same",
     "aitrain drill": "takes minutes, and breaks servers; its own tests run it",
     "aitrain job retry-push": "needs a push that failed; its own tests run it",
     "aitrain receipt new-key": "was run before: the site that the pages run on has that key",
