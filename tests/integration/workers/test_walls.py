@@ -54,7 +54,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
 HOSTILE = [
     "USER root",
     "ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_NVSWITCH=enabled NVIDIA_IMEX_CHANNELS=all NVIDIA_GDS=enabled",
-    "VOLUME /etc /var/lib/docker",
+    "VOLUME /opt /var/lib/docker",
     "WORKDIR /proc/1/root/../..",
     "ONBUILD RUN /bin/false",
     "HEALTHCHECK --interval=1s CMD /bin/touch /tmp/health",
