@@ -177,7 +177,8 @@ def test_no_more_rights_than_it_was_given(trial: Trial) -> None:
 def test_nothing_of_the_host_is_seen(trial: Trial, guarded: DockerEngine, tmp_path: Path) -> None:
     secret, volume = tmp_path / "secret", tmp_path / "volume"
     secret.write_text("of-the-host")
-    volume.mkdir(mode=0o777)
+    volume.mkdir()
+    volume.chmod(0o777)
     (volume / "out").symlink_to(secret)
     host_etc = Path("/etc/aitrain-walls")
     said = trial(
