@@ -261,6 +261,7 @@ def test_a_job_that_leaves_while_its_secrets_are_sealed_gets_none(site: Site) ->
     job = site.job()
     assert site.secrets(job).data_store("own")
     key, secrets = site.store.host_key("h1") or "", {(KIND, "own"): Delivered("other", "token")}
+    site.store._redis.set(site.store._key("host_key", "h2"), key)
     before = site.delivered()
     assert not site.store.deliver(job.id, "1.0123456789abcdef", "h1", key, secrets)
     assert not site.store.deliver(job.id, job.fence, "h2", key, secrets)
