@@ -50,7 +50,7 @@ class ImageName:
 
     @property
     def familiar(self) -> str:
-        """Server and path as an engine shows them: without what is Docker Hub's, unless another server's would be left."""
+        """Server and path as an engine shows them: without what is Docker Hub's, unless what is left means another."""
         if self.server != HUB or ("/" in self.path and _is_server(self.path.partition("/")[0])):
             return self.full
         return self.path.removeprefix(f"{LIBRARY}/")
