@@ -50,10 +50,15 @@ class ImageName:
 
     @property
     def familiar(self) -> str:
-        """Server and path as an engine shows them: without what is Docker Hub's."""
-        if self.server != HUB:
-            return f"{self.server}/{self.path}"
+        """Server and path as an engine shows them: without what is Docker Hub's, unless what is left means another."""
+        if self.server != HUB or ("/" in self.path and _is_server(self.path.partition("/")[0])):
+            return self.full
         return self.path.removeprefix(f"{LIBRARY}/")
+
+    @property
+    def full(self) -> str:
+        """Server and path."""
+        return f"{self.server}/{self.path}"
 
     @property
     def version(self) -> str:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 import requests
 from redis import Redis
@@ -18,7 +19,9 @@ from aitrain import Client, JobEdit, JobState, StoreUnavailable, submit_job
 from aitrain.broker import Broker
 from aitrain.domain.errors import BrokerUnavailable
 from tests.acceptance.conftest import QUICK, eventually
+from tests.registries import push, seen_by_all
 from tests.shut_site import ShutSite, TlsRedis, TlsS3
+from workers.runtime import ImageAccess, Right
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, free_port
 
@@ -132,6 +135,19 @@ def test_a_data_store_is_added_and_used(shut: Shut) -> None:
 
     assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
     assert [one.key for one in shut.client.buckets.objects("own@s3", "default")] == ["out.txt"]
+    assert shut.site.denied() == []
+
+
+def test_a_registry_is_added_and_used(shut: Shut, engine: DockerEngine, tmp_path: Path) -> None:
+    """A control worker logs in; its password is delivered, and the image pulled with it."""
+    user = ("reader", "hunter2-of-red")
+    with seen_by_all(tmp_path, engine, user) as registry:
+        image = f"{registry.address}/shut/tool:1"
+        push(docker.DockerClient(base_url=engine.url), image, ImageAccess("", Right.PROJECT, *user))
+        shut.client.registries.add("default", registry.address, *user)
+        job = submit_job(image, ["true"], cpu=1, client=shut.client)
+        assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
+        assert shut.client.registries.remove("default", registry.address).done
     assert shut.site.denied() == []
 
 

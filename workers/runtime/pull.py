@@ -78,7 +78,7 @@ class Pull(RegistryRequest):
     def _ask(self, api: Any) -> None:
         name = ImageName.of(self._image)
         # The SDK's images.pull hides errors that come after the first bytes; the stream tells them.
-        stream = api.pull(name.familiar, tag=name.version, stream=True, decode=True, auth_config=self._auth)
+        stream = api.pull(name.full, tag=name.version, stream=True, decode=True, auth_config=self._auth)
         for message in stream:
             if self._given_up:
                 return

@@ -23,6 +23,7 @@ DIGEST = "sha256:" + "0a" * 32
         (f"r.example/a@{DIGEST}", "r.example", "a", "", DIGEST, "r.example/a"),
         (f"r.example:1/a:2@{DIGEST}", "r.example:1", "a", "2", DIGEST, "r.example:1/a"),
         ("x:5000", "docker.io", "library/x", "5000", "", "x"),
+        ("docker.io/r.example/x", "docker.io", "r.example/x", "latest", "", "docker.io/r.example/x"),
     ],
 )
 def test_what_is_left_open_is_dockers(
@@ -30,6 +31,7 @@ def test_what_is_left_open_is_dockers(
 ) -> None:
     name = ImageName.of(reference)
     assert name == ImageName(server, path, tag, digest)
+    assert name.full == f"{server}/{path}"
     assert name.familiar == familiar
     assert name.version == (digest or tag)
 
