@@ -115,7 +115,8 @@ def test_the_brokers_keys_say_who_may(pattern: str) -> None:
 PLACING = "begin_pass end_pass placement_view assign keep_host"
 CLIENT = (
     f"{PLACING} submit stop start retry_push delete edit order_copy explain_view read_log open_session send_session "
-    "beat_session host_rows flavor_units month_view cached_bytes put_data_store remove_data_store"
+    "beat_session host_rows flavor_units month_view cached_bytes put_data_store remove_data_store put_registry "
+    "remove_registry"
 )
 SCRIPTS = {
     Role.PRODUCER: CLIENT,
