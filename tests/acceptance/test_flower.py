@@ -255,7 +255,11 @@ def test_one_that_acts_knows_what_the_other_saw(shown: Shown, browser: Browser) 
         assert answer.value.status == 200, answer.value.text()
         process = shown.second_host.process
         assert process is not None
-        eventually(lambda: process.poll() is not None, 30, "the worker's end")
+        # The worker takes no orders from there, and says so; its service manager ends it.
+        said = shown.second_host.log
+        eventually(lambda: "shutdown changes a worker from afar" in said.read_text(), 30, "a line in its log")
+        assert process.poll() is None
+        shown.second_host.stop()
         acting.context.close()
         # A worker that is gone leaves the list.
         eventually(lambda: SECOND_HOST not in listed(), 30, "a shorter list")
