@@ -110,9 +110,12 @@ def lines(page: Path, directory: Path) -> list[str]:
     return found
 
 
+# Followed from beginning to end by a test of its own, on an engine of its own.
+FOLLOWED = {"docs/how-to/deploy-with-compose.md": "tests/acceptance/test_compose.py"}
 WITH_LINES = [
     page
     for page in PAGES
+    if str(page.relative_to(ROOT)) not in FOLLOWED
     if any(block.language in ("python", "sh", "toml") for block in blocks(page))
     or any(reason_not_to_run(command) is None for block in blocks(page) for command in commands(block))
 ]
