@@ -19,6 +19,7 @@ from workers.registries import check_image, image_access
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
 from workers.step import Run
+from workers.workspace import Ended
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def sync_out(run: Run) -> None:
             gone = f"host {run.job.host} does not have its results any more"
             raise PlatformFault(EndCause.DATA_FAULT, InfoCode.JOB_SYNC_FAILED, gone)
         run.abandonable(partial(push_all, volumes))
-        run.workspace.mark_pushed()
+        run.workspace.mark_pushed(Ended.of(run.machine.store.get(run.job.id)))
     listing = run.abandonable(partial(outputs, run, run.volumes()))
     if not log_is_kept:
         container = keep_rest_of_log(run)

@@ -164,6 +164,25 @@ def test_flower_sees_the_workers(shut: Shut) -> None:
     assert shut.site.denied() == []
 
 
+def test_the_exporter_reads_what_it_tells(shut: Shut) -> None:
+    """With a user that can write nothing."""
+    port = free_port()
+    with shut.site.run("metrics", "metrics", "--port", str(port)):
+        url = f"http://127.0.0.1:{port}/metrics"
+
+        def told() -> str:
+            try:
+                return requests.get(url, timeout=10).text
+            except requests.ConnectionError:
+                return ""
+
+        assert "aitrain_jobs" in eventually(told, 60, "figures")
+    assert shut.site.denied() == []
+    with shut.site.redis("metrics") as redis, pytest.raises(NoPermissionError):
+        redis.hset(ROOT + "counters", "a", 1)
+    shut.site.denied()
+
+
 def test_the_doctor_finds_the_site_well(shut: Shut) -> None:
     """With the settings of an operator."""
     with shut.site.run("doctor", "operator") as doctor:
