@@ -3,6 +3,7 @@
     tls/ca.pem, ca.key          the authority; its key signs certificates, and is needed for nothing else
     tls/NAME.pem, NAME.key      of each server
     redis/redis.conf, users.acl the server's configuration, and its users
+    keys/secrets.key            opens what is kept secret; of control workers
     keys/receipts.pem           signs receipts; of control workers
     ROLE.toml                   settings, with the role's own user and password: producer, operator, control, flower,
                                 metrics, host-NAME; admin: for emergencies
@@ -12,9 +13,11 @@ The settings are the record of the passwords: users.acl is made of them, and may
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
+import stat
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,58 +29,17 @@ from aitrain.certificates import Pair, new_authority, server_certificate
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import SLUG, SLUG_REMEDY
 from aitrain.signing import write_new_key
+from aitrain.site_texts import CLIENT, CONTROL, HEAD, HOST, REDIS_CONF
 from aitrain.store.acl import Role, User, acl_file, user_of
-from aitrain.vault import new_key
+from aitrain.vault import add_key
 
 DEFAULT_PORT = 6379
 PASSWORD_BYTES = 32
 ROLES = (Role.PRODUCER, Role.OPERATOR, Role.CONTROL, Role.FLOWER, Role.METRICS, Role.ADMIN)
 HOST_FILE = re.compile(r"host-(.+)\.toml")
-ADDRESS = re.compile(r"(?P<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
-
-REDIS_CONF = """\
-# Redis of an aitrain site: TLS only, nobody without a user, nothing forgotten. Start it with the directory of its data:
-# redis-server {place}/redis/redis.conf --dir /var/lib/redis
-bind * -::*
-port 0
-tls-port {port}
-tls-cert-file {place}/tls/{server}.pem
-tls-key-file {place}/tls/{server}.key
-tls-ca-cert-file {place}/tls/ca.pem
-# Clients prove themselves by user and password.
-tls-auth-clients no
-aclfile {place}/redis/users.acl
-protected-mode yes
-appendonly yes
-appendfsync everysec
-save ""
-# A full server must refuse, and not forget jobs.
-maxmemory-policy noeviction
-"""
-
-HEAD = """\
-# Settings of {who}, for AITRAIN_CONFIG. Holds a password: keep it from everybody else.
-# Flavors and data stores of the site belong here, too, the same in the files of all roles.
-redis_url = "rediss://{user}:{password}@{address}/0"
-redis_ca_file = "{place}/tls/ca.pem"
-namespace = "{namespace}"
-"""
-
-HOST = """
-[host]
-name = "{host}"
-# Placement passes are run by control workers: so this host's user need not touch other hosts' keys.
-places_jobs = false
-# ca_file = "{place}/tls/ca.pem" # if data stores and git servers have certificates of the site's authority
-
-[host.units]
-# v100s = 4 # what it offers: a number of units, or the ids of its GPUs
-"""
-
-RECEIPTS = """
-[receipts]
-key_file = "{place}/keys/receipts.pem"
-"""
+ADDRESS = re.compile(r"(?P<name>[^:\[\]/@]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 
 
 @dataclass(frozen=True)
@@ -96,12 +58,16 @@ class Layout:
 def init(directory: Path, layout: Layout) -> list[Path]:
     """Makes all files of a new site; their paths. Raises InvalidInput, also if there is something already."""
     name, address = _address(layout.redis)
+    for server in (name, *layout.servers):
+        _check_server(server)
     for host in layout.hosts:
-        _check_host(host)
+        _check_slug("host", host)
+    _check_slug("namespace", layout.namespace)
     with _writing(directory):
         if directory.exists() and any(directory.iterdir()):
             remedy = "name a new directory; `aitrain site add-host` adds hosts to a site that there is"
             raise InvalidInput.of("DIR", directory, "is there, and not empty", remedy)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = new_authority(f"aitrain {layout.namespace}")
         _put_pair(directory / "tls" / "ca", authority)
         for server in dict.fromkeys([name, *layout.servers]):
@@ -110,33 +76,25 @@ def init(directory: Path, layout: Layout) -> list[Path]:
         _put(directory / "redis" / "redis.conf", conf)
         (directory / "keys").mkdir(mode=0o700)
         write_new_key(directory / "keys" / "receipts.pem")
-        shared = f'encryption_keys = ["{new_key()}"]\n'
+        public_key = add_key(directory / "keys" / "secrets.key").sealer.public_key
         for role in ROLES:
-            _put_role(directory, user_of(role, _password()), address, layout, shared)
+            _put_role(directory, user_of(role, _password()), address, layout, public_key)
         for host in layout.hosts:
-            _put_role(directory, user_of(Role.HOST, _password(), host), address, layout, shared)
+            _put_role(directory, user_of(Role.HOST, _password(), host), address, layout)
     update(directory)
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 def add_host(directory: Path, host: str) -> Path:
     """Adds a host: its settings, and its user in users.acl; the path of the settings. Raises InvalidInput."""
-    _check_host(host)
+    _check_slug("host", host)
     control = _settings(directory / f"{Role.CONTROL}.toml")
     place = Path(str(control.get("redis_ca_file", ""))).parent.parent
     layout = Layout("", [host], str(control.get("namespace", "aitrain")), place)
-    shared = "".join(
-        f"encryption_keys = {keys!r}\n".replace("'", '"') for keys in [control.get("encryption_keys")] if keys
-    )
     parts = urlsplit(str(control["redis_url"]))
+    address = f"{_bracketed(parts.hostname)}:{parts.port}"
     with _writing(directory):
-        _put_role(
-            directory,
-            user_of(Role.HOST, _password(), host),
-            f"{_bracketed(parts.hostname)}:{parts.port}",
-            layout,
-            shared,
-        )
+        _put_role(directory, user_of(Role.HOST, _password(), host), address, layout)
     update(directory)
     return directory / f"host-{host}.toml"
 
@@ -146,6 +104,7 @@ def add_server(directory: Path, server: str) -> Path:
 
     Raises InvalidInput.
     """
+    _check_server(server)
     tls = directory / "tls"
     try:
         authority = Pair((tls / "ca.pem").read_bytes(), (tls / "ca.key").read_bytes())
@@ -166,6 +125,10 @@ def update(directory: Path) -> Path:
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
         _put(part, acl_file(_users(directory), namespace))
+        if path.exists():  # somebody gave it to the user that Redis runs as
+            held = path.stat()
+            os.chown(part, held.st_uid, held.st_gid)
+            part.chmod(stat.S_IMODE(held.st_mode))
         part.replace(path)
     return path
 
@@ -183,14 +146,12 @@ def _users(directory: Path) -> Iterator[User]:
             yield user
 
 
-def _put_role(directory: Path, user: User, address: str, layout: Layout, shared: str) -> None:
+def _put_role(directory: Path, user: User, address: str, layout: Layout, public_key: str = "") -> None:
     who = f"host {user.host}" if user.host else f"role {user.role}"
-    more = {
-        Role.HOST: shared + HOST, Role.CONTROL: shared + RECEIPTS, Role.PRODUCER: shared, Role.OPERATOR: shared,
-    }.get(user.role, "")  # fmt: skip
+    more = {Role.HOST: HOST, Role.CONTROL: CONTROL, Role.PRODUCER: CLIENT, Role.OPERATOR: CLIENT}.get(user.role, "")
     text = (HEAD + more).format(
         who=who, user=user.name, password=user.password, address=address, place=layout.place,
-        namespace=layout.namespace, host=user.host,
+        namespace=layout.namespace, host=user.host, public_key=public_key,
     )  # fmt: skip
     _put(directory / f"{user.name}.toml", text)
 
@@ -242,9 +203,19 @@ def _bracketed(host: str | None) -> str:
     return f"[{host}]" if host and ":" in host else host or ""
 
 
-def _check_host(host: str) -> None:
-    if not SLUG.fullmatch(host):
-        raise InvalidInput.of("host", host, "is no name of a host", SLUG_REMEDY)
+def _check_slug(field: str, name: str) -> None:
+    if not SLUG.fullmatch(name):
+        raise InvalidInput.of(field, name, f"is no name of a {field}", SLUG_REMEDY)
+
+
+def _check_server(name: str) -> None:
+    """Its name becomes part of paths."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        if not HOST_NAME.fullmatch(name):
+            remedy = "give a host name or an address, as it stands in URLs"
+            raise InvalidInput.of("server", name, "is no name of a server", remedy) from None
 
 
 def _password() -> str:

@@ -13,24 +13,24 @@ from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worke
 from aitrain.broker import CANARY_TASK, CONTROL_QUEUE, COPY_TASK, celery_app, task_name
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.states import Step
-from workers import clock
+from workers import clock, transport
 from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
-from workers.remote import forbid_changes, own_unacknowledged
 from workers.resealing import tell_keys
 from workers.step import Run, Steps
 from workers.stopping import stop_gently
 from workers.tariff import tell_billing
+from workers.unacknowledged import own_unacknowledged
 from workers.watching import watch_over
 from workers.worker_info import about_this_worker
 
 machine = Machine()
 app = celery_app(machine.settings)
-forbid_changes()
 app.steps["worker"].add(about_this_worker(machine))
 watch_over(machine)
+transport.use()
 
 
 @cache
@@ -61,7 +61,9 @@ def _begin(instance: Any, **_: Any) -> None:
 
     Should the agent be dead, a host's worker still keeps it from running what runs elsewhere by then.
     """
-    if CONTROL_QUEUE in instance.app.amqp.queues.consume_from:
+    queues = instance.app.amqp.queues.consume_from
+    transport.door.stand_before(set(queues), app.tasks.keys, machine.store.note_refused)
+    if CONTROL_QUEUE in queues:
         with suppress(AitrainError):  # the sweeps tell it again
             tell_billing(machine)
             tell_keys(machine)

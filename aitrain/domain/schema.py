@@ -5,7 +5,8 @@ of another meaning. A new key or a new field that may be absent is no reason. Th
 control worker brings an older store up to date it is "1>2", and nobody else writes.
 
     1  what aitrain kept before there were stamps: none is there
-    2  the stamp; keys of data stores are kept apart, and sealed by another encryption
+    2  the stamp; keys of data stores are kept apart, and sealed by another encryption; how many jobs of a project are
+       in a state is counted
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     SecretStr,
     ValidationError,
-    field_serializer,
     field_validator,
     model_validator,
 )
@@ -166,7 +166,8 @@ class JobSpec(BaseModel):
     image: str
     command: tuple[str, ...] = ()
     env: dict[str, str] = Field(default_factory=dict, repr=False)
-    secret_env: dict[str, SecretStr | None] = Field(default_factory=dict, repr=False)
+    # However it is written down, of its secrets it has the names only.
+    secret_env: Annotated[dict[str, SecretStr | None], PlainSerializer(list)] = Field(default_factory=dict, repr=False)
     resources: Resources = Resources()
     volumes: tuple[Volume, ...] = ()
     timeout: int | None = Field(default=None, ge=0, le=MAX_TIMEOUT_S, strict=True)
@@ -253,10 +254,6 @@ class JobSpec(BaseModel):
         if size > MAX_SECRET_BYTES:
             raise _wrong(f"is larger than {MAX_SECRET_BYTES} bytes", "put large input in a volume")
         return value
-
-    @field_serializer("secret_env")
-    def _names_only(self, value: dict[str, SecretStr | None]) -> list[str]:
-        return list(value)
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:

@@ -86,6 +86,8 @@ WRITES = (
     "+blpop +brpop +lrem +ltrim +sadd +srem +zadd +zincrby +zrem +zremrangebyscore +xadd +xtrim"
 )
 SCRIPTS = "+eval +evalsha +script|load +script|exists"
+# The exporter weighs keys of all kinds: it learns their names and sizes, and not what they hold.
+WEIGHING = "+memory|usage +dbsize +scan"
 COMMANDS: Mapping[Role, str] = {
     Role.PRODUCER: f"{CONNECTION} {READS} {WRITES} {SCRIPTS}",
     Role.OPERATOR: f"{CONNECTION} {READS} {WRITES} {SCRIPTS}",
@@ -149,6 +151,8 @@ def acl_line(user: User, namespace: str) -> str:
             keys.append(marks[kept] + pattern)
         if "d" in rights and "w" not in rights:
             selectors.append(f"(+del +unlink %W~{pattern})")
+    if user.role is Role.METRICS:
+        selectors.append(f"({WEIGHING} %W~{Keys(namespace).root}* %W~{namespace}:*)")
     selectors += [f"({commands} &{namespace}:{channel})" for channel, commands in CHANNELS.get(user.role, ())]
     return " ".join([head, "resetchannels", *sorted(keys), "-@all", COMMANDS[user.role], *selectors])
 

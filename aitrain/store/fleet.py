@@ -96,6 +96,15 @@ class Fleet(Connection):
         held = self._ask(lambda: self._redis.hgetall(self._key("dropped")))
         return {queue: int(json.loads(entry)["count"]) for queue, entry in held.items()}
 
+    def note_refused(self, queue: str, count: int) -> None:
+        """Counts messages that a worker refused to take. One that is sent again may count twice."""
+        self._change(("HINCRBY", self._key("refused"), queue, count))
+
+    def refused(self) -> Mapping[str, int]:
+        """How many messages were refused, by queue; "" where that is not known."""
+        held = self._ask(lambda: self._redis.hgetall(self._key("refused")))
+        return {queue: int(count) for queue, count in held.items()}
+
     def forget_queues(self, host: str, queues: Sequence[str]) -> None:
         """A removed host's queues are gone: nothing more has to be known of it."""
         self._run("forget_queues", {"host": host, "queues": queues})

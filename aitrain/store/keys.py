@@ -119,17 +119,22 @@ LEGEND: dict[str, Key] = {
     "drains": Key(
         "due:drain",
         "zset: hosts of which something is drained, by the time at which its jobs are evicted",
-        "operator:w control:rw host:rw",
+        "operator:w control:rw host:rw metrics:r",
     ),
     "removed": Key(
         "hosts:removed",
         "hash: removed host whose queues may hold messages -> id of the order",
-        "operator:rw control:rw host:w",
+        "operator:rw control:rw host:w metrics:r",
     ),
     "dropped": Key(
         "queues:dropped",
         "hash: queue -> JSON: how many messages of a dead host were dropped from it",
         "producer:r control:rw metrics:r",
+    ),
+    "refused": Key(
+        "messages:refused",
+        "hash: queue -> how many messages workers refused to take from it",
+        "producer:r control:rw host:rw metrics:r",
     ),
     "host": Key(
         "host:{host}",
@@ -272,7 +277,8 @@ LEGEND: dict[str, Key] = {
         "delivered:{host}",
         "hash: 'job/kind/name' -> JSON {revision, token} of a secret that a job there needs, sealed for the host, or "
         "{revision, error}. Other hosts have no need of it",
-        "operator:w control:rw own:rw",
+        # Who removes a lost host for good takes back what it was given.
+        "operator:rw control:rw own:rw",
     ),
     "check": Key(
         "check:{token}",
@@ -297,12 +303,12 @@ LEGEND: dict[str, Key] = {
     "deadlines": Key(
         "due:deadline",
         "zset: RUNNING jobs, by the time at which their timeout is reached",
-        "producer:rw control:rw host:w",
+        "producer:rw control:rw host:w metrics:r",
     ),
     "billing": Key(
         "due:billing",
         "zset: running jobs, by the time at which their next minute may have begun",
-        "producer:r control:rw host:w",
+        "producer:r control:rw host:w metrics:r",
     ),
     "policy": Key(
         "billing:policy", "text: the site's billing policy, as control workers told it last", "producer:r control:rw"
@@ -380,12 +386,12 @@ LEGEND: dict[str, Key] = {
     "canary": Key(
         "canary",
         "hash: 'role/name' of a process of the fleet -> when it last proved that it gets work done",
-        "control:rw host:rw metrics:r",
+        "operator:rw control:rw host:rw metrics:r",
     ),
     "canary_trouble": Key(
         "canary:trouble",
         "hash: 'role/name' -> what a process says is wrong with itself",
-        "control:rw host:rw metrics:r",
+        "operator:rw control:rw host:rw metrics:r",
     ),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from redis.backoff import NoBackoff
@@ -77,10 +78,14 @@ class Readings:
 class Meter:
     """Reads one site."""
 
-    def __init__(self, url: str, *, namespace: str) -> None:
-        """Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
+    def __init__(self, url: str, *, namespace: str, ca_file: Path | None = None) -> None:
+        """Does not connect yet. ca_file: as of redis_at. Raises InvalidInput if the URL is not one of Redis."""
         self._redis = redis_at(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+            url,
+            ca_file,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
         )
         self._key = Keys(namespace)
         self._run = Scripts(self._redis, self._key.root, {}, None)

@@ -8,17 +8,20 @@ control workers at once do no harm. What it makes of what it finds it tells in l
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from aitrain.domain.errors import SchemaMismatch
 from aitrain.domain.schema import SCHEMA, Stamp
+from aitrain.domain.states import State
 from aitrain.store.connection import Connection
 from aitrain.store.scripts import answering
 
 # How the tokens begin that the first version sealed with. The one after it opens none of them.
 FERNET = "gAAAA"
+JOBS_AT_ONCE = 500
 
 
 class Migration(Connection):
@@ -53,9 +56,34 @@ class Migration(Connection):
                     "read any more; add it again with `aitrain datastore add`"
                 )
 
+    def count_standing(self) -> Iterator[str]:
+        """1 to 2: the first version did not count how many jobs of a project are in a state. Nobody moves one now."""
+        standing: Counter[str] = Counter()
+        for state in State:
+            key, cursor = self._key("state", state), 0
+            while True:
+                with answering():
+                    found: Any = self._redis.zscan(key, cursor, count=JOBS_AT_ONCE)
+                    cursor, jobs = found
+                    pipe = self._redis.pipeline(transaction=False)
+                    for job_id, _ in jobs:
+                        pipe.hget(self._key("job", job_id), "project")
+                    standing.update(f"{project}/{state}" for project in pipe.execute())
+                if not cursor:
+                    break
+        pairs = [text for name, number in standing.items() for text in (name, str(number))]
+        commands = [["DEL", self._key("standing")], *([["HSET", self._key("standing"), *pairs]] if pairs else [])]
+        self._run("command", {"schema": self.during, "commands": commands})
+        yield from ()
+
+    def seal_and_count(self) -> Iterator[str]:
+        """1 to 2."""
+        yield from self.forget_fernet()
+        yield from self.count_standing()
+
 
 # From which schema, and what leads to the next one.
-MIGRATIONS: dict[int, Callable[[Migration], Iterator[str]]] = {1: Migration.forget_fernet}
+MIGRATIONS: dict[int, Callable[[Migration], Iterator[str]]] = {1: Migration.seal_and_count}
 
 
 @dataclass(frozen=True)

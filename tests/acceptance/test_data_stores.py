@@ -119,6 +119,7 @@ def everything_in(redis: RedisServer) -> list[str]:
             b"string": client.get, b"hash": client.hgetall, b"set": client.smembers,
             b"list": lambda key: client.lrange(key, 0, -1), b"zset": lambda key: client.zrange(key, 0, -1),
             b"stream": client.xrange,
+            b"none": lambda key: "it lapsed meanwhile",
         }[client.type(key)]  # fmt: skip
         found += [key.decode(), repr(read(key))]
         if client.type(key) == b"list":

@@ -59,6 +59,7 @@ def test_a_job_with_data_in_and_results_out(fleet: Fleet, bucket: str) -> None:
     assert sorted(fleet.log(job)) == ["done", "reading"]
     assert fleet.minutes(job) == [0]
     assert fleet.starts(job) == 1
+    assert ended.egress == "none", "as its host has it, and as its container was found"
     assert ended.progress["/data"].completed == ended.progress["/out"].completed == 1
     fleet.came_to_rest(job, "h1")
 

@@ -64,7 +64,7 @@ def shut(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iter
             stack.enter_context(process)
         with site.client() as client:
             shut = Shut(site, client, s3, f"http://127.0.0.1:{web}")
-            eventually(lambda: "h1" in [one.name for one in client.hosts()], 30, "the host")
+            eventually(lambda: "h1" in [one.name for one in client.hosts()], 90, "the host")
             yield shut
 
 
@@ -123,7 +123,7 @@ def test_operators_look_after_it(shut: Shut) -> None:
 
 
 def test_a_data_store_is_added_and_used(shut: Shut) -> None:
-    """A control worker tries it, over TLS with a private authority, and `aitrain bucket` reads it."""
+    """A control worker tries it, over TLS with a private authority; its keys are delivered; `aitrain bucket` reads."""
     shut.s3.client().create_bucket(Bucket="own")
     keys = (shut.s3.region, shut.s3.access_key_id, shut.s3.secret_access_key)
 
@@ -131,7 +131,7 @@ def test_a_data_store_is_added_and_used(shut: Shut) -> None:
     job = shut.submit("echo out > /own/out.txt", volumes=["own@own:/own:rw"])
 
     assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
-    assert [one.key for one in shut.client.buckets.objects("own@own", "default")] == ["out.txt"]
+    assert [one.key for one in shut.client.buckets.objects("own@s3", "default")] == ["out.txt"]
     assert shut.site.denied() == []
 
 
@@ -161,7 +161,12 @@ def test_the_doctor_finds_the_site_well(shut: Shut) -> None:
 Attack = Callable[[Redis], Any]
 ROOT = "{shut}:"
 ATTACKS: dict[str, Attack] = {
-    "the keys of a project": lambda redis: redis.hset(ROOT + "project:default:data_stores", "a", "b"),
+    "a project's data stores": lambda redis: redis.hset(ROOT + "project:default:data_stores", "a", "b"),
+    "the keys of a project": lambda redis: redis.hgetall(ROOT + "sealed:default"),
+    "the secret variables of a job": lambda redis: redis.hgetall(ROOT + "sealed_env:x"),
+    "what another host was delivered": lambda redis: redis.hgetall(ROOT + "delivered:h2"),
+    "another host's key": lambda redis: redis.set(ROOT + "host_key:h2", "mine"),
+    "the site's public key": lambda redis: redis.hset(ROOT + "public_key", "key", "mine"),
     "another host's questions": lambda redis: redis.lrange(ROOT + "asks:h2", 0, -1),
     "another host's state": lambda redis: redis.hset(ROOT + "host:h2", "instance", "mine"),
     "another host's units": lambda redis: redis.hgetall(ROOT + "host:h2:units:cpu"),

@@ -23,7 +23,7 @@ class Queues:
         hosts = [host_queue(kind, flavor, host) for kind, flavor in FLAVORS_ON_HOSTS for host in HOSTS]
         self.names = [f"{namespace}:{queue}" for queue in (*hosts, CONTROL_QUEUE, UNROUTED_QUEUE)]
         self._namespace = namespace
-        # Each worker has its own (workers/remote.py).
+        # Each worker has its own (workers/unacknowledged.py).
         self._owners = ["control", *(f"host.{host}" for host in HOSTS)]
 
     def left(self) -> dict[str, int]:

@@ -40,7 +40,8 @@ class SiteCollector(Collector):
     def __init__(self, settings: Settings, soonest_s: float = SOONEST_SECONDS) -> None:
         """soonest_s: whoever asks again within so many seconds gets the same answer."""
         self._soonest_s = soonest_s
-        self._meter = Meter(settings.redis_url, namespace=settings.namespace)
+        self._version = version("aitrain")
+        self._meter = Meter(settings.redis_url, namespace=settings.namespace, ca_file=settings.redis_ca_file)
         self._broker = Broker(settings)
         self._kinds = {name: flavor.kind for name, flavor in settings.flavors.items()}
         self._lock = threading.Lock()
@@ -58,7 +59,7 @@ class SiteCollector(Collector):
 
     def _samples(self) -> list[Sample]:
         began = time.monotonic()
-        told = [Sample("aitrain_build_info", (version("aitrain"),), 1)]
+        told = [Sample("aitrain_build_info", (self._version,), 1)]
         try:
             readings = self._meter.read(self._kinds)
         except StoreUnavailable as error:

@@ -97,7 +97,7 @@ class LocalSite:
         """
         self.directory = directory
         self.key_file = directory / "secrets.key"
-        self._secret_keys = [new_key()] if secret_keys is None else list(secret_keys)
+        self.secret_keys = [new_key()] if secret_keys is None else list(secret_keys)
         self._variables = dict(variables or {})
         self._values: dict[str, Any] = {
             "redis_url": redis_url,
@@ -158,9 +158,9 @@ class LocalSite:
     def control(self) -> Aitrain:
         """A control worker: of all processes the only one that is told the key file."""
         secrets = {}
-        if self._secret_keys:
+        if self.secret_keys:
             self.key_file.touch(mode=0o600)
-            self.key_file.write_text("".join(f"{key}\n" for key in self._secret_keys))
+            self.key_file.write_text("".join(f"{key}\n" for key in self.secret_keys))
             secrets = {"secrets": {"key_file": str(self.key_file)}}
         return Aitrain("control", [], self.environment(**secrets), self.directory / "control.log")
 

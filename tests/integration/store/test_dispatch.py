@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 
-from aitrain.broker import Broker
+from aitrain.broker import CONTROL_QUEUE, Broker
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import Site, admit
 from aitrain.domain.flavor import BUILT_IN
@@ -50,3 +50,13 @@ def test_many_passes_at_once(redis: RedisServer, namespace: str) -> None:
     assert sorted(broker.sent) == sorted(placed)
     assert sum(job.units for job in store.get_many(placed)) == 160, "20 hosts of 8 units are full"
     store.close()
+
+
+def test_a_host_that_may_not_place_asks_control_workers(redis: RedisServer, namespace: str, store: Store) -> None:
+    """It sends them a message, and commits nothing itself."""
+    settings = load_settings(redis_url=redis.url, namespace=namespace, host={"places_jobs": False})
+    broker = Broker(settings)
+
+    assert Dispatcher(settings, store, broker).place_waiting() == 0
+
+    assert broker.lengths([CONTROL_QUEUE]) == {CONTROL_QUEUE: 1}

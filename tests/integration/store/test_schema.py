@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
 from aitrain.sealing import opened_data_store
 from aitrain.store import Store
+from aitrain.store.keys import Keys
 from aitrain.store.migrations import Migration, migrate
 from aitrain.vault import Vault
 from tests.golden import dump, fill, kept
@@ -168,6 +170,22 @@ def test_migrating_is_done_once_and_says_what_became_of_what(
     assert (entry.alias, entry.access_key_id) == ("mine", "gol***")
     with pytest.raises(SecretUnreadable, match="add the data store again"):
         opened_data_store(Vault([]), store, "default", "mine")
+
+
+def test_jobs_of_an_older_store_are_counted(migration: Migration, raw: Redis, namespace: str) -> None:
+    fill(raw, kept("store-1.json"), namespace)
+    standing = Keys(namespace)("standing")
+    raw.hset(standing, "gone/DONE", 7)  # of a try that was killed
+
+    migrate(migration)
+
+    held = Counter(
+        f"{raw.hget(Keys(namespace)('job', job_id), 'project')}/{state}"
+        for state in State
+        for job_id in raw.zrange(Keys(namespace)("state", state), 0, -1)
+    )
+    assert len(held) > 3
+    assert {name: int(number) for name, number in raw.hgetall(standing).items()} == held
 
 
 def test_a_migration_that_was_killed_is_begun_again(store: Store, migration: Migration, raw: Redis) -> None:

@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from aitrain import Client, JobSpec, submit_jobs
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings
+from aitrain.store.acl import Role, acl_file, user_of
+from tests.integration.store.one_host import OneHost
 from workers.metrics.catalogue import METRICS, Type
 from workers.metrics.exporter import SiteCollector, families, run
-from workers.scratch.servers import RedisServer, S3Server, free_port, wait_until
+from workers.scratch.servers import RedisServer, S3Server, accepts, free_port, wait_until
 from workers.scratch.site import LocalSite
 
 NAMESPACE = "site"
@@ -111,6 +115,39 @@ def test_an_outage_is_told_and_counters_outlive_it(site: Site) -> None:
 def test_an_address_that_cannot_be_had_is_named(redis: RedisServer) -> None:
     with pytest.raises(InvalidInput, match=f"127.0.0.1:{redis.port}.*name a free port"):
         run(Settings(redis_url=redis.url), "127.0.0.1", redis.port)
+
+
+def test_its_user_reads_all_of_that_and_no_job(tmp_path: Path) -> None:
+    """On a site whose Redis has users."""
+    users = [user_of(Role.ADMIN, "a"), user_of(Role.METRICS, "m")]
+    (tmp_path / "users.acl").write_text(acl_file(users, NAMESPACE))
+
+    class Guarded(RedisServer):
+        def command(self) -> list[str]:
+            return [*super().command(), "--aclfile", str(tmp_path / "users.acl")]
+
+        def ready(self) -> bool:
+            return accepts(self.port)
+
+    with Guarded(tmp_path / "redis", durable=False) as own:
+        at = f"127.0.0.1:{own.port}/0"
+        site = OneHost(f"redis://admin:a@{at}", NAMESPACE)
+        job_id = site.running(env={"TOKEN": "secret"})
+        collector = SiteCollector(Settings(redis_url=f"redis://metrics:m@{at}", namespace=NAMESPACE))
+        told = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in collector.collect()
+            for sample in family.samples
+        }
+        assert told["aitrain_up",] == told["aitrain_broker_up",] == 1
+        assert told["aitrain_jobs", "default", "RUNNING"] == 1
+        assert told["aitrain_redis_memory_bytes", "job"] > 0, "it may weigh what it may not read"
+        assert ("aitrain_queue_messages", "cpu.cpu.h1", "host") in told
+        with Redis.from_url(f"redis://metrics:m@{at}") as stranger:
+            for command in (["HGETALL", site.store._key("job", job_id)], ["DEL", "site:x"], ["LPUSH", "site:x", "1"]):
+                with pytest.raises(NoPermissionError):
+                    stranger.execute_command(*command)
+        site.store.close()
 
 
 def test_a_broker_that_is_away_leaves_the_rest(redis: RedisServer) -> None:

@@ -11,16 +11,22 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker
 import pytest
 
+from aitrain import Client
+from aitrain.domain.admission import admit
 from aitrain.domain.egress import Egress
-from aitrain.domain.errors import PlatformFault
+from aitrain.domain.errors import InvalidInput, PlatformFault
 from aitrain.domain.logs import parse_line
+from aitrain.domain.spec import JobSpec
 from aitrain.domain.volume import Volume
-from aitrain.settings import HostSettings
+from aitrain.settings import HostSettings, Limits, Settings
+from aitrain.store import Store
+from workers.containers import container_spec
 from workers.runtime import Container, ContainerSpec, Engine, Labels, Mount, container_name
 from workers.runtime.networks import ensure_network, interface_name, network_name
 from workers.scratch.images import busybox_root, import_image
@@ -356,3 +362,23 @@ def test_a_host_without_a_network_gives_none(guarded: DockerEngine, raw: docker.
     assert found is not None
     assert found.egress is Egress.NONE
     assert not raw.networks.list(names=[network_name("shut")])
+
+
+def test_what_a_job_reaches_is_what_its_project_may_now(store: Store, namespace: str) -> None:
+    settings = Settings(namespace=namespace)
+    job = store.submit(str(uuid.uuid4()), admit(JobSpec.of(image="x", project="red"), settings.site)).job
+    workspace = SimpleNamespace(control=SimpleNamespace(told=Path("/told"), asked=Path("/asked")))
+    machine = SimpleNamespace(store=store, settings=settings)
+    run: Any = SimpleNamespace(
+        job=job, flavor=settings.flavors[job.flavor], machine=machine, workspace=workspace, volumes=list
+    )
+    assert container_spec(run).egress is Egress.BRIDGE
+    machine.settings = settings.model_copy(update={"limits": Limits(egress=Egress.NONE)})
+    assert container_spec(run).egress is Egress.NONE
+    store.set_egress("red", Egress.BRIDGE)
+    assert container_spec(run).egress is Egress.BRIDGE
+    store.set_egress("red", None)
+    store.set_egress("blue", Egress.BRIDGE)
+    assert container_spec(run).egress is Egress.NONE
+    with pytest.raises(InvalidInput, match="egress: 'all' is no policy"):
+        Client(settings).set_egress("red", "all")

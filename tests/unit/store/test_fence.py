@@ -11,9 +11,9 @@ import aitrain.store
 from aitrain.store.scripts import prelude
 
 READS = {
-    "blpop", "close", "config_get", "dbsize", "eval", "exists", "get", "hexists", "hget", "hgetall", "hkeys", "hmget",
-    "hscan", "info", "lrange", "memory_usage", "pipeline", "register_script", "scan", "scard", "smembers", "time",
-    "xread", "zcard", "zmscore", "zrange", "zrangebylex", "zrangebyscore", "zrevrangebyscore", "zscan",
+    "blpop", "close", "config_get", "dbsize", "eval", "exists", "get", "hexists", "hget", "hgetall", "hkeys",
+    "hmget", "hscan", "info", "lrange", "memory_usage", "pipeline", "register_script", "scan", "scard", "smembers",
+    "time", "xread", "zcard", "zmscore", "zrange", "zrangebylex", "zrangebyscore", "zrevrangebyscore", "zscan",
 }  # fmt: skip
 FILES = sorted(Path(aitrain.store.__file__).parent.glob("*.py"))
 CALL = re.compile(r"\b(?:_redis|pipe)\s*\.\s*([a-z_]+)\b")
