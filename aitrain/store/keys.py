@@ -382,12 +382,12 @@ LEGEND: dict[str, Key] = {
     "canary": Key(
         "canary",
         "hash: 'role/name' of a process of the fleet -> when it last proved that it gets work done",
-        "operator:w control:rw host:rw metrics:r",
+        "operator:rw control:rw host:rw metrics:r",
     ),
     "canary_trouble": Key(
         "canary:trouble",
         "hash: 'role/name' -> what a process says is wrong with itself",
-        "operator:w control:rw host:rw",
+        "operator:rw control:rw host:rw",
     ),
 }
 
