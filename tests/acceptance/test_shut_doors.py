@@ -134,10 +134,14 @@ def test_a_data_store_is_added_and_used(shut: Shut) -> None:
     keys = (shut.s3.region, shut.s3.access_key_id, shut.s3.secret_access_key)
 
     shut.client.data_stores.add("default", "own", shut.s3.url, *keys)
-    job = shut.submit("echo out > /own/out.txt", volumes=["own@own:/own:rw"])
+    job = shut.submit("echo $T > /own/out.txt", volumes=["own@own:/own:rw"], secret_env={"T": "hunter2"})
 
     assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
     assert [one.key for one in shut.client.buckets.objects("own@s3", "default")] == ["out.txt"]
+    assert shut.s3.client().get_object(Bucket="own", Key="out.txt")["Body"].read() == b"hunter2\n"
+    with shut.site.client("operator") as operator:
+        assert operator.secrets_status().unreadable == 0
+        assert operator.delete(job.id).done
     assert shut.site.denied() == []
 
 
