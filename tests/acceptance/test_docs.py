@@ -44,7 +44,6 @@ FOR_EVER = "runs for ever; the site that the pages run on is made of these"
 NOT_RUN = {
     "make": "installs packages on the machine, or runs what this suite is",
     "aitrain registry add": "asks a registry that is only an example; its own tests run it",
-    "docker network rm": "the network has jobs' containers",
     "iptables": "changes this machine's firewall; tests/integration/workers/test_walls.py does it in one of its own",
     "aitrain host": FOR_EVER,
     "aitrain control": FOR_EVER,
