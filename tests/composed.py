@@ -45,7 +45,7 @@ class Composed:
             override["services"][name]["healthcheck"] = {"test": ["CMD", "true"]}
         (self.checkout / "quick.yml").write_text(json.dumps(override))
         subprocess.run(["ip", "-n", engine.namespace.name, "address", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
-        self.data.mkdir()
+        self.data.mkdir(parents=True)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -17,12 +17,17 @@ class BeatWatch(Watch):
     def __init__(self, store: Store, timing: Timing, name: str, broker: Broker) -> None:
         super().__init__(store, timing, Role.BEAT, name)
         self._broker = broker
-        self._sent_at, self._told_at = clock.elapsed(), 0.0
+        # As if it had sent one at its start, which is told to nobody.
+        self._sent_at = self._told_at = clock.elapsed()
+        self._has_sent = False
         self._late = 0
 
     def sent(self) -> None:
         """The broker took a message."""
+        first, self._has_sent = not self._has_sent, True
         self._sent_at = clock.elapsed()
+        if first:
+            self.look_now()
 
     def look(self) -> Look:
         """Whether it has sent any."""

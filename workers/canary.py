@@ -31,7 +31,9 @@ class CanaryWatch(Watch):
         self._broker, self._queues, self._slots = broker, list(queues), slots
         self._lock = threading.Lock()
         self._at_work = 0
-        self._taken_at, self._told_at = clock.elapsed(), 0.0
+        # As if it had taken one at its start, which is told to nobody.
+        self._taken_at = self._told_at = clock.elapsed()
+        self._has_taken = False
         self._sent = 0
         self._stuck_since: float | None = None
 
@@ -40,6 +42,9 @@ class CanaryWatch(Watch):
         with self._lock:
             self._at_work += 1
             self._taken_at, self._sent, self._stuck_since = clock.elapsed(), 0, None
+            first, self._has_taken = not self._has_taken, True
+        if first:
+            self.look_now()
 
     def finished(self) -> None:
         """The work on one is over."""

@@ -41,7 +41,7 @@ class Watch(ABC):
         """name: of the host, or of the machine, as `aitrain health` asks for it."""
         self.store, self.timing = store, timing
         self._role, self._name = role, name
-        self._over = threading.Event()
+        self._over, self._wake = threading.Event(), threading.Event()
         self._troubled = ""
 
     @abstractmethod
@@ -55,6 +55,11 @@ class Watch(ABC):
     def stop(self) -> None:
         """The process ends, and that it takes up nothing more is as it should be."""
         self._over.set()
+        self._wake.set()
+
+    def look_now(self) -> None:
+        """There is a first proof: whoever waits for a process to be up is not to wait for the next look."""
+        self._wake.set()
 
     def _run(self) -> None:
         while True:
@@ -66,7 +71,9 @@ class Watch(ABC):
                 log.exception("the watch failed unforeseen")
             # That this thread runs, a frozen process cannot say. That the store is away, no new start would mend.
             notify(ALIVE)
-            if self._over.wait(self.timing.canary_seconds):
+            self._wake.wait(self.timing.canary_seconds)
+            self._wake.clear()
+            if self._over.is_set():
                 return
 
     def _tell(self, found: Look) -> None:

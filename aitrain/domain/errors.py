@@ -8,6 +8,7 @@
     ├── AmbiguousJob (LookupError)   a name or the beginning of an id means more than one job
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
+    ├── RegistryNotFound (LookupError)  the project has no registry of this server
     ├── BucketNotFound (LookupError)  the data store has no such container or object
     ├── BucketRefused                the data store does not do this with these keys
     ├── ReceiptNotFound (LookupError)  there is no receipt of the job, or of its attempt
@@ -162,6 +163,16 @@ class DataStoreNotFound(AitrainError, LookupError):
         self.project, self.alias = project, alias
         super().__init__(
             f"project {project!r} has no data store {alias!r}; `aitrain datastore list {project}` shows those it has"
+        )
+
+
+class RegistryNotFound(AitrainError, LookupError):
+    """The project has no registry of this server. The site may have a shared one, in its settings."""
+
+    def __init__(self, project: str, server: str) -> None:
+        self.project, self.server = project, server
+        super().__init__(
+            f"project {project!r} has no registry {server!r}; `aitrain registry list {project}` shows those it has"
         )
 
 

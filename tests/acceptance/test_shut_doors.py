@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 import requests
 from redis import Redis
@@ -18,7 +19,9 @@ from aitrain import Client, JobEdit, JobState, StoreUnavailable, submit_job
 from aitrain.broker import Broker
 from aitrain.domain.errors import BrokerUnavailable
 from tests.acceptance.conftest import QUICK, eventually
+from tests.registries import push, seen_by_all
 from tests.shut_site import ShutSite, TlsRedis, TlsS3
+from workers.runtime import ImageAccess, Right
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, free_port
 
@@ -135,6 +138,19 @@ def test_a_data_store_is_added_and_used(shut: Shut) -> None:
     assert shut.site.denied() == []
 
 
+def test_a_registry_is_added_and_used(shut: Shut, engine: DockerEngine, tmp_path: Path) -> None:
+    """A control worker logs in; its password is delivered, and the image pulled with it."""
+    user = ("reader", "hunter2-of-red")
+    with seen_by_all(tmp_path, engine, user) as registry:
+        image = f"{registry.address}/shut/tool:1"
+        push(docker.DockerClient(base_url=engine.url), image, ImageAccess("", Right.PROJECT, *user))
+        shut.client.registries.add("default", registry.address, *user)
+        job = submit_job(image, ["true"], cpu=1, client=shut.client)
+        assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
+        assert shut.client.registries.remove("default", registry.address).done
+    assert shut.site.denied() == []
+
+
 def test_flower_sees_the_workers(shut: Shut) -> None:
     """It asks them, hears their events, and measures the queues."""
 
@@ -146,6 +162,25 @@ def test_flower_sees_the_workers(shut: Shut) -> None:
     assert {one["name"] for one in lengths} == {"control", "cpu.cpu.h1"}
     assert eventually(lambda: requests.get(f"{shut.flower}/api/tasks", timeout=10).json(), 20, "tasks")
     assert shut.site.denied() == []
+
+
+def test_the_exporter_reads_what_it_tells(shut: Shut) -> None:
+    """With a user that can write nothing."""
+    port = free_port()
+    with shut.site.run("metrics", "metrics", "--port", str(port)):
+        url = f"http://127.0.0.1:{port}/metrics"
+
+        def told() -> str:
+            try:
+                return requests.get(url, timeout=10).text
+            except requests.ConnectionError:
+                return ""
+
+        assert "aitrain_jobs" in eventually(told, 60, "figures")
+    assert shut.site.denied() == []
+    with shut.site.redis("metrics") as redis, pytest.raises(NoPermissionError):
+        redis.hset(ROOT + "counters", "a", 1)
+    shut.site.denied()
 
 
 def test_the_doctor_finds_the_site_well(shut: Shut) -> None:
