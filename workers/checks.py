@@ -12,6 +12,7 @@ from aitrain.settings import DataStore
 from aitrain.store import CheckAnswer
 from workers.app import request
 from workers.datasync.inspection import DataStoreFacts, inspect
+from workers.log_output import hide
 from workers.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def check_data_store(machine: Machine, token: str) -> None:
     try:
         kept = purpose(SecretKind.DATA_STORE, asked.project, asked.alias)
         store = data_store_of(machine.vault.open(kept, asked.sealed))
+        hide(store.access_key_id, store.secret_access_key)
     except SecretUnreadable as error:
         answer = CheckAnswer(unable=f"the control worker cannot open it: {error}")
     else:

@@ -204,7 +204,7 @@ class ReceiptInvalid(AitrainError):
 
 
 class SecretUnreadable(AitrainError):
-    """What is kept encrypted cannot be decrypted with the encryption_keys of this process."""
+    """What is kept sealed cannot be opened here: this process has no key, or not the one that sealed it."""
 
 
 class LineUnreadable(AitrainError):

@@ -19,7 +19,7 @@ from workers.scratch.servers import DockerEngine, RedisServer
 
 OLD, NEW = new_key(), new_key()
 TOKEN = "hunter2-token-of-a-variable"
-TIMING = {**QUICK, "retry_pause_seconds": 0.2, "secret_seconds": 2}
+TIMING = {**QUICK, "retry_pause_seconds": 0.2, "retry_pause_max_seconds": 0.2, "secret_seconds": 2}
 
 
 @pytest.fixture(scope="module")

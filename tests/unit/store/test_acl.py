@@ -132,7 +132,7 @@ SCRIPTS = {
         "lost_hosts note_dropped put_receipt set_billing sweep_budgets sweep_deadlines sweep_drains sweep_holds "
         "tick_billing unsigned_ends deliver forget_unsealed reseal prove stamp"
     ),
-    Role.METRICS: "gauges host_gauges flavor_units",
+    Role.METRICS: "gauges host_gauges",
 }
 # Only a job that leaves the states in which it runs is billed, and gives back what was delivered to its host. What a
 # client orders leads from one of them to another; a host that is removed has nothing that runs.
