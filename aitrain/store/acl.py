@@ -1,6 +1,6 @@
 """The users of a site's Redis, as lines of an ACL file: each role may what its processes do, and nothing else.
 
-Which keys a role reads and writes stands in the legend (keys.py), and for Celery's keys here. Redis holds to it inside
+Which keys a role reads and writes stands in the legend (legend.py), and for Celery's keys here. Redis holds to it inside
 a script, too: a script runs with its caller's rights. A key that a role may only delete gets a selector of its own.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aitrain.store.keys import LEGEND, Keys
+from aitrain.store.keys import Keys
+from aitrain.store.legend import LEGEND
 
 RIGHTS = re.compile("r?w?d?")
 

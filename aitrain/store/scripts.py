@@ -1,6 +1,6 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
-The prelude gives every script the keys of keys.py (K.job(id), ...), the tables of states.py (STATES, MOVES), the SCHEMA
+The prelude gives every script the keys of legend.py (K.job(id), ...), the tables of states.py (STATES, MOVES), the SCHEMA
 that this version knows, the classes of durations of counting.py (BOUNDS), its argument ARG (one JSON object), the time
 NOW and the functions of lua/shared, one file per duty. It is the same text for every site and every call, so that Redis
 keeps one script per verb.
@@ -23,7 +23,8 @@ from aitrain.domain.errors import SchemaMismatch, StoreUnavailable
 from aitrain.domain.redis_refusals import refusal
 from aitrain.domain.schema import SCHEMA, Stamp
 from aitrain.domain.states import STATES, TARGETS
-from aitrain.store.keys import LEGEND, lua_functions
+from aitrain.store.keys import lua_functions
+from aitrain.store.legend import LEGEND
 from aitrain.store.schema import MARKS, meet, mismatch, stamp_in
 
 # The functions that scripts share, in this order: a file may call what stands in those before it.

@@ -14,7 +14,7 @@ from typing import Any
 
 from redis import Redis
 
-from aitrain.store.keys import LEGEND
+from aitrain.store.legend import LEGEND
 
 # Keys that are looked at in one step: a quarter of a millisecond of the server's time.
 SCAN_COUNT = 500

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from aitrain.domain.codes import CODES
-from aitrain.store.keys import LEGEND
+from aitrain.store.legend import LEGEND
 from deploy.docs import commands, configuration
 from deploy.docs.text import plain, table
 from workers.metrics.catalogue import METRICS
@@ -20,7 +20,7 @@ message beside it. They are OVHcloud's where one fits. The states: [states](../s
 KEYS_HEAD = """\
 # Keys in Redis
 
-Drawn from `aitrain/store/keys.py`, from which Python and Lua build every key. All begin with the site's namespace in
+Drawn from `aitrain/store/legend.py`, from which Python and Lua build every key. All begin with the site's namespace in
 braces, as `{aitrain}:job:0198...`. Times are Unix milliseconds by the store's clock unless it says otherwise. Read
 them as you like; only aitrain's own scripts may write them. The last column says which role reads (r), writes (w) or
 deletes (d) them on a site whose Redis has users; an operator may all that a producer may, `own` is the host whose name

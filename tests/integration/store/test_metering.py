@@ -15,7 +15,7 @@ from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import State
 from aitrain.store import HostTiming
-from aitrain.store.keys import LEGEND
+from aitrain.store.legend import LEGEND
 from aitrain.store.metering import Meter, UnitGauge
 from aitrain.store.scripts import Scripts
 from aitrain.store.weighing import BROKER, OTHER, Scales

@@ -34,7 +34,8 @@ from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import ENDED, MOVES, STATES, TARGETS, EndCause, State, Step, sources, state_of
 from aitrain.store import HostTiming, Lease, Ordered, Seen, Store
-from aitrain.store.keys import LEGEND, Keys
+from aitrain.store.keys import Keys
+from aitrain.store.legend import LEGEND
 from aitrain.store.records import unsettled
 from tests.integration.store.billing_rules import BillingRules
 from tests.integration.store.data_rules import DataRules

@@ -19,7 +19,7 @@ from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
 from aitrain.store import HostJob, HostTiming, Lease, Store, Wanted
-from aitrain.store.keys import LEGEND
+from aitrain.store.legend import LEGEND
 from aitrain.store.scripts import SHARED
 from workers.scratch.servers import RedisServer, free_port
 

@@ -9,7 +9,8 @@ from importlib import resources
 import pytest
 
 from aitrain.store.acl import BROKER_KEYS, COMMANDS, Role, User, acl_file, acl_line, granted, key_grants, user_of
-from aitrain.store.keys import LEGEND, Keys
+from aitrain.store.keys import Keys
+from aitrain.store.legend import LEGEND
 from tests.unit.store.lua_access import LUA, touched
 
 USERS = [user_of(role, "pw", "gpu-01" if role is Role.HOST else "") for role in Role if role is not Role.ADMIN]
