@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         LogUnavailable,
         QuotaExceeded,
         ReceiptNotFound,
+        RegistryNotFound,
         SchemaMismatch,
         SecretUnreadable,
         SessionLost,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from aitrain.domain.logs import LogLine
     from aitrain.domain.orders import JobEdit
     from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
+    from aitrain.domain.registry import RegistryEntry
     from aitrain.domain.spec import JobSpec, OnHostLoss, Resources
     from aitrain.domain.states import EndCause, InfoCode
     from aitrain.domain.states import State as JobState
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from aitrain.domain.volume import Permission, Volume
     from aitrain.domain.waiting import Explanation
     from aitrain.ledger_file import LedgerSums
+    from aitrain.registries import Registries, RegistryRemoval
     from aitrain.sessions import Session
     from aitrain.settings import Settings
     from aitrain.site_secrets import SealingKey, SecretsStatus
@@ -128,6 +131,10 @@ __all__ = [
     "QuotaExceeded",
     "QuotaKind",
     "ReceiptNotFound",
+    "Registries",
+    "RegistryEntry",
+    "RegistryNotFound",
+    "RegistryRemoval",
     "Resources",
     "SchemaMismatch",
     "SealingKey",
@@ -169,20 +176,23 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "aitrain.domain.errors": (
         "AitrainError", "AmbiguousJob", "BrokerUnavailable", "BucketNotFound", "BucketRefused", "BucketUnavailable",
         "BudgetExceeded", "CheckUnavailable", "DataStoreNotFound", "HostNotFound", "InvalidInput", "JobNotFound",
-        "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "SecretUnreadable",
-        "SchemaMismatch", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable", "WaitTimeout",
+        "JobNotRunning", "LineUnreadable", "LogUnavailable", "QuotaExceeded", "ReceiptNotFound", "RegistryNotFound",
+        "SecretUnreadable", "SchemaMismatch", "SessionLost", "SessionRefused", "StoreUnavailable", "Unavailable",
+        "WaitTimeout",
     ),
     "aitrain.domain.host": ("HostView", "QueueView"),
     "aitrain.domain.job": ("HistoryEntry", "Job"),
     "aitrain.domain.logs": ("LogLine",),
     "aitrain.domain.orders": ("JobEdit",),
     "aitrain.domain.quota": ("OverQuota", "ProjectRules", "Quota", "QuotaKind"),
+    "aitrain.domain.registry": ("RegistryEntry",),
     "aitrain.domain.spec": ("JobSpec", "OnHostLoss", "Resources"),
     "aitrain.domain.states": ("EndCause", "InfoCode", "JobState"),
     "aitrain.domain.usage": ("GpuUse", "JobStats"),
     "aitrain.domain.volume": ("Permission", "Volume"),
     "aitrain.domain.waiting": ("Explanation",),
     "aitrain.ledger_file": ("LedgerSums",),
+    "aitrain.registries": ("Registries", "RegistryRemoval"),
     "aitrain.sessions": ("Session",),
     "aitrain.settings": ("Settings",),
     "aitrain.site_secrets": ("SealingKey", "SecretsStatus"),

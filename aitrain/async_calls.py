@@ -24,10 +24,12 @@ from aitrain.domain.host import HostView, QueueView
 from aitrain.domain.job import Job
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.quota import OverQuota, ProjectRules, Quota, QuotaKind
+from aitrain.domain.registry import RegistryEntry
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.usage import JobStats
 from aitrain.domain.waiting import Explanation
 from aitrain.ledger_file import LedgerSums
+from aitrain.registries import Registries, RegistryRemoval
 from aitrain.site_secrets import SecretsStatus
 from aitrain.store.answers import Ordered, UnitCount
 from aitrain.store.fleet import HostRemoval
@@ -272,3 +274,28 @@ class AsyncDataStores:
     async def show(self, project: str, alias: str) -> DataStoreEntry:
         """See DataStores.show."""
         return await self._threads.run(self._twin.show, project, alias)
+
+
+class AsyncRegistries:
+    """The methods of Registries that only ask and answer, each run in a thread."""
+
+    def __init__(self, twin: Registries, threads: Threads) -> None:
+        self._twin, self._threads = twin, threads
+
+    async def add(
+        self, project: str, server: str, user: str, password: str | SecretStr, ca: str | None = None, check: bool = True
+    ) -> RegistryEntry:
+        """See Registries.add."""
+        return await self._threads.run(self._twin.add, project, server, user, password, ca, check)
+
+    async def list(self, project: str) -> list[RegistryEntry]:
+        """See Registries.list."""
+        return await self._threads.run(self._twin.list, project)
+
+    async def remove(self, project: str, server: str, force: bool = False) -> RegistryRemoval:
+        """See Registries.remove."""
+        return await self._threads.run(self._twin.remove, project, server, force)
+
+    async def show(self, project: str, server: str) -> RegistryEntry:
+        """See Registries.show."""
+        return await self._threads.run(self._twin.show, project, server)

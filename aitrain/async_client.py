@@ -11,7 +11,7 @@ from itertools import islice
 from types import TracebackType
 from typing import IO, Self, TypeVar
 
-from aitrain.async_calls import AsyncCalls, AsyncDataStores
+from aitrain.async_calls import AsyncCalls, AsyncDataStores, AsyncRegistries
 from aitrain.client import Client
 from aitrain.data_orders import POLL_SECONDS
 from aitrain.domain.audit import Audited, Difference
@@ -49,7 +49,7 @@ class AsyncClient(AsyncCalls):
             async for line in client.logs(job.id, follow=True):
                 print(line.text)
 
-    data_stores: those of projects, as Client's.
+    data_stores, registries: those of projects, as Client's.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -58,6 +58,7 @@ class AsyncClient(AsyncCalls):
         super().__init__(client, threads)
         self.settings = client.settings
         self.data_stores = AsyncDataStores(client.data_stores, threads)
+        self.registries = AsyncRegistries(client.registries, threads)
 
     async def wait(
         self,

@@ -30,6 +30,8 @@ CANARY_TASK = "canary"
 UNROUTED_QUEUE = "unrouted"
 # The duty of control workers that tries a data store which is to be added.
 CHECK_DATA_STORE = "check_data_store"
+# And a registry.
+CHECK_REGISTRY = "check_registry"
 # The duty of control workers that hands a job's secrets to its host.
 DELIVER_SECRETS = "deliver_secrets"
 READ_LOG_CHUNK = "read_log_chunk"
@@ -148,12 +150,13 @@ class Broker:
         links = [self._link(link, args, queue, shown) for link in steps[steps.index(step) :]]
         self._send(chain(*links) if len(links) > 1 else links[0])
 
-    def send_check(self, token: str, project: str = "", alias: str = "") -> None:
-        """Asks the control workers to try a data store that is to be added. The message carries its token only.
+    def send_check(self, token: str, project: str = "", duty: str = CHECK_DATA_STORE, **subject: str) -> None:
+        """Asks the control workers to try what is to be added. The message carries its token only.
 
-        project, alias: of the data store, for Flower to show. Raises BrokerUnavailable.
+        project: whose it is to be; duty: the one that tries it; subject: what it is called, for Flower to show. Raises
+        BrokerUnavailable.
         """
-        self._send(self._request(CHECK_DATA_STORE, (f"check={token}", _shown(project=project, datastore=alias)), token))
+        self._send(self._request(duty, (f"check={token}", _shown(project=project, **subject)), token))
 
     def send_chunk(self, token: str, job_id: str = "", project: str = "") -> None:
         """Asks the control workers to read a part of a log. The message carries its token only.

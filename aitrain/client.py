@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # imported where they are needed: a producer that only submit
     from aitrain.domain.audit import Audited, Difference
     from aitrain.domain.waiting import Explanation
     from aitrain.log_reader import LogReader
+    from aitrain.registries import Registries
 
 
 def open_store(settings: Settings) -> Store:
@@ -77,6 +78,13 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         from aitrain.data_stores import DataStores
 
         return DataStores(self.settings, self._store, self._broker)
+
+    @cached_property
+    def registries(self) -> Registries:
+        """The registries of projects, to add, list, show and remove (see aitrain.registries)."""
+        from aitrain.registries import Registries
+
+        return Registries(self.settings, self._store, self._broker)
 
     @cached_property
     def buckets(self) -> Buckets:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil
 
 from pydantic import SecretStr
 
-from aitrain.broker import Broker
+from aitrain.broker import CHECK_DATA_STORE, Broker
+from aitrain.checking import Checking
 from aitrain.domain.datastore import DataStoreEntry, NewDataStore, masked
-from aitrain.domain.errors import CheckUnavailable, DataStoreNotFound, InvalidInput, StoreUnavailable
+from aitrain.domain.errors import DataStoreNotFound
 from aitrain.domain.sealing import SecretKind, purpose
 from aitrain.sealing import data_store_text, site_sealer
 from aitrain.settings import DataStore, Settings
-from aitrain.store import Check, CheckAnswer, Store, token
-
-POLL_SECONDS = 0.1
+from aitrain.store import Check, Store, token
 
 
 @dataclass(frozen=True)
@@ -36,8 +32,8 @@ class DataStores:
     """
 
     def __init__(self, settings: Settings, store: Store, broker: Broker) -> None:
-        self._settings, self._store, self._broker = settings, store, broker
-        self._wait_s = settings.timing.check_seconds
+        self._settings, self._store = settings, store
+        self._checking = Checking(store, broker, settings.timing.check_seconds)
 
     def add(
         self,
@@ -68,7 +64,8 @@ class DataStores:
         sealer = site_sealer(self._settings, self._store)
         sealed = sealer.seal(purpose(SecretKind.DATA_STORE, asked.project, asked.alias), data_store_text(store))
         if check:
-            self._check(Check(asked.project, asked.alias, asked.container or "", sealed))
+            wanted = Check(asked.project, asked.alias, asked.container or "", sealed)
+            self._checking.ask(wanted, CHECK_DATA_STORE, datastore=asked.alias)
         entry = DataStoreEntry(
             project=asked.project, alias=asked.alias, endpoint_url=asked.endpoint_url, region=asked.region,
             access_key_id=masked(asked.access_key_id.get_secret_value()), revision=token(), checked=check, added_ms=0,
@@ -95,29 +92,3 @@ class DataStores:
         self.show(project, alias)
         jobs = self._store.remove_data_store(project, alias, force=force)
         return DataStoreRemoval(not jobs, jobs)
-
-    def _check(self, check: Check) -> None:
-        name = token()
-        try:
-            # Kept a little longer than it is waited for, in case this process is killed meanwhile.
-            self._store.ask_check(name, check, ttl_s=ceil(2 * self._wait_s))
-            self._broker.send_check(name, check.project, check.alias)
-            answer = self._answer(name)
-        finally:
-            with suppress(StoreUnavailable):
-                self._store.drop_check(name)
-        if answer.unable:
-            raise CheckUnavailable(f"the data store could not be tried, and is not kept: {answer.unable}")
-        if answer.problem is not None:
-            raise InvalidInput([answer.problem])
-
-    def _answer(self, name: str) -> CheckAnswer:
-        deadline = time.monotonic() + self._wait_s
-        while time.monotonic() < deadline:
-            answer = self._store.check_answer(name)
-            if answer is not None:
-                return answer
-            time.sleep(POLL_SECONDS)
-        return CheckAnswer(
-            unable=f"no control worker answered within {self._wait_s:g} s; start `aitrain control`, or add it unchecked"
-        )

@@ -37,7 +37,7 @@ class FlowerSettings(BaseModel):
     operators_file: Path | None = None
     viewers: tuple[SecretStr, ...] = ()
     viewers_file: Path | None = None
-    # Whoever may act in Flower shuts workers down and sends any task; hosts are emptied with `aitrain host drain`.
+    # Whoever may act in Flower sends any task; orders to hosts and jobs are for `aitrain host` and `aitrain job`.
     read_only: bool = True
     url_prefix: Annotated[str, Field(pattern=r"^([a-z0-9._~-]+(/[a-z0-9._~-]+)*)?$")] = ""
     state_dir: Path | None = None

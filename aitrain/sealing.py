@@ -62,6 +62,20 @@ def data_store_of(text: str) -> DataStore:
         raise SecretUnreadable("it was kept by another version of aitrain; add the data store again") from None
 
 
+def login_text(user: str, password: str) -> str:
+    """A user of a registry and the password as they are sealed."""
+    return json.dumps({"username": user, "password": password})
+
+
+def login_of(text: str) -> tuple[str, str]:
+    """The user and the password that a text is. Raises SecretUnreadable, which does not repeat it."""
+    try:
+        held = json.loads(text)
+        return str(held["username"]), str(held["password"])
+    except (ValueError, KeyError, TypeError):
+        raise SecretUnreadable("it was kept by another version of aitrain; add the registry again") from None
+
+
 def opened_data_store(vault: Vault, store: Store, project: str, alias: str) -> DataStore | None:
     """A data store of a project, None if it has none of that alias. Only for those who have the site's private keys.
 

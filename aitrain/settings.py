@@ -19,17 +19,15 @@ from aitrain.domain.billing import Policy
 from aitrain.domain.egress import Egress
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import BUILT_IN, Flavor, Slug, catalogue_problem
-from aitrain.domain.logs import LogPlace, log_place
 from aitrain.domain.placement import Rules
 from aitrain.domain.quota import OverQuota
 from aitrain.domain.retry import Pauses
 from aitrain.domain.spec import HIGHEST_PRIORITY, MAX_TIMEOUT_S, invalid_input
 from aitrain.flower_settings import FlowerSettings
+from aitrain.sections import DAY_SECONDS, Receipts, SecretSettings, Section, SharedRegistry
 from aitrain.sections import DataStore as DataStore
-from aitrain.sections import SecretSettings, Section
+from aitrain.sections import LogSettings as LogSettings
 
-DAY_SECONDS = 86_400
-MIB = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 7 * DAY_SECONDS
 
 
@@ -44,7 +42,9 @@ class HostSettings(Section):
     container_user: uid:gid of every container; ca_file: a PEM file of the authorities to trust instead of the
     system's, where git servers have certificates of a private one, and data stores, too, unless data_store_ca_file is
     given; git_max_mib: of one repository, unpacked; git_max_files: in one; container_log_files: so many rotated files
-    of each container.
+    of each container; registry_certs_dir: where the engine looks for certificates of registries, and the worker lays
+    those that were given with a registry (None: it lays none); local_images: repositories, as patterns ("lab/*"), whose
+    images are used as they lie on the host, without asking a registry.
     """
 
     name: Slug = "local"
@@ -73,6 +73,13 @@ class HostSettings(Section):
     container_log_files: int = Field(default=4, ge=2)
     # Pulls of images of tens of gigabytes over a slow link still fit.
     pull_timeout_seconds: float = Field(default=3600, gt=0)
+    # Whether an image may be had is a short question: a registry that has not answered by then is away.
+    registry_answer_seconds: float = Field(default=60, gt=0)
+    registry_certs_dir: Path | None = Path("/etc/docker/certs.d")
+    local_images: tuple[str, ...] = ()
+    # What a registry let anybody have is not asked after for so long: registries count such questions. An image that
+    # was had with a password is asked after at each start.
+    public_image_seconds: float = Field(default=DAY_SECONDS, ge=0)
     ca_file: Path | None = None
     # A git volume: a large repository without its history over a slow link still fits; what is past the limits belongs
     # into a data store, and must not fill the disk that all jobs share.
@@ -98,7 +105,7 @@ class HostSettings(Section):
                 raise ValueError(f"{flavor} has an empty id, or one twice: give each unit an id of its own")
         return units
 
-    @field_validator("data_dir", "ca_file")
+    @field_validator("data_dir", "ca_file", "registry_certs_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_absolute():
@@ -260,53 +267,6 @@ class Limits(Section):
         return DEFAULT_TIMEOUT_SECONDS if self.max_timeout_seconds else 0
 
 
-class Receipts(Section):
-    """Receipts of what attempts were given, did and cost.
-
-    key_file: a private key in PEM, of the control workers, which sign with it; without one no receipts are made.
-    """
-
-    key_file: Path | None = None
-    # Of a volume's objects so many are listed one by one, the others only counted: a listing of a thousand takes some
-    # fifty kilobytes of the job store's memory.
-    listed_objects: int = Field(default=1000, ge=0, le=100_000)
-    # Kept in the job store for so long after the last one of a job was signed, whether the job is deleted or not; 0:
-    # for ever. A year's books are closed by then; what the law wants for longer belongs into an archive.
-    retention_seconds: int = Field(default=400 * DAY_SECONDS, ge=0)
-
-
-class LogSettings(Section):
-    """How logs are kept. All sizes are of text, before compression.
-
-    container: "container@alias/prefix", where the closed parts of every log go; the project's data store of that alias
-    wins over the site's. None: only the newest ring_bytes of each attempt are kept, in the job store.
-    """
-
-    container: str | None = None
-    # A part that is closed is uploaded: small enough to be read at once, large enough that requests cost little.
-    segment_bytes: int = Field(default=512 * 1024, ge=1024)
-    # The newest lines of each attempt stand in the job store, in memory, compressed to about a tenth.
-    ring_bytes: int = Field(default=MIB, ge=1024)
-    # Of one attempt: months of a training log; what is past it is left out in the middle, and the log says so.
-    max_bytes: int = Field(default=256 * MIB, ge=2048)
-    # On a host's disk, of one attempt, while the object store is away.
-    spool_bytes: int = Field(default=256 * MIB, ge=2048)
-    # So long a log is kept after its attempt ended; 0: for as long as the job.
-    retention_seconds: int = Field(default=90 * DAY_SECONDS, ge=0)
-
-    @field_validator("container")
-    @classmethod
-    def _container(cls, text: str | None) -> str | None:
-        if text is not None:
-            log_place(text)
-        return text
-
-    @property
-    def place(self) -> LogPlace | None:
-        """Where logs are kept beside the job store; None: nowhere."""
-        return log_place(self.container) if self.container else None
-
-
 class LoggingSettings(Section):
     """Lines that the processes of the fleet write about themselves, on stderr.
 
@@ -343,6 +303,7 @@ class Settings(BaseSettings):
     flavors: dict[Slug, Flavor] = Field(default_factory=lambda: dict(BUILT_IN))
     data_stores: dict[str, DataStore] = Field(default_factory=dict)
     secrets: SecretSettings = SecretSettings()
+    shared_registry: SharedRegistry = SharedRegistry()
     host: HostSettings = HostSettings()
     timing: Timing = Timing()
     limits: Limits = Limits()
@@ -379,6 +340,7 @@ class Settings(BaseSettings):
         return Site(
             flavors=self.flavors,
             data_stores=tuple(self.data_stores),
+            shared_registry=self.shared_registry.paths,
             default_timeout_s=self.limits.default_timeout_s,
             max_timeout_s=self.limits.max_timeout_seconds,
             platform_retries=self.limits.platform_retries,

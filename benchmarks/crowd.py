@@ -33,7 +33,7 @@ class Nobody(Broker):
     def __init__(self) -> None:
         self.placed: list[tuple[str, str, str]] = []
 
-    def send_chain(self, job_id: str, fence: str, queue: str) -> None:
+    def send_chain(self, job_id: str, fence: str, queue: str, project: str = "") -> None:
         self.placed.append((job_id, fence, queue.split(".", 2)[2]))
 
 

@@ -177,4 +177,11 @@ app.conf.beat_schedule = {
     "secrets": _every("keep_secrets", machine.settings.timing.sweep_seconds),
     "billing": _every("bill_minutes", machine.settings.timing.billing_seconds),
 }
-app.conf.imports = ("workers.steps", "workers.sweeps", "workers.checks", "workers.delivery", "workers.kept_logs")
+app.conf.imports = (
+    "workers.steps",
+    "workers.sweeps",
+    "workers.checks",
+    "workers.registry_checks",
+    "workers.delivery",
+    "workers.kept_logs",
+)

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Iterator
 
 from aitrain.domain.errors import JobNotFound, SecretUnreadable
+from aitrain.domain.imagename import ImageName
 from aitrain.domain.job import Job
-from aitrain.domain.sealing import ENV_REVISION, SecretKind, host_purpose, purpose, registry_server
+from aitrain.domain.sealing import ENV_REVISION, SecretKind, host_purpose, purpose
 from aitrain.domain.states import STATES
 from aitrain.store import Delivered, SealedSecret
 from aitrain.vault import Sealer
@@ -51,7 +52,7 @@ def needs(job: Job) -> Iterator[Need]:
     for volume in job.spec.volumes:
         if volume.alias:
             yield SecretKind.DATA_STORE, volume.alias
-    yield SecretKind.REGISTRY, registry_server(job.spec.image)
+    yield SecretKind.REGISTRY, ImageName.of(job.spec.image).server
     if job.spec.secret_env:
         yield SecretKind.ENV, ""
 

@@ -81,7 +81,8 @@ def secrets_of(settings: Settings) -> Iterator[str]:
 
 def _marked(value: Any) -> Iterator[str]:
     if isinstance(value, SecretStr):
-        yield value.get_secret_value()
+        if value.get_secret_value():  # else it is not set
+            yield value.get_secret_value()
     elif isinstance(value, BaseModel):
         for _, inner in value:
             yield from _marked(inner)

@@ -37,7 +37,7 @@ def await_ours(settings: Settings, *, migrates: bool) -> None:
 
 
 def _migrate(settings: Settings) -> None:
-    with closing(Migration(settings.redis_url, namespace=settings.namespace)) as store:
+    with closing(Migration(settings.redis_url, namespace=settings.namespace, ca_file=settings.redis_ca_file)) as store:
         done = migrate(store)
     if done is None:
         return

@@ -15,9 +15,11 @@ from workers.datasync import VolumeSync, push_all
 from workers.gpus.gate import await_clean
 from workers.joblog import end_unread, keep_end
 from workers.listings import Listing, inputs, outputs
+from workers.registries import check_image, image_access
 from workers.runtime import Container
 from workers.runtime.faults import EngineUnavailable
 from workers.step import Run
+from workers.workspace import Ended
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,9 @@ def start_container(run: Run) -> None:
     engine, job = run.machine.engine, run.job
     run.workspace.unsettle()
     run.workspace.control.make(run.owner)
-    container = engine.prepare(container_spec(run), run.checkpoint, ready=partial(await_clean_gpus, run))
+    check_image(run)
+    ready = partial(await_clean_gpus, run)
+    container = engine.prepare(container_spec(run), partial(image_access, run), run.checkpoint, ready)
     run.about_to_start()
     started = engine.start(container, job.spec.command)
     if started.started_ms is not None:
@@ -89,7 +93,7 @@ def sync_out(run: Run) -> None:
             gone = f"host {run.job.host} does not have its results any more"
             raise PlatformFault(EndCause.DATA_FAULT, InfoCode.JOB_SYNC_FAILED, gone)
         run.abandonable(partial(push_all, volumes))
-        run.workspace.mark_pushed()
+        run.workspace.mark_pushed(Ended.of(run.machine.store.get(run.job.id)))
     listing = run.abandonable(partial(outputs, run, run.volumes()))
     if not log_is_kept:
         container = keep_rest_of_log(run)

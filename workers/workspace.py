@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aitrain.domain.job import Job
@@ -21,8 +23,25 @@ ORDERED = "ordered"
 RECEIPTS = "pushed"
 UNCLAIMED = "unclaimed"
 BEGAN = "began"
-# Longer than any store takes to come back from a crash with its last second lost.
-RECEIPT_SECONDS = 86_400
+# As old as a backup may be from which a store is restored, without what has ended since running again.
+RECEIPT_SECONDS = 7 * 86_400
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended, as its host remembers it. Fields as of domain.job.Job."""
+
+    cause: EndCause | None
+    message: str
+    exit_code: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    ran_ms: int
+
+    @classmethod
+    def of(cls, job: Job) -> Ended:
+        """As the job store has it."""
+        return cls(job.end_cause, job.message, job.exit_code, job.started_ms, job.finished_ms, job.ran_ms)
 
 
 class Workspace:
@@ -119,14 +138,24 @@ class Workspace:
         )  # fmt: skip
         return int(done.stdout.split()[0]) if done.stdout else 0
 
-    def mark_pushed(self) -> None:
-        """Records that all its results are pushed. Outlives the workspace for a while."""
+    def mark_pushed(self, ended: Ended) -> None:
+        """Records that all its results are pushed, and how the attempt ended. Outlives the workspace for a while."""
+        part = self._receipt.with_name(f".{self._receipt.name}")
         try:
             self._receipt.parent.mkdir(exist_ok=True)
-            self._receipt.touch()
+            part.write_text(json.dumps(asdict(ended)))
+            part.rename(self._receipt)
         except OSError as error:
             # It only matters to a store that forgets; a full disk must not keep the job from ending.
             log.warning("%s could not be written: %s", self._receipt, error)
+
+    @property
+    def ended(self) -> Ended | None:
+        """How the attempt ended, if its results were pushed lately; None, too, if an older version noted the push."""
+        try:
+            return Ended(**json.loads(self._receipt.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
 
     @property
     def pushed(self) -> bool:

@@ -49,6 +49,7 @@ COMMANDS = (
     Entry("job", "app:jobs", "Submit, watch and stop jobs."),
     Entry("datastore", "data_stores:app", "Data stores of projects: the object storages that their jobs use."),
     Entry("secret", "secrets:app", "Secrets: the keys that they are sealed with."),
+    Entry("registry", "registries:app", "Private registries of projects: where images of their jobs come from."),
     Entry("bucket", "buckets:app", "Objects in the data stores of projects: list, upload, download, delete, copy."),
     Entry("flavor", "flavors:app", "Flavors: the kinds of unit that jobs may ask for."),
     Entry("host", "hosts:app", "Run both processes of a GPU host; with a command: look at hosts, empty them."),

@@ -9,8 +9,11 @@ from decimal import Decimal
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import Flavor, Kind
+from aitrain.domain.registry import SharedPaths
 from aitrain.domain.spec import JobSpec, Resources
 
+# Of a site that has no shared registry.
+NOBODYS = SharedPaths()
 # What a terminal acts on rather than shows.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -21,7 +24,7 @@ class Site:
 
     flavors: the catalogue by id; data_stores: aliases that every project knows; timeouts in seconds of RUNNING, 0 for
     none; platform_retries, warning_s, default_priority: of a job that does not say; max_priority: the highest that one
-    may have.
+    may have; shared_registry: whose images of it are whose.
     """
 
     flavors: Mapping[str, Flavor]
@@ -32,6 +35,7 @@ class Site:
     warning_s: int = 0
     default_priority: int = 50
     max_priority: int = 100
+    shared_registry: SharedPaths = NOBODYS
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ def admit(spec: JobSpec, site: Site, terms: ProjectTerms | None = None) -> Admit
         for field, text in shown.items()
         if CONTROL.search(text)
     ]
+    if (problem := site.shared_registry.problem(spec.image, spec.project)) is not None:
+        problems.append(problem)
     for index, volume in enumerate(spec.volumes):
         if volume.alias and volume.alias not in known:
             problems.append(

@@ -15,7 +15,7 @@ class CodeRow:
     remedy: str
 
 
-_IMAGE = "Look at the image's name and tag, and whether its registry lets the host have it."
+_IMAGE = "The message says why: correct its name, or give its project the registry with `aitrain registry add`."
 _BY_ITSELF = "Nothing at first: it is tried again by itself, with growing pauses."
 
 CODES: dict[InfoCode, CodeRow] = {

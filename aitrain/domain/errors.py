@@ -8,6 +8,7 @@
     ├── AmbiguousJob (LookupError)   a name or the beginning of an id means more than one job
     ├── HostNotFound (LookupError)   no host has this name
     ├── DataStoreNotFound (LookupError)  the project has no data store of this alias
+    ├── RegistryNotFound (LookupError)  the project has no registry of this server
     ├── BucketNotFound (LookupError)  the data store has no such container or object
     ├── BucketRefused                the data store does not do this with these keys
     ├── ReceiptNotFound (LookupError)  there is no receipt of the job, or of its attempt
@@ -165,6 +166,16 @@ class DataStoreNotFound(AitrainError, LookupError):
         )
 
 
+class RegistryNotFound(AitrainError, LookupError):
+    """The project has no registry of this server. The site may have a shared one, in its settings."""
+
+    def __init__(self, project: str, server: str) -> None:
+        self.project, self.server = project, server
+        super().__init__(
+            f"project {project!r} has no registry {server!r}; `aitrain registry list {project}` shows those it has"
+        )
+
+
 class BucketNotFound(AitrainError, LookupError):
     """The data store has no such container or object."""
 
@@ -193,7 +204,7 @@ class ReceiptInvalid(AitrainError):
 
 
 class SecretUnreadable(AitrainError):
-    """What is kept encrypted cannot be decrypted with the encryption_keys of this process."""
+    """What is kept sealed cannot be opened here: this process has no key, or not the one that sealed it."""
 
 
 class LineUnreadable(AitrainError):

@@ -9,7 +9,6 @@ from enum import StrEnum
 SEAL_VERSION = 1
 # Version, id of the key, what was sealed.
 TOKEN = re.compile(rf"{SEAL_VERSION}\.([0-9a-f]{{16}})\.[A-Za-z0-9_=-]+")
-DEFAULT_REGISTRY = "docker.io"
 
 
 class SecretKind(StrEnum):
@@ -43,9 +42,3 @@ def key_of(token: str) -> str | None:
     """The id of the key that sealed it; None: it is no token of this version."""
     found = TOKEN.fullmatch(token)
     return found[1] if found else None
-
-
-def registry_server(image: str) -> str:
-    """The registry that an image reference names, as host[:port]; Docker Hub's if it names none."""
-    first, slash, _ = image.partition("/")
-    return first if slash and (first == "localhost" or "." in first or ":" in first) else DEFAULT_REGISTRY

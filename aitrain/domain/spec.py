@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from aitrain.domain.errors import InvalidInput, Problem
 from aitrain.domain.flavor import SLUG_REMEDY, Slug
+from aitrain.domain.imagename import IMAGE_ID
 from aitrain.domain.names import readable_name
 from aitrain.domain.volume import Volume, check_apart
 
@@ -62,6 +63,9 @@ SECRET_FIELDS = frozenset(
         "secrets",
         "access_key_id",
         "secret_access_key",
+        "shared_registry",
+        "password",
+        "ca",
     }
 )
 
@@ -191,6 +195,8 @@ class JobSpec(BaseModel):
             raise _wrong("is empty", "name a Docker image, such as registry.example/team/trainer:1.0")
         if not IMAGE.fullmatch(value):
             raise _wrong("is not an image reference", "write [registry/]name[:tag][@sha256:digest], in lower case")
+        if IMAGE_ID.fullmatch(value):
+            raise _wrong("is an image's id on some engine", "name it as its registry does: [registry/]name[:tag]")
         return value
 
     @field_validator("command", mode="before")

@@ -16,7 +16,7 @@ from aitrain.store.answers import (
     Submitted,
     UnitCount,
 )
-from aitrain.store.checks import Check, CheckAnswer
+from aitrain.store.checks import Check, CheckAnswer, RegistryCheck
 from aitrain.store.connection import fence, token
 from aitrain.store.delivery import Delivered
 from aitrain.store.fleet import DeadHosts, HostRemoval
@@ -55,6 +55,7 @@ __all__ = [
     "Moved",
     "Ordered",
     "PrunedMonth",
+    "RegistryCheck",
     "SealedSecret",
     "Seen",
     "Side",

@@ -79,7 +79,7 @@ CONNECTION = (
 READS = (
     "+get +exists +type +ttl +pttl +hget +hgetall +hmget +hexists +hkeys +hvals +hlen +hscan +lrange +lindex +llen "
     "+scard +sismember +smembers +sscan +zrange +zrangebyscore +zrevrange +zrevrangebyscore +zrangebylex "
-    "+zcard +zcount +zscore +zmscore +zrank +zscan +xread +xrange +xlen +memory|usage +strlen"
+    "+zcard +zcount +zscore +zmscore +zrank +zscan +xread +xrange +xlen +strlen"
 )
 WRITES = (
     "+set +del +unlink +expire +pexpire +persist +incr +incrby +hset +hsetnx +hdel +hincrby +lpush +rpush +lpop +rpop "
@@ -94,7 +94,7 @@ COMMANDS: Mapping[Role, str] = {
     Role.CONTROL: f"{CONNECTION} {READS} {WRITES} {SCRIPTS}",
     Role.HOST: f"{CONNECTION} {READS} {WRITES} {SCRIPTS}",
     Role.FLOWER: f"{CONNECTION} {READS} {WRITES} {SCRIPTS}",
-    Role.METRICS: f"{CONNECTION} {READS} {SCRIPTS}",
+    Role.METRICS: f"{CONNECTION} {READS} {SCRIPTS} +dbsize +scan",
 }
 
 
@@ -153,6 +153,8 @@ def acl_line(user: User, namespace: str) -> str:
             selectors.append(f"(+del +unlink %W~{pattern})")
     if user.role is Role.METRICS:
         selectors.append(f"({WEIGHING} %W~{Keys(namespace).root}* %W~{namespace}:*)")
+    if user.role is Role.METRICS:  # it weighs keys of every kind, and reads few
+        selectors.append("(+memory|usage %R~*)")
     selectors += [f"({commands} &{namespace}:{channel})" for channel, commands in CHANNELS.get(user.role, ())]
     return " ".join([head, "resetchannels", *sorted(keys), "-@all", COMMANDS[user.role], *selectors])
 

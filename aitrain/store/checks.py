@@ -1,4 +1,4 @@
-"""Checks of data stores that are to be added: what a client asks the control workers, and what they answer.
+"""Checks of what is to be added, data stores and registries: what clients ask control workers, and what these answer.
 
 Both stand under a token for as long as somebody waits, and lapse by themselves.
 """
@@ -23,6 +23,16 @@ class Check:
 
 
 @dataclass(frozen=True)
+class RegistryCheck:
+    """A registry to log in to. sealed: user and password; ca: see RegistryEntry, "" for none."""
+
+    project: str
+    server: str
+    ca: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class CheckAnswer:
     """What came of a check. problem: why the data store cannot be used; unable: why it could not be tried, or ""."""
 
@@ -33,17 +43,26 @@ class CheckAnswer:
 class Checks(Connection):
     """Asking and answering."""
 
-    def ask_check(self, token: str, check: Check, ttl_s: int) -> None:
+    def ask_check(self, token: str, check: Check | RegistryCheck, ttl_s: int) -> None:
         """Asks for a check, for ttl_s seconds."""
         key = self._key("check", token)
         fields = [part for field in asdict(check).items() for part in field]
         self._change(("HSET", key, *fields), ("EXPIRE", key, ttl_s))
 
     def asked_check(self, token: str) -> Check | None:
-        """What is to be tried; None: nobody waits for it any more."""
-        held = self._ask(lambda: self._redis.hgetall(self._key("check", token)))
-        held.pop("answer", None)
+        """The data store that is to be tried; None: nobody waits for it any more."""
+        held = self._asked(token)
         return Check(**held) if held else None
+
+    def asked_registry_check(self, token: str) -> RegistryCheck | None:
+        """The registry that is to be tried; None: nobody waits for it any more."""
+        held = self._asked(token)
+        return RegistryCheck(**held) if held else None
+
+    def _asked(self, token: str) -> dict[str, str]:
+        held: dict[str, str] = self._ask(lambda: self._redis.hgetall(self._key("check", token)))
+        held.pop("answer", None)
+        return held
 
     def answer_check(self, token: str, answer: CheckAnswer) -> bool:
         """Answers, if somebody still waits."""

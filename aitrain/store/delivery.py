@@ -48,7 +48,7 @@ class Deliveries(Connection):
         """
         texts = {f"{kind}/{name}": json.dumps(_fields(one)) for (kind, name), one in secrets.items()}
         arguments = {
-            "id": job_id, "fence": fence, "host": host, "host_key": host_key, "secrets": texts, "log": log or None,
+            "id": job_id, "fence": fence, "host": host, "host_key": host_key, "secrets": texts, "log": log,
         }  # fmt: skip
         return bool(self._run("deliver", arguments)["done"])
 

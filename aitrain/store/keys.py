@@ -108,9 +108,7 @@ LEGEND: dict[str, Key] = {
         "placing", "hash: holder, until_ms of the pass at work (no holder: one is due); asked: it looks again", JOBS
     ),
     "flavors": Key("flavors", "set: flavors that a host has ever offered", "producer:r control:rw host:rw metrics:r"),
-    "free": Key(
-        "free:{flavor}", "zset: hosts that may take jobs of a flavor, by number of free units", JOBS + " metrics:r"
-    ),
+    "free": Key("free:{flavor}", "zset: hosts that may take jobs of a flavor, by number of free units", JOBS),
     "hosts": Key(
         "hosts",
         "zset: every host, by the time at which its lease lapses",
@@ -129,12 +127,12 @@ LEGEND: dict[str, Key] = {
     "dropped": Key(
         "queues:dropped",
         "hash: queue -> JSON: how many messages of a dead host were dropped from it",
-        "producer:r control:rw metrics:r",
+        "producer:r control:rw",
     ),
     "refused": Key(
         "messages:refused",
         "hash: queue -> how many messages workers refused to take from it",
-        "producer:r control:rw host:rw metrics:r",
+        "producer:r control:rw host:rw",
     ),
     "host": Key(
         "host:{host}",
@@ -169,20 +167,18 @@ LEGEND: dict[str, Key] = {
     "quota_limit": Key(
         "quota:limit",
         "hash: 'project/kind' -> most units, jobs or cached bytes at once",
-        "producer:r operator:w control:r host:r metrics:r",
+        "producer:r operator:w control:r host:r",
     ),
-    "quota_used": Key(
-        "quota:used", "hash: 'project/kind' -> units, or number, of the jobs that count", JOBS + " metrics:r"
-    ),
+    "quota_used": Key("quota:used", "hash: 'project/kind' -> units, or number, of the jobs that count", JOBS),
     "cached": Key(
         "cache:{project}",
         "hash: host -> bytes of the project that its cache holds, as it told last",
-        "producer:r control:rw host:rw metrics:r",
+        "producer:r control:rw host:rw",
     ),
     "caching": Key(
         "cache:{project}:kept",
         "hash: host -> bytes of the project that its worker is about to cache",
-        "producer:r control:rw host:rw metrics:r",
+        "producer:r control:rw host:rw",
     ),
     "over_quota": Key(
         "quota:over",
@@ -195,17 +191,17 @@ LEGEND: dict[str, Key] = {
     "budgets": Key(
         "budgets",
         "hash: project -> JSON [limit, warn, rule, stop, beyond_ms]; see lua/shared/budget.lua",
-        "producer:r operator:w control:r host:r metrics:r",
+        "producer:r operator:w control:r host:r",
     ),
     "budget_warned": Key(
         "budgets:warned",
         "hash: project -> the month in which it was warned of its budget last",
-        "producer:r operator:w control:rw metrics:r",
+        "producer:r operator:w control:rw",
     ),
     "set_aside": Key(
         "budgets:set_aside",
         "hash: project -> the most that its live jobs may yet cost, as in spent",
-        JOBS + " metrics:r",
+        JOBS,
     ),
     "held": Key(
         "held:{project}:{kind}",
@@ -336,7 +332,7 @@ LEGEND: dict[str, Key] = {
     "spent": Key(
         "spent:{month}",
         "hash: project -> minutes x units x hourly price of its lines, in millionths",
-        "producer:r control:rw host:rw metrics:r",
+        "producer:r control:rw host:rw",
     ),
     "pruned": Key(
         "pruned:{project}",
@@ -391,7 +387,7 @@ LEGEND: dict[str, Key] = {
     "canary_trouble": Key(
         "canary:trouble",
         "hash: 'role/name' -> what a process says is wrong with itself",
-        "operator:rw control:rw host:rw metrics:r",
+        "operator:rw control:rw host:rw",
     ),
 }
 

@@ -20,6 +20,7 @@ from aitrain.store.orders import Orders
 from aitrain.store.placement import Placement
 from aitrain.store.quotas import Quotas
 from aitrain.store.receipts import Receipts
+from aitrain.store.registries import RegistryRows
 from aitrain.store.sealed import SealedSecrets
 from aitrain.store.sessions import Sessions
 from aitrain.store.steps import Steps
@@ -40,6 +41,7 @@ class Store(
     Receipts,
     Logs,
     DataStoreRows,
+    RegistryRows,
     SealedSecrets,
     Deliveries,
     Checks,

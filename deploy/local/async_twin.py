@@ -20,11 +20,13 @@ from typing import Any
 
 from aitrain.client import Client
 from aitrain.data_stores import DataStores
+from aitrain.registries import Registries
 
 FILE = Path(__file__).parents[2] / "aitrain" / "async_calls.py"
 BY_HAND = frozenset(
     {"audit", "bill_lines", "close", "exec", "iter_jobs", "logs", "pull_data", "push_data", "wait", "wait_drained"}
 )
+TWINS: dict[str, type] = {"AsyncCalls": Client, "AsyncDataStores": DataStores, "AsyncRegistries": Registries}
 HEAD = '''"""What AsyncClient shares with Client, call by call. Made by deploy/local/async_twin.py: do not edit it."""
 
 from __future__ import annotations
@@ -44,10 +46,10 @@ class {name}:
 
 def text() -> str:
     """The whole file, formatted."""
-    imports = {"aitrain.client": {"Client"}, "aitrain.data_stores": {"DataStores"}}
+    imports = {twin.__module__: {twin.__name__} for twin in TWINS.values()}
     classes = "".join(
         CLASS.format(name=name, twin=twin.__name__) + "".join(_method(twin, one, imports) for one in methods(twin))
-        for name, twin in (("AsyncCalls", Client), ("AsyncDataStores", DataStores))
+        for name, twin in TWINS.items()
     )
     lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(imports.items())]
     raw = HEAD.format(imports="\n".join(lines)) + classes

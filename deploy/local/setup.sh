@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 needed=(
   redis-server:redis-server dockerd:docker.io runc:runc docker-registry:docker-registry debootstrap:debootstrap
   busybox:busybox-static ip:iproute2 nsenter:util-linux setpriv:util-linux tar:tar git:git tcc:tcc
-  openssl:openssl promtool:prometheus chromium:chromium systemd-analyze:systemd
+  openssl:openssl htpasswd:apache2-utils promtool:prometheus chromium:chromium systemd-analyze:systemd
 )
 missing=()
 for pair in "${needed[@]}"; do

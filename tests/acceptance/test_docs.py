@@ -43,8 +43,7 @@ FLAVORS = {
 FOR_EVER = "runs for ever; the site that the pages run on is made of these"
 NOT_RUN = {
     "make": "installs packages on the machine, or runs what this suite is",
-    "docker login": "asks a registry that is only an example",
-    "docker network rm": "the network has jobs' containers",
+    "aitrain registry add": "asks a registry that is only an example; its own tests run it",
     "iptables": "changes this machine's firewall; tests/integration/workers/test_walls.py does it in one of its own",
     "aitrain host": FOR_EVER,
     "aitrain control": FOR_EVER,
@@ -52,6 +51,8 @@ NOT_RUN = {
     "aitrain flower": "runs for ever; its own tests run it",
     "aitrain metrics": "runs for ever; its own tests run it",
     "aitrain doctor": "judges this machine, which is no GPU host; its own tests run it",
+    "redis-server": "runs for ever, on a machine that is only an example; tests of the site's files run it",
+    "redis-cli": "asks a server that is only an example; tests of the site's files do the same",
     "aitrain drill": "takes minutes, and breaks servers; its own tests run it",
     "aitrain job retry-push": "needs a push that failed; its own tests run it",
     "aitrain receipt new-key": "was run before: the site that the pages run on has that key",
@@ -69,6 +70,7 @@ GIVEN = {
         f"aitrain job run {IMAGE} --cpu 1 --name busy -- sleep 600",
         'until aitrain job list --name busy | grep -q "RUNNING"; do :; done',
     ),
+    "docs/how-to/secrets.md": ("echo hunter2 > wandb.key",),
     "docs/how-to/receipts.md": (
         f"JOB=$(aitrain job run {IMAGE} --cpu 1 -- true)",
         'aitrain job wait "$JOB"',

@@ -62,7 +62,8 @@ class Site:
         assert self.worker.process is not None
         assert self.control.process.poll() is None
         assert self.worker.process.poll() is None
-        keys = [self.key(name) for name in ("unacked", "unacked_index", "evil", CONTROL_QUEUE, HOST_QUEUE)]
+        unacked = [f"{name}.{of}" for name in ("unacked", "unacked_index") for of in ("control", "host.h1")]
+        keys = [self.key(name) for name in (*unacked, "unacked", "evil", CONTROL_QUEUE, HOST_QUEUE)]
         eventually(lambda: not self.broker.exists(*keys), 5, "nothing left in the broker")
 
 

@@ -169,7 +169,7 @@ def test_a_waiting_job_is_stopped_at_once(fleet: Fleet) -> None:
 def test_an_image_that_does_not_exist(fleet: Fleet, registry: Registry) -> None:
     ended = fleet.end(fleet.submit("true", image=f"{registry.address}/no/such:1"))
     assert (ended.state, ended.code) == (JobState.FAILED, InfoCode.JOB_IMAGE_PULL)
-    assert "Check its name and tag" in ended.message
+    assert "check its name and tag" in ended.message
     assert ended.billed_minutes == 0
     fleet.came_to_rest(ended, "h1")
 

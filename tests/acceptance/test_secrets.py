@@ -19,7 +19,7 @@ from workers.scratch.servers import DockerEngine, RedisServer
 
 OLD, NEW = new_key(), new_key()
 TOKEN = "hunter2-token-of-a-variable"
-TIMING = {**QUICK, "retry_pause_seconds": 0.2, "secret_seconds": 2}
+TIMING = {**QUICK, "retry_pause_seconds": 0.2, "retry_pause_max_seconds": 0.2, "secret_seconds": 2}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,6 @@ def test_the_site_rotates_its_key(fleet: Fleet, bucket: str, other: OtherS3) -> 
         eventually(lambda: set(store.sealed_counts()) == {new}, 20, "all sealed by the new key")
         told = {key.key_id: key for key in fleet.client.secrets_status().keys}
         assert (told[old].secrets, told[old].opens, told[new].newest) == (0, True, True)
-        assert "may be removed" in aitrain(fleet.site, "secret", "status")
     with control(fleet, NEW):
         assert fleet.end(job).state == "DONE"
         assert fleet.client.start(job.id).done

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 import requests
 from redis import Redis
@@ -17,8 +18,13 @@ from redis.retry import Retry
 from aitrain import Client, JobEdit, JobState, StoreUnavailable, submit_job
 from aitrain.broker import Broker
 from aitrain.domain.errors import BrokerUnavailable
+from aitrain.store.metering import Meter
 from tests.acceptance.conftest import QUICK, eventually
+from tests.registries import push, seen_by_all
 from tests.shut_site import ShutSite, TlsRedis, TlsS3
+from workers.doctor import diagnose
+from workers.doctor.finding import Verdict
+from workers.runtime import ImageAccess, Right
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, free_port
 
@@ -128,10 +134,27 @@ def test_a_data_store_is_added_and_used(shut: Shut) -> None:
     keys = (shut.s3.region, shut.s3.access_key_id, shut.s3.secret_access_key)
 
     shut.client.data_stores.add("default", "own", shut.s3.url, *keys)
-    job = shut.submit("echo out > /own/out.txt", volumes=["own@own:/own:rw"])
+    job = shut.submit("echo $T > /own/out.txt", volumes=["own@own:/own:rw"], secret_env={"T": "hunter2"})
 
     assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
     assert [one.key for one in shut.client.buckets.objects("own@s3", "default")] == ["out.txt"]
+    assert shut.s3.client().get_object(Bucket="own", Key="out.txt")["Body"].read() == b"hunter2\n"
+    with shut.site.client("operator") as operator:
+        assert operator.secrets_status().unreadable == 0
+        assert operator.delete(job.id).done
+    assert shut.site.denied() == []
+
+
+def test_a_registry_is_added_and_used(shut: Shut, engine: DockerEngine, tmp_path: Path) -> None:
+    """A control worker logs in; its password is delivered, and the image pulled with it."""
+    user = ("reader", "hunter2-of-red")
+    with seen_by_all(tmp_path, engine, user) as registry:
+        image = f"{registry.address}/shut/tool:1"
+        push(docker.DockerClient(base_url=engine.url), image, ImageAccess("", Right.PROJECT, *user))
+        shut.client.registries.add("default", registry.address, *user)
+        job = submit_job(image, ["true"], cpu=1, client=shut.client)
+        assert shut.client.wait(job.id, timeout=30).state == JobState.DONE
+        assert shut.client.registries.remove("default", registry.address).done
     assert shut.site.denied() == []
 
 
@@ -148,12 +171,26 @@ def test_flower_sees_the_workers(shut: Shut) -> None:
     assert shut.site.denied() == []
 
 
-def test_the_doctor_finds_the_site_well(shut: Shut) -> None:
-    """With the settings of an operator."""
-    with shut.site.run("doctor", "operator") as doctor:
-        doctor.process.wait(30)
+def test_the_exporter_reads_what_it_tells(shut: Shut) -> None:
+    """With a user that can write nothing."""
+    settings = shut.site.settings("metrics")
+    with closing(Meter(settings.redis_url, namespace="shut", ca_file=settings.redis_ca_file)) as meter:
+        for _ in range(3):  # it weighs some keys each time
+            readings = meter.read(["cpu"])
+    assert "h1" in [host.name for host in readings.hosts]
+    assert "control" in Broker(settings).lengths(["control", "unrouted", "cpu.cpu.h1"])
+    assert shut.site.denied() == []
+    with shut.site.redis("metrics") as redis, pytest.raises(NoPermissionError):
+        redis.hset(ROOT + "counters", "a", 1)
+    shut.site.denied()
 
-    assert ", 0 FAIL" in doctor.log.read_text()
+
+def test_the_doctor_finds_the_site_well(shut: Shut, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the settings of an operator."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", "")  # which it sets for its process
+    findings = diagnose(shut.site.settings("operator"), with_host=False)
+
+    assert [one for one in findings if one.verdict is Verdict.FAIL] == []
     # Which it does without.
     assert shut.site.denied() == ["operator: command config|get (toplevel)"]
 

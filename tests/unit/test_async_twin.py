@@ -7,8 +7,9 @@ import inspect
 import pytest
 
 from aitrain import AsyncClient, Client
-from aitrain.async_calls import AsyncDataStores
+from aitrain.async_calls import AsyncDataStores, AsyncRegistries
 from aitrain.data_stores import DataStores
+from aitrain.registries import Registries
 from deploy.local.async_twin import BY_HAND, FILE, text
 
 ITERATORS = {"iter_jobs", "logs", "bill_lines"}
@@ -22,7 +23,9 @@ def test_what_is_made_is_up_to_date() -> None:
     assert FILE.read_text() == text(), "run `make docs`"
 
 
-@pytest.mark.parametrize(("twin", "own"), [(Client, AsyncClient), (DataStores, AsyncDataStores)])
+@pytest.mark.parametrize(
+    ("twin", "own"), [(Client, AsyncClient), (DataStores, AsyncDataStores), (Registries, AsyncRegistries)]
+)
 def test_each_method_has_its_twin(twin: type, own: type) -> None:
     assert public(own) == public(twin)
     for name in public(twin):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import aitrain
-from aitrain import AsyncClient, Buckets, Client, DataStores, JobSpec
+from aitrain import AsyncClient, Buckets, Client, DataStores, JobSpec, Registries
 from aitrain.domain import errors
 from aitrain.domain.spec import SpecFields
 
@@ -24,13 +24,14 @@ NAMES = {
     "JobNotFound", "JobNotRunning", "JobSpec", "JobState", "JobStats", "LedgerLine", "LedgerSums",
     "LineUnreadable", "LogLine", "LogUnavailable", "ObjectDone", "OnHostLoss", "Ordered", "OverQuota",
     "Permission", "ProjectRules", "PrunedMonth", "QueueView", "Quota", "QuotaExceeded", "QuotaKind",
-    "ReceiptNotFound", "Resources", "SchemaMismatch", "SealingKey", "SecretUnreadable", "SecretsStatus", "Session",
+    "ReceiptNotFound", "Registries", "RegistryEntry", "RegistryNotFound", "RegistryRemoval",
+    "Resources", "SchemaMismatch", "SealingKey", "SecretUnreadable", "SecretsStatus", "Session",
     "SessionLost", "SessionRefused", "Settings", "StoreUnavailable", "StoredObject", "Submission", "TransferWatch",
     "Unavailable", "UnitCount", "Usage", "Volume", "WaitTimeout", "submit_job", "submit_jobs",
 }  # fmt: skip
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 # What a producer is given by a client, it is given by these.
-OWNERS = (Client, AsyncClient, DataStores, Buckets)
+OWNERS = (Client, AsyncClient, DataStores, Registries, Buckets)
 
 
 def test_a_spec_can_be_given_each_of_its_fields() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aitrain.domain.errors import InvalidInput, SecretUnreadable
-from aitrain.domain.sealing import key_of, registry_server
+from aitrain.domain.sealing import key_of
 from aitrain.vault import PRIVATE, PrivateKey, Sealer, Vault, add_key, new_key, own_key
 
 SECRET = "hunter2-secret"
@@ -127,14 +127,3 @@ def test_what_is_no_public_key_is_not_repeated(text: str) -> None:
     with pytest.raises(InvalidInput, match="no public key") as caught:
         Sealer(text)
     assert not text or text not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("image", "server"),
-    [
-        ("busybox", "docker.io"), ("team/trainer:1", "docker.io"), ("localhost/x", "localhost"),
-        ("registry.example/a/b:1@sha256:" + "0" * 64, "registry.example"), ("host:5000/x", "host:5000"),
-    ],
-)  # fmt: skip
-def test_the_registry_of_an_image(image: str, server: str) -> None:
-    assert registry_server(image) == server

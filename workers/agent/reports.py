@@ -80,7 +80,16 @@ class Reports:
         return marked_ms is not None and (container.finished_ms or 0) <= marked_ms + slack_ms
 
     def lost(self, job: HostJob) -> None:
-        """The container is gone from the engine: only what was last seen of its time is known."""
+        """The container is gone from the engine: only what was last seen of its time is known.
+
+        Unless this host has pushed the attempt's results: then the store went back in time, and the host remembers.
+        """
+        ended = Workspace(self._machine.settings.host.data_dir, job.job_id, job.fence).ended
+        if ended is not None and ended.cause is not None:
+            fields = {"exit_code": ended.exit_code, "started_ms": ended.started_ms, "finished_ms": ended.finished_ms}
+            known: dict[str, str | int] = {name: value for name, value in fields.items() if value is not None}
+            self._finalize(job, EndCause(ended.cause), ended.message, known, None, ended.ran_ms)
+            return
         self._finalize(job, EndCause.CONTAINER_LOST, "its container is gone from the engine", {}, None)
 
     def nothing_ran(self, job: HostJob) -> None:
@@ -117,16 +126,23 @@ class Reports:
         return host_queue(self._machine.settings.flavors[flavor].kind, flavor, host.name)
 
     def _finalize(
-        self, job: HostJob, cause: EndCause, why: str, fields: dict[str, str | int], container: Container | None
+        self,
+        job: HostJob,
+        cause: EndCause,
+        why: str,
+        fields: dict[str, str | int],
+        container: Container | None,
+        ran_ms: int | None = None,
     ) -> None:
         """Moves a job whose container ended to FINALIZING, with its last minutes, and sends its sync_out.
 
-        container: None if it is gone, and only what was last seen is known of its time.
+        container: None if it is gone, and only what was last seen is known of its time; ran_ms: unless it is this.
         """
         held = self._machine.store.get(job.job_id)
         if held.fence != job.fence:
             return
-        ran_ms = None if container is None else self._machine.stopwatch.ran_ms(container, held.ran_ms)
+        if container is not None:
+            ran_ms = self._machine.stopwatch.ran_ms(container, held.ran_ms)
         if held.end_cause or cause is EndCause.EVICTED:
             why = held.message or why
         moved = self._machine.store.transition(

@@ -42,6 +42,7 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
 
 def _secrets(settings: Settings) -> list[str]:
     stores = [store.secret_access_key.get_secret_value() for store in settings.data_stores.values()]
+    stores.append(settings.shared_registry.password.get_secret_value())
     quoted = [urlsplit(url).password or "" for url in (settings.redis_url, settings.broker_url or "")]
     return [secret for secret in (*stores, *quoted, *map(unquote, quoted)) if len(secret) >= SECRET_LENGTH]
 

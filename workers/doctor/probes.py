@@ -17,12 +17,14 @@ from aitrain.settings import DataStore, Settings
 from aitrain.store.inspection import Inspection, ServerFacts, SiteFacts
 from aitrain.vault import Vault
 from workers.datasync import inspection as data_stores
-from workers.doctor import disk, engine, gpus, host, server, site
+from workers.doctor import disk, engine, gpus, host, registries, server, site
 from workers.doctor.finding import GIB, Finding, fail, ok, warn
 from workers.gpus import look
 from workers.gpus.offer import Offer, offer
+from workers.logins import log_in
 from workers.runtime import Engine
 from workers.runtime import inspection as engines
+from workers.runtime.certs import can_be_laid
 
 # Twice what the slowest part may take by its own time limits; what these do not bound (a name that is not resolved, a
 # network disk that hangs) ends here.
@@ -49,7 +51,10 @@ def probes(settings: Settings, *, with_host: bool) -> list[Probe]:
             ("host.name", partial(_name, settings)),
             ("host.data_dir", partial(_data_dir, settings)),
             ("engine", partial(_engine, settings)),
+            ("host.registry_certs", partial(_registry_certs, settings)),
         ]
+        if settings.shared_registry.server is not None:
+            chosen.append((registries.SHARED, partial(_shared_registry, settings)))
         if engine.offers_gpus(settings):
             chosen.append(("gpu", partial(_gpus, settings)))
     return chosen
@@ -211,3 +216,19 @@ def _engine(settings: Settings) -> list[Finding]:
         *engine.judge(facts, settings, _offered(settings).units, has_gpu_hook=has_hook),
         *disk.engine_room(facts.root),
     ]
+
+
+def _registry_certs(settings: Settings) -> list[Finding]:
+    directory = settings.host.registry_certs_dir
+    return [registries.certificates(directory, can_be_laid=directory is not None and can_be_laid(directory))]
+
+
+def _shared_registry(settings: Settings) -> list[Finding]:
+    shared = settings.shared_registry
+    server = shared.server or ""
+    try:
+        password, ca = shared.secret(), shared.ca_file.read_text() if shared.ca_file else ""
+    except OSError as error:
+        remedy = "name files that the worker may read, in shared_registry.password_file and ca_file"
+        return [fail(registries.SHARED, f"{server}: {error}", remedy)]
+    return [registries.shared(server, log_in(server, shared.user, password, ca))]

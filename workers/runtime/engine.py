@@ -16,13 +16,14 @@ from aitrain.domain.egress import Egress
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
+from workers.runtime.access import GetAccess
 from workers.runtime.container import Container, ContainerSpec, Ending, Labels, container_name, digest_of
 from workers.runtime.execs import Exec, end_exec
-from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, pull_fault, start_fault
+from workers.runtime.faults import EngineUnavailable, ImageAbsent, engine_errors, explanation, start_fault
+from workers.runtime.images import Images
 from workers.runtime.inspection import CDI_GPU, has_cdi_gpus
 from workers.runtime.loglines import log_lines
 from workers.runtime.networks import ensure_network
-from workers.runtime.pull import Pull
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ NO_SHARED_DEVICES = {
     "NVIDIA_IMEX_CHANNELS": "void", "NVIDIA_NVSWITCH": "disabled", "NVIDIA_GDS": "disabled",
     "NVIDIA_MOFED": "disabled", "NVIDIA_GDRCOPY": "disabled",
 }  # fmt: skip
-PULL_POLL_SECONDS = 0.2
+# The name of an image changes its meaning when somebody pulls it just then; not again and again.
+PREPARE_TRIES = 3
 # How many events an engine remembers (moby, daemon/events: eventsLimit).
 EVENTS_KEPT = 256
 SIGKILL, SIGTERM = "9", "15"
@@ -58,6 +60,7 @@ class Engine:
         self._filter = [f"{label}={value}" for label, value in self._ours.items()]
         self._local = threading.local()
         self._known: dict[str, Any] | None = None
+        self.images = Images(settings, lambda: self._docker)
 
     @property
     def _docker(self) -> docker.DockerClient:
@@ -70,41 +73,29 @@ class Engine:
         return client
 
     def prepare(
-        self, spec: ContainerSpec, checkpoint: Callable[[], None], ready: Callable[[], None] = lambda: None
+        self,
+        spec: ContainerSpec,
+        access: GetAccess,
+        checkpoint: Callable[[], None],
+        ready: Callable[[], None] = lambda: None,
     ) -> Container:
-        """Creates a container, pulling its image if it is absent: see create and pull.
+        """Creates a container of an image that its project may use, pulling it if it is absent: see Images.obtain.
 
-        ready: called just before it is created; what it raises keeps it from being so. Creating comes first, because
-        most images are there, and asking for them costs a request.
+        access: with whose right, asked for where a registry is; ready: called just before it is created; what it raises
+        keeps it from being so.
         """
-        ready()
-        try:
-            return self.create(spec)
-        except ImageAbsent:
-            self.pull(spec.image, checkpoint)
+        for _ in range(PREPARE_TRIES):
+            image_id = self.images.obtain(spec.image, access, checkpoint)
             ready()
-            return self.create(spec)
-
-    def pull(self, image: str, checkpoint: Callable[[], None]) -> None:
-        """Pulls an image.
-
-        checkpoint: called several times a second; what it raises ends the pull. Raises UserFault if the image cannot be
-        had, and PlatformFault if its registry cannot be reached.
-        """
-        name, _, digest = image.partition("@")
-        tag = digest or (name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else "latest")
-        repository = name if digest else name.removesuffix(f":{tag}")
-        pull = Pull(self._settings.docker_url, repository, tag)
-        deadline = time.monotonic() + self._settings.pull_timeout_seconds
-        try:
-            while not pull.wait(PULL_POLL_SECONDS):
-                checkpoint()
-                if time.monotonic() > deadline:
-                    raise pull_fault(image, f"it took longer than {self._settings.pull_timeout_seconds} s")
-        finally:
-            pull.give_up()
-        if pull.refusal:
-            raise pull_fault(image, pull.refusal)
+            container = self.create(spec)
+            made = container if container.image_id else self.find(container.id)
+            if made is not None and (made.image_id == image_id or made.started_ms is not None):
+                return made
+            # Its name has come to mean another image meanwhile, which its project may not have.
+            self.remove(container)
+        raise PlatformFault(
+            EndCause.ENGINE_FAULT, InfoCode.JOB_IMAGE_PULL, f"image {spec.image!r} is another one each time it is used"
+        )
 
     def create(self, spec: ContainerSpec) -> Container:
         """Creates a container; one that an earlier try for the same run created is found again.

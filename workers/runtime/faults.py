@@ -13,10 +13,6 @@ from urllib3.exceptions import HTTPError
 from aitrain.domain.errors import JobFault, PlatformFault, Unavailable, UserFault
 from aitrain.domain.states import EndCause, InfoCode
 
-# The engine tells a refused pull by its text alone: a wrong password comes as 404 or 500 like a missing image.
-REFUSED = ("not found", "manifest unknown", "no matching manifest", "does not exist", "denied", "forbidden",
-           "unauthorized", "no basic auth")  # fmt: skip
-NO_ROOM = "no space left on device"
 # What runc says when the job's command, or what it wants to mount on, is at fault. Its other complaints are the host's.
 OF_THE_JOB = re.compile(r'exec: "|not a directory: unknown|Are you trying to mount a directory onto a file')
 
@@ -40,29 +36,6 @@ def engine_errors(doing: str) -> Iterator[None]:
         ) from error
     except (DockerException, RequestException, HTTPError, OSError) as error:
         raise EngineUnavailable(f"the Docker Engine does not answer ({error})") from error
-
-
-def pull_fault(image: str, reason: str) -> JobFault:
-    """What a failed pull means, from what the engine wrote."""
-    if "invalid reference format" in reason:
-        return UserFault(
-            EndCause.IMAGE_REFUSED, InfoCode.JOB_INVALID_IMAGE_NAME, f"{image!r} is not an image reference: {reason}"
-        )
-    if NO_ROOM in reason:
-        return PlatformFault(
-            EndCause.ENGINE_FAULT, InfoCode.JOB_IMAGE_PULL, f"image {image!r} has no room on the host's disk: {reason}"
-        )
-    if any(text in reason.lower() for text in REFUSED):
-        return UserFault(
-            EndCause.IMAGE_REFUSED,
-            InfoCode.JOB_IMAGE_PULL,
-            f"image {image!r} could not be pulled: {reason}. Check its name and tag, and that it may be read",
-        )
-    return PlatformFault(
-        EndCause.REGISTRY_UNAVAILABLE,
-        InfoCode.JOB_REGISTRY_UNAVAILABLE,
-        f"image {image!r} could not be pulled: {reason}. Check that its registry can be reached from the host",
-    )
 
 
 def start_fault(command: tuple[str, ...], error: APIError) -> JobFault:

@@ -6,6 +6,7 @@ The Docker Engine gets a network namespace of its own, because two engines in on
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -173,6 +174,21 @@ class RedisServer(Server):
             "--appendonly", "yes" if self._durable else "no", "--appendfsync", "everysec", "--save", "",
             "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
+
+    def restore(self, backup: Path) -> None:
+        """Has it hold what a dump holds, and no more, as an operator restores a backup.
+
+        With an append-only file a server reads that, and no dump: it is begun anew once the dump is read.
+        """
+        self.kill()
+        shutil.rmtree(self.directory / "appendonlydir")
+        shutil.copy(backup, self.directory / "dump.rdb")
+        self._durable = False
+        self.start()
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(b"CONFIG SET appendonly yes\r\n")
+            connection.recv(16)
+        self._durable = True
 
     def ready(self) -> bool:
         """It answers PING; a server that still loads its file does not."""
@@ -342,34 +358,65 @@ class DockerEngine(Server):
 
 
 class Registry(Server):
-    """A Docker registry inside an engine's network namespace, where that engine can reach it."""
+    """A Docker registry, on a loopback port.
 
-    def __init__(self, directory: Path, engine: DockerEngine) -> None:
+    Inside an engine's network namespace that engine can reach it, and outside the control workers. One for each, over
+    the same directory and port, is the same registry to both.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        engine: DockerEngine | None,
+        *,
+        user: tuple[str, str] | None = None,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        """engine: in whose namespace it is, None for none; user: its one user and the password, None: it is open;
+        certificate: and its key, None: it speaks http.
+        """
         super().__init__(directory)
-        self._engine = engine
-        self.port = free_port()
+        self._engine, self._user, self._host, self._certificate = engine, user, host, certificate
+        self.port = port or free_port()
 
     @property
     def address(self) -> str:
         """What image names begin with."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._host}:{self.port}"
 
     def command(self) -> list[str]:
-        """docker-registry, open for reading and writing on its loopback."""
-        config = self.directory / "config.yml"
-        config.write_text(
-            "version: 0.1\n"
-            f"storage: {{filesystem: {{rootdirectory: {self.directory / 'images'}}}}}\n"
-            f"http: {{addr: '{self.address}'}}\n"
-        )
-        return [*self._engine.namespace.enter, "docker-registry", "serve", str(config)]
+        """docker-registry, for reading and writing."""
+        config: dict[str, Any] = {
+            "version": 0.1,
+            "storage": {"filesystem": {"rootdirectory": str(self.directory / "images")}},
+            "http": {"addr": self.address},
+        }
+        if self._user is not None:
+            users = self.directory / "htpasswd"
+            hashed = ["htpasswd", "-i", "-n", "-B", "-C", "4", self._user[0]]
+            users.write_bytes(
+                subprocess.run(hashed, input=self._user[1].encode(), check=True, capture_output=True).stdout
+            )
+            config["auth"] = {"htpasswd": {"realm": "aitrain", "path": str(users)}}
+        if self._certificate is not None:
+            certificate, key = map(str, self._certificate)
+            config["http"]["tls"] = {"certificate": certificate, "key": key}
+        file = self.directory / f"config-{'inside' if self._engine else 'outside'}.yml"
+        file.write_text(json.dumps(config))
+        return [*self._enter, "docker-registry", "serve", str(file)]
 
     def ready(self) -> bool:
         """It listens, in its namespace."""
-        probe = [*self._engine.namespace.enter, sys.executable, "-c", _PROBE, str(self.port)]
+        probe = [*self._enter, sys.executable, "-c", _PROBE, self._host, str(self.port)]
         return subprocess.run(probe, check=False).returncode == 0
+
+    @property
+    def _enter(self) -> list[str]:
+        return self._engine.namespace.enter if self._engine else []
 
 
 _PROBE = (
-    "import socket, sys; s = socket.socket(); s.settimeout(1); sys.exit(s.connect_ex(('127.0.0.1', int(sys.argv[1]))))"
+    "import socket, sys; s = socket.socket(); s.settimeout(1); sys.exit(s.connect_ex((sys.argv[1], int(sys.argv[2]))))"
 )

@@ -148,6 +148,8 @@ class LocalSite:
             "docker_url": docker_url,
             "data_dir": str(self.directory / name),
             "container_network": "none",
+            # Made on its engine, of which some tell such images as if a registry had them.
+            "local_images": ["aitrain-local/*"],
             # Its disk may be a small one of its own.
             "disk_reserve_mib": 0,
             **host,

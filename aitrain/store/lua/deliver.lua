@@ -4,7 +4,7 @@
 -- Returns {done}.
 local job = read_job(ARG.id)
 local on_it = job and job.fence == ARG.fence and job.host == ARG.host and STATES[job.state].on_host
-local done = (on_it or (job and ARG.log)) and redis.call('GET', K.host_key(ARG.host)) == ARG.host_key or false
+local done = (on_it or (job and ARG.log == true)) and redis.call('GET', K.host_key(ARG.host)) == ARG.host_key or false
 if done then
   for name, text in pairs(ARG.secrets) do redis.call('HSET', K.delivered(ARG.host), ARG.id .. '/' .. name, text) end
 end

@@ -100,10 +100,12 @@ def test_copies_count_what_each_try_did(site: OneHost) -> None:
     # The worker was killed: the next one begins with what is left.
     tell("/a", bytes=0, skipped=3)
     tell("/a", bytes=40, completed=2, cached=1, cached_bytes=15)
+    # And so was that one, and the first word of the third was lost.
+    tell("/a", bytes=30, completed=1)
     tell("/a", direction=Direction.PUSH, bytes=7, completed=1, deleted=2)
     assert counters(site).copied == {
-        ("pull", "bytes"): 105, ("pull", "completed"): 6, ("pull", "failed"): 1, ("pull", "cached"): 1,
+        ("pull", "bytes"): 135, ("pull", "completed"): 7, ("pull", "failed"): 1, ("pull", "cached"): 1,
         ("pull", "cached_bytes"): 15, ("push", "bytes"): 7, ("push", "completed"): 1, ("push", "deleted"): 2,
     }  # fmt: skip
     assert not site.store.set_progress(job_id, "0.late", {"/a": VolumeProgress(bytes=10**9)})
-    assert counters(site).copied["pull", "bytes"] == 105
+    assert counters(site).copied["pull", "bytes"] == 135

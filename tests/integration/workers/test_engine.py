@@ -20,7 +20,7 @@ from aitrain.domain.errors import PlatformFault, StepCancelled, UserFault
 from aitrain.domain.logs import LogLine, parse_line
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.settings import HostSettings
-from workers.runtime import Container, ContainerSpec, Ending, Engine, Labels, Mount, container_name
+from workers.runtime import Container, ContainerSpec, Ending, Engine, ImageAccess, Labels, Mount, container_name
 from workers.runtime.faults import EngineUnavailable, ImageAbsent
 from workers.scratch.images import BUSYBOX_IMAGE
 from workers.scratch.servers import DockerEngine, Registry, free_port
@@ -30,6 +30,10 @@ Make = Callable[..., ContainerSpec]
 
 def no_checkpoint() -> None:
     return
+
+
+def nobody() -> ImageAccess:
+    return ImageAccess("red")
 
 
 @pytest.fixture
@@ -214,7 +218,7 @@ def test_a_container_is_not_made_before_all_is_ready(runtime: Engine) -> None:
         raise PlatformFault(EndCause.GPU_FAULT, InfoCode.JOB_ERROR, "not clean")
 
     with pytest.raises(PlatformFault, match="not clean"):
-        runtime.prepare(spec("true"), no_checkpoint, ready=not_ready)
+        runtime.prepare(spec("true"), nobody, no_checkpoint, ready=not_ready)
     assert runtime.containers() == []
 
 
@@ -258,7 +262,7 @@ def test_an_image_is_pulled_when_it_is_absent(runtime: Engine, raw: docker.Docke
     raw.images.get(BUSYBOX_IMAGE).tag(f"{registry.address}/team/tool", "1.2")
     raw.images.push(f"{registry.address}/team/tool", "1.2")
     raw.images.remove(name)
-    container = runtime.prepare(spec("true", image=name), no_checkpoint)
+    container = runtime.prepare(spec("true", image=name), nobody, no_checkpoint)
     started = runtime.start(container, ())
     assert started.image_id == raw.images.get(BUSYBOX_IMAGE).id
     digest = next(one for one in raw.images.get(name).attrs["RepoDigests"] if one.startswith(registry.address))
@@ -267,19 +271,19 @@ def test_an_image_is_pulled_when_it_is_absent(runtime: Engine, raw: docker.Docke
     raw.images.remove(name)
     with pytest.raises(ImageAbsent):
         runtime.create(spec("true", image=digest))
-    assert runtime.prepare(spec("true", image=digest), no_checkpoint).started_ms is None
+    assert runtime.prepare(spec("true", image=digest), nobody, no_checkpoint).started_ms is None
 
 
 @pytest.mark.parametrize("tag", ["team/absent:1", "team/tool:absent"])
 def test_a_missing_image_is_the_users_fault(runtime: Engine, registry: Registry, tag: str) -> None:
     with pytest.raises(UserFault, match="could not be pulled") as caught:
-        runtime.pull(f"{registry.address}/{tag}", no_checkpoint)
+        runtime.images.pull(f"{registry.address}/{tag}", nobody(), no_checkpoint)
     assert (caught.value.code, caught.value.cause) == (InfoCode.JOB_IMAGE_PULL, EndCause.IMAGE_REFUSED)
 
 
 def test_an_unreachable_registry_is_not(runtime: Engine) -> None:
-    with pytest.raises(PlatformFault, match="registry can be reached") as caught:
-        runtime.pull(f"127.0.0.1:{free_port()}/x:1", no_checkpoint)
+    with pytest.raises(PlatformFault, match="can be reached from the host") as caught:
+        runtime.images.pull(f"127.0.0.1:{free_port()}/x:1", nobody(), no_checkpoint)
     assert caught.value.code is InfoCode.JOB_REGISTRY_UNAVAILABLE
 
 
@@ -298,13 +302,13 @@ def test_a_pull_is_given_up_when_told_also_when_the_registry_is_silent(
         raise StepCancelled("stopped")
 
     with pytest.raises(StepCancelled):
-        runtime.pull(f"{silent_registry.address}/team/tool:1", stop)
+        runtime.images.pull(f"{silent_registry.address}/team/tool:1", nobody(), stop)
 
 
 def test_a_pull_that_takes_too_long(engine: DockerEngine, namespace: str, silent_registry: Registry) -> None:
     settings = HostSettings(docker_url=engine.url, container_network="none", pull_timeout_seconds=0.5)
     with pytest.raises(PlatformFault, match="longer than"):
-        Engine(settings, namespace).pull(f"{silent_registry.address}/team/tool:1", no_checkpoint)
+        Engine(settings, namespace).images.pull(f"{silent_registry.address}/team/tool:1", nobody(), no_checkpoint)
 
 
 def test_an_engine_that_is_not_there(namespace: str, tmp_path: Path) -> None:
@@ -312,7 +316,7 @@ def test_an_engine_that_is_not_there(namespace: str, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable):
         gone.containers()
     with pytest.raises(EngineUnavailable):
-        gone.pull("x", no_checkpoint)
+        gone.images.pull("x", nobody(), no_checkpoint)
 
 
 def test_deaths_are_told(runtime: Engine) -> None:

@@ -20,7 +20,7 @@ from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, InfoCode, State
 from aitrain.sealing import data_store_text, seal_env
 from aitrain.settings import DataStore, load_settings
-from aitrain.store import HostTiming
+from aitrain.store import Delivered, HostTiming
 from aitrain.vault import add_key
 from workers import resealing
 from workers.delivery import deliver_secrets
@@ -253,3 +253,20 @@ def test_a_variable_without_a_value_is_not_submitted(site: Site) -> None:
     assert site.control.vault.newest
     with pytest.raises(InvalidInput, match=r"TOKEN.*cannot be read back"):
         seal_env(site.control.vault.newest, "id", {"TOKEN": None})
+
+
+def test_a_job_that_leaves_while_its_secrets_are_sealed_gets_none(site: Site) -> None:
+    """What a control worker read of the job is compared once more in the act of writing."""
+    site.add("gra")
+    job = site.job()
+    assert site.secrets(job).data_store("own")
+    key, secrets = site.store.host_key("h1") or "", {(KIND, "own"): Delivered("other", "token")}
+    site.store._redis.set(site.store._key("host_key", "h2"), key)
+    before = site.delivered()
+    assert not site.store.deliver(job.id, "1.0123456789abcdef", "h1", key, secrets)
+    assert not site.store.deliver(job.id, job.fence, "h2", key, secrets)
+    assert not site.store.deliver(job.id, job.fence, "h1", "a key that was replaced", secrets)
+    assert site.delivered() == before
+    site.store.transition(job.id, job.fence, State.ERROR, cause=EndCause.PLATFORM_FAULT)
+    assert not site.store.deliver(job.id, job.fence, "h1", key, secrets)
+    assert not site.delivered()

@@ -5,7 +5,7 @@ from docker.errors import APIError
 
 from aitrain.domain.errors import PlatformFault, UserFault
 from workers.runtime.container import digest_of, engine_time_ms
-from workers.runtime.faults import pull_fault, start_fault
+from workers.runtime.faults import start_fault
 
 
 @pytest.mark.parametrize(
@@ -20,30 +20,6 @@ from workers.runtime.faults import pull_fault, start_fault
 )
 def test_engine_times(text: str, ms: int | None) -> None:
     assert engine_time_ms(text) == ms
-
-
-@pytest.mark.parametrize(
-    ("reason", "code"),
-    [
-        ("manifest for x:1 not found: manifest unknown", "JOB_IMAGE_PULL"),
-        ("pull access denied for x, repository does not exist or may require 'docker login'", "JOB_IMAGE_PULL"),
-        ("unauthorized: authentication required", "JOB_IMAGE_PULL"),
-        ("denied: denied", "JOB_IMAGE_PULL"),
-        ("unexpected status code: 403 Forbidden", "JOB_IMAGE_PULL"),
-        ("no matching manifest for linux/arm64 in the manifest list entries", "JOB_IMAGE_PULL"),
-        ("dial tcp: lookup nowhere.example: no such host", "JOB_REGISTRY_UNAVAILABLE"),
-        ("Get https://x/v2/: net/http: request canceled (Client.Timeout exceeded)", "JOB_REGISTRY_UNAVAILABLE"),
-        ("invalid reference format", "JOB_INVALID_IMAGE_NAME"),
-    ],
-)
-def test_reasons_of_failed_pulls_are_told_apart(reason: str, code: str) -> None:
-    fault = pull_fault("x:1", reason)
-    assert fault.code == code
-    assert reason in str(fault)
-
-
-def test_a_disk_without_room_is_not_the_users_fault() -> None:
-    assert isinstance(pull_fault("x:1", "write /var/lib/docker/tmp/x: no space left on device"), PlatformFault)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from aitrain.domain.errors import InvalidInput
 from aitrain.flower_settings import FlowerSettings
 from aitrain.settings import Settings, load_settings
-from workers.__main__ import main
+from workers.__main__ import _flower
 from workers.flower import check_doors, configuration, format_task
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - that is what is refused
@@ -22,16 +23,18 @@ def told(read_only: bool = True, **flower: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("address", [ANYWHERE, "", "::", "192.0.2.1", "flower.example"])
-def test_it_listens_to_others_only_behind_a_password(
-    address: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_it_listens_to_others_only_behind_a_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput, match="can be reached by others"):
         check_doors(address, [])
     check_doors(address, ["olga:secret"])
     for name in ("FLOWER_BASIC_AUTH", "FLOWER_AUTH"):
         monkeypatch.delenv(name, raising=False)
-    assert main("flower", [address, "5555", "", ""]) == 2
-    assert "can be reached by others" in capfd.readouterr().err
+    with pytest.raises(InvalidInput, match="can be reached by others"):
+        _flower(Settings(), address, "5555", "", "")
+    behind = Settings(flower=FlowerSettings(viewers=(SecretStr("vic:secret"),)))
+    assert "--read_only=True" in _flower(behind, address, "5555", "", "")
+    with pytest.raises(InvalidInput, match="can be reached by others"):
+        _flower(behind, address, "5555", "no", "")  # no operator is named
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

@@ -9,7 +9,7 @@ import pytest
 
 from aitrain.domain.states import EndCause, State
 from tests.unit.domain.test_retry import job
-from workers.workspace import Workspace, remove_old_receipts, settled_workspaces, superseded, unsettled_attempts
+from workers.workspace import Ended, Workspace, remove_old_receipts, settled_workspaces, superseded, unsettled_attempts
 
 
 def filled(data_dir: Path, fence: str = "1.a") -> Workspace:
@@ -57,7 +57,9 @@ def test_marks(tmp_path: Path) -> None:
     assert workspace.ordered is EndCause.STOPPED, "the first order stands"
     workspace.mark_fenced()
     assert abs((workspace.fenced_ms or 0) - time.time() * 1000) < 5000
-    workspace.mark_pushed()
+    ended = Ended(EndCause.STOPPED, "stopped", 143, 5, 9, 4)
+    workspace.mark_pushed(ended)
+    assert workspace.ended == ended
     workspace.settle()
     workspace.remove()
     assert workspace.pushed, "known for a while after it is gone"

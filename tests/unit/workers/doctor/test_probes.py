@@ -51,9 +51,17 @@ def test_the_host_is_checked_if_it_offers_something_or_is_asked_for() -> None:
 
     site = {"store", "broker", "site", "site.secrets", "data_store"}
     assert names(Settings(), with_host=False) == site
-    assert names(Settings(), with_host=True) == site | {"host", "host.name", "host.data_dir", "engine"}
+    assert names(Settings(), with_host=True) == site | {
+        "host",
+        "host.name",
+        "host.data_dir",
+        "engine",
+        "host.registry_certs",
+    }
     gpus = load_settings(host={"units": {"h100": 1}}, data_stores={"s3": {}})
     assert {"gpu", "data_store.s3"} <= names(gpus, with_host=True)
+    shared = load_settings(shared_registry={"server": "registry.lab:5000"})
+    assert "shared_registry" in names(shared, with_host=True) - names(shared, with_host=False)
 
 
 def test_the_report_names_each_remedy_and_takes_text_as_it_is() -> None:
