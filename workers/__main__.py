@@ -33,9 +33,9 @@ def main(role: str, arguments: list[str]) -> int:
         return simulate(arguments[0])
     # Until the settings are read, which say how lines are to look.
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {role}: %(message)s")
-    settings = None
     try:
         settings = load_settings()
+        logging.getLogger().handlers = [_FirstLine(settings, role)]
         if role in ("worker", "agent", "host"):
             from workers.agent.inventory import check_inventory
 
@@ -74,8 +74,6 @@ def main(role: str, arguments: list[str]) -> int:
             case _:
                 raise ValueError(f"no role {role!r}")
     except AitrainError as error:
-        if settings is not None:
-            _set_up(settings, role)
         log.error("%s", error)  # noqa: TRY400 - the message says it all
         return 2
     return os.execv(command[0], command)  # noqa: S606 - no shell is wanted
@@ -95,6 +93,21 @@ def _flower(settings: Settings, address: str, port: str, read_only: str, config:
     by_variables = os.environ.get("FLOWER_BASIC_AUTH") or os.environ.get("FLOWER_AUTH")
     check_doors(address, found.get("basic_auth") or found.get("auth") or by_variables)
     return commands.flower(address, int(port), read_only=shown_only)
+
+
+class _FirstLine(logging.Handler):
+    """Gives lines their form once there is one: most roles write none before they become another program, which does
+    so itself, and what it takes is loaded for nothing.
+    """
+
+    def __init__(self, settings: Settings, role: str) -> None:
+        super().__init__()
+        self._settings, self._role = settings, role
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hands it over to what takes this one's place."""
+        _set_up(self._settings, self._role)
+        logging.getLogger().handle(record)
 
 
 def _set_up(settings: Settings, role: str) -> None:

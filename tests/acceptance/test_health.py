@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aitrain.cli.app import app
+from aitrain.domain.health import Role, judge
 from tests.acceptance.conftest import QUICK, Fleet, eventually
 from workers.scratch.link import Condition, Link
 from workers.scratch.servers import RedisServer, frozen
@@ -43,12 +44,18 @@ class Site:
     def becomes(self, role: str, *, well: bool, host: str = "h1") -> str:
         """Waits until a process is well, or not; why."""
 
-        def found() -> Any:
-            status, said = self.health(role, host=host)
-            assert status == (0 if said["well"] else 1)
-            return said if said["well"] is well else None
+        name = host if role in ("worker", "agent") else socket.gethostname()
 
-        return str(eventually(found, 40, f"{role} well={well}")["why"])
+        def found() -> bool:
+            # Much cheaper than to ask the command line until then.
+            vitals = self.fleet.client._store.vitals()
+            stale_s, sweep_s = QUICKLY["canary_stale_seconds"], QUICKLY["sweep_seconds"]
+            return judge(vitals.find(Role(role), name), vitals, stale_s, sweep_s).well is well
+
+        eventually(found, 40, f"{role} well={well}")
+        status, said = self.health(role, host=host)
+        assert (status, said["well"]) == (0 if well else 1, well)
+        return str(said["why"])
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,11 @@ def fleet(site: Site) -> Fleet:
 pytestmark = pytest.mark.usefixtures("fleet")
 
 
+def sweeps_are_late(site: Site) -> bool:
+    vitals = site.fleet.client._store.vitals()
+    return vitals.now_ms - max(at for name, at in vitals.sweeps.items() if "." not in name) > 4500
+
+
 def test_a_site_that_works_is_well(site: Site) -> None:
     """An engine that is away is no fault of the agent: a new start would not find it either."""
     status, said = site.health()
@@ -99,16 +111,15 @@ def test_a_process_that_stands_still_is_not_well_and_goes_on_afterwards(site: Si
         others = {one["role"]: one["well"] for one in site.health()[1]}
         assert others == dict.fromkeys(site.processes, True) | {role: False}
         if role == "control":
-            beat = eventually(lambda: said if "but" in (said := site.health("beat")[1]["why"]) else "", 10, "sweeps")
+            eventually(lambda: sweeps_are_late(site), 10, "sweeps")
+            beat = site.health("beat")[1]["why"]
             assert "no sweep has succeeded for " in beat
             assert "look at the control workers" in beat
     site.becomes(role, well=True)
     assert process.poll() is None, "it was not ended for having been frozen"
 
 
-def test_a_worker_whose_way_to_its_queues_hangs_ends_and_is_well_after_a_new_start(
-    site: Site, redis: RedisServer
-) -> None:
+def test_a_worker_whose_way_to_its_queues_hangs_ends(site: Site, redis: RedisServer) -> None:
     link = Link(redis.port).start()
     broker_url = redis.url.replace(f":{redis.port}", f":{link.port}")
     worker = site.fleet.site.host("h3", {"cpu": 1}, NO_ENGINE, role="worker")
@@ -122,9 +133,6 @@ def test_a_worker_whose_way_to_its_queues_hangs_ends_and_is_well_after_a_new_sta
             why = site.becomes("worker", well=False, host="h3")
             assert "the broker takes its messages, but none has come back for " in why
             assert "so that it is started anew" in worker.log.read_text()
-            link.be(Condition.OPEN)
-            worker.start()
-            site.becomes("worker", well=True, host="h3")
     finally:
         link.stop()
 
@@ -140,15 +148,6 @@ def test_an_agent_with_a_loop_that_hangs_says_which_and_ends(site: Site, tmp_pat
             assert agent.process.wait(40) == EXIT_STUCK
     assert "loops of the agent have not come round: Reconcile for " in site.becomes("agent", well=False, host="h4")
     assert "containers run on" in agent.log.read_text()
-
-
-def test_beat_and_control_that_are_gone_are_told_apart(site: Site) -> None:
-    beat = site.processes["beat"]
-    beat.stop()
-    assert "it has not sent a message to the broker for " in site.becomes("beat", well=False)
-    assert site.health("control")[0] == 0, "it takes canaries of its own"
-    beat.start()
-    site.becomes("beat", well=True)
 
 
 def test_a_job_store_that_is_away_is_told(site: Site) -> None:
