@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,13 +65,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         site.docker.close()
 
 
-def all_get_well(site: Composed) -> None:
-    """Waits until every service is healthy."""
-    with suppress(AssertionError):
-        eventually(lambda: not site.ill(), 90)
-    assert site.ill() == {}, site.run("docker-compose logs --no-color --tail 20")
-
-
 @pytest.mark.parametrize("files", FILES.values(), ids=FILES.keys())
 def test_what_compose_makes_of_the_files(files: tuple[str, ...]) -> None:
     names = [argument for file in files for argument in ("--file", file)]
@@ -85,7 +77,7 @@ def test_what_compose_makes_of_the_files(files: tuple[str, ...]) -> None:
 
 
 def test_all_services_are_healthy_and_a_job_brings_its_data_in_and_out(site: Composed) -> None:
-    all_get_well(site)
+    assert site.ill() == {}
     assert {"redis", "registry", "s3", *OURS} == set(site.containers())
     stored = site.engine.data_root / "volumes/aitrain_s3/_data"
     (stored / "datasets/in").mkdir(parents=True)
@@ -120,7 +112,7 @@ def test_a_job_runs_on_while_redis_dies_and_the_site_is_restarted(site: Composed
     os.kill(redis.attrs["State"]["Pid"], signal.SIGKILL)
     eventually(lambda: (redis.reload(), redis.attrs["RestartCount"] == 1)[1], 20, "a new start of Redis")
     site.run("docker-compose restart --timeout 20", 200)
-    all_get_well(site)
+    site.get_well()
     container.exec_run(["touch", "/tmp/go"])  # noqa: S108 - in the job
     site.aitrain("job", "wait", job_id)
     job = site.job(job_id)
