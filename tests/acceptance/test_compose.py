@@ -89,8 +89,8 @@ def test_all_services_are_healthy_and_a_job_brings_its_data_in_and_out(site: Com
     site.aitrain("job", "wait", job_id)
     assert site.job(job_id)["state"] == "DONE"
     assert (stored / "results/out/count.txt").read_text() == "3\n"
-    rows = json.loads(site.aitrain("bill", "rows", "--project", "vision", "-o", "json"))
-    assert [(row["job"], row["minutes"]) for row in rows] == [(job_id, 1)]
+    [row] = site.aitrain("bill", "rows", "--project", "vision", "-o", "json").splitlines()
+    assert (json.loads(row)["job_id"], json.loads(row)["minutes"]) == (job_id, 1)
 
 
 def test_strangers_are_sent_away(site: Composed) -> None:
@@ -98,7 +98,7 @@ def test_strangers_are_sent_away(site: Composed) -> None:
     said = site.run(f"python asks.py {ADDRESS} {site.site}/tls/ca.pem")
     assert json.loads(said.replace("'", '"')) == {
         "redis without TLS": "", "redis": "-NOAUTH", "redis, wrong password": "-WRONGPASS",
-        "flower": 401, "flower, API": 401, "registry": 401, "s3": 403, "metrics": 200,
+        "flower": 401, "flower, API": 401, "registry": 401, "s3": 400, "metrics": 200,
     }  # fmt: skip
 
 
@@ -108,6 +108,9 @@ def test_a_job_runs_on_while_redis_dies_and_the_site_is_restarted(site: Composed
         "until [ -e /tmp/go ]; do sleep 0.2; done",
     ).strip()  # fmt: skip
     [container] = eventually(lambda: site.docker.containers.list(filters={"label": f"aitrain.job={job_id}"}), 30)
+    # What Redis has not yet written, the last second, is lost by a kill: so the job runs for longer than that.
+    eventually(lambda: site.job(job_id)["state"] == "RUNNING", 30, "RUNNING")
+    site.job(job_id)  # which takes that long
     redis = site.containers()["redis"]
     os.kill(redis.attrs["State"]["Pid"], signal.SIGKILL)
     eventually(lambda: (redis.reload(), redis.attrs["RestartCount"] == 1)[1], 20, "a new start of Redis")
