@@ -90,7 +90,7 @@ def test_all_services_are_healthy_and_a_job_brings_its_data_in_and_out(site: Com
     assert site.job(job_id)["state"] == "DONE"
     assert (stored / "results/out/count.txt").read_text() == "3\n"
     [row] = site.aitrain("bill", "rows", "--project", "vision", "-o", "json").splitlines()
-    assert (json.loads(row)["job_id"], json.loads(row)["minutes"]) == (job_id, 1)
+    assert (json.loads(row)["job"], json.loads(row)["minutes"]) == (job_id, 1)
 
 
 def test_strangers_are_sent_away(site: Composed) -> None:
