@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,17 @@ class Composed:
                 if command.startswith('echo "trial'):
                     self.set_up("trial", AITRAIN_DATA_STORE_CA_FILE="/etc/aitrain/tls/ca.pem")
                 self.run(exports + self._here(command), 300)
+                if "up --detach" in command:
+                    self.get_well()
                 if command.startswith("cp "):
                     self.set_up("production")
+
+    def get_well(self, seconds: float = 90) -> None:
+        """Waits until every service is healthy."""
+        end = time.monotonic() + seconds
+        while ill := self.ill():
+            assert time.monotonic() < end, f"{ill}\n{self.run('docker-compose logs --no-color --tail 20')[-6000:]}"
+            time.sleep(0.5)
 
     def set_up(self, profile: str, **more: str) -> None:
         """Edits .env as the page tells."""

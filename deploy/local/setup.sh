@@ -8,15 +8,18 @@ cd "$(dirname "$0")/../.."
 needed=(
   redis-server:redis-server dockerd:docker.io runc:runc docker-registry:docker-registry debootstrap:debootstrap
   busybox:busybox-static ip:iproute2 nsenter:util-linux setpriv:util-linux tar:tar git:git tcc:tcc
-  openssl:openssl htpasswd:apache2-utils promtool:prometheus chromium:chromium systemd-analyze:systemd
+  openssl:openssl docker-compose:docker-compose htpasswd:apache2-utils promtool:prometheus chromium:chromium
+  systemd-analyze:systemd
 )
 missing=()
 for pair in "${needed[@]}"; do
   command=${pair%%:*} package=${pair#*:}
   PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing+=("$package")
 done
-# A shared busybox would not run in an image that holds nothing else.
-dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
+# A shared busybox would not run in an image that holds nothing else; tests make images of the others.
+for package in busybox-static python3-venv tzdata; do
+  dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if ((${#missing[@]})); then

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,13 +65,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         site.docker.close()
 
 
-def all_get_well(site: Composed) -> None:
-    """Waits until every service is healthy."""
-    with suppress(AssertionError):
-        eventually(lambda: not site.ill(), 90)
-    assert site.ill() == {}, site.run("docker-compose logs --no-color --tail 20")
-
-
 @pytest.mark.parametrize("files", FILES.values(), ids=FILES.keys())
 def test_what_compose_makes_of_the_files(files: tuple[str, ...]) -> None:
     names = [argument for file in files for argument in ("--file", file)]
@@ -85,7 +77,7 @@ def test_what_compose_makes_of_the_files(files: tuple[str, ...]) -> None:
 
 
 def test_all_services_are_healthy_and_a_job_brings_its_data_in_and_out(site: Composed) -> None:
-    all_get_well(site)
+    assert site.ill() == {}
     assert {"redis", "registry", "s3", *OURS} == set(site.containers())
     stored = site.engine.data_root / "volumes/aitrain_s3/_data"
     (stored / "datasets/in").mkdir(parents=True)
@@ -97,8 +89,8 @@ def test_all_services_are_healthy_and_a_job_brings_its_data_in_and_out(site: Com
     site.aitrain("job", "wait", job_id)
     assert site.job(job_id)["state"] == "DONE"
     assert (stored / "results/out/count.txt").read_text() == "3\n"
-    rows = json.loads(site.aitrain("bill", "rows", "--project", "vision", "-o", "json"))
-    assert [(row["job"], row["minutes"]) for row in rows] == [(job_id, 1)]
+    [row] = site.aitrain("bill", "rows", "--project", "vision", "-o", "json").splitlines()
+    assert (json.loads(row)["job"], json.loads(row)["minutes"]) == (job_id, 1)
 
 
 def test_strangers_are_sent_away(site: Composed) -> None:
@@ -106,7 +98,7 @@ def test_strangers_are_sent_away(site: Composed) -> None:
     said = site.run(f"python asks.py {ADDRESS} {site.site}/tls/ca.pem")
     assert json.loads(said.replace("'", '"')) == {
         "redis without TLS": "", "redis": "-NOAUTH", "redis, wrong password": "-WRONGPASS",
-        "flower": 401, "flower, API": 401, "registry": 401, "s3": 403, "metrics": 200,
+        "flower": 401, "flower, API": 401, "registry": 401, "s3": 400, "metrics": 200,
     }  # fmt: skip
 
 
@@ -116,11 +108,14 @@ def test_a_job_runs_on_while_redis_dies_and_the_site_is_restarted(site: Composed
         "until [ -e /tmp/go ]; do sleep 0.2; done",
     ).strip()  # fmt: skip
     [container] = eventually(lambda: site.docker.containers.list(filters={"label": f"aitrain.job={job_id}"}), 30)
+    # What Redis has not yet written, the last second, is lost by a kill: so the job runs for longer than that.
+    eventually(lambda: site.job(job_id)["state"] == "RUNNING", 30, "RUNNING")
+    site.job(job_id)  # which takes that long
     redis = site.containers()["redis"]
     os.kill(redis.attrs["State"]["Pid"], signal.SIGKILL)
     eventually(lambda: (redis.reload(), redis.attrs["RestartCount"] == 1)[1], 20, "a new start of Redis")
     site.run("docker-compose restart --timeout 20", 200)
-    all_get_well(site)
+    site.get_well()
     container.exec_run(["touch", "/tmp/go"])  # noqa: S108 - in the job
     site.aitrain("job", "wait", job_id)
     job = site.job(job_id)
