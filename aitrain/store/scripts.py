@@ -32,6 +32,7 @@ SHARED = (
     "counters",
     "settling",
     "sealed",
+    "origin",
     "jobs",
     "logs",
     "use",
