@@ -18,7 +18,7 @@ from aitrain.store.answers import (
 )
 from aitrain.store.checks import Check, CheckAnswer, RegistryCheck
 from aitrain.store.connection import fence, token
-from aitrain.store.delivery import Delivered
+from aitrain.store.delivery import Delivered, Vouched
 from aitrain.store.fleet import DeadHosts, HostRemoval
 from aitrain.store.listing import Wanted
 from aitrain.store.logs import ChunkAnswer, ChunkAsk, DueLog, LogStand, LogState
@@ -64,6 +64,7 @@ __all__ = [
     "Submitted",
     "UnitCount",
     "UnsignedEnd",
+    "Vouched",
     "Wanted",
     "fence",
     "token",

@@ -83,8 +83,8 @@ READS = (
     "+zcard +zcount +zscore +zmscore +zrank +zscan +xread +xrange +xlen +strlen"
 )
 WRITES = (
-    "+set +del +unlink +expire +pexpire +persist +incr +incrby +hset +hsetnx +hdel +hincrby +lpush +rpush +lpop +rpop "
-    "+blpop +brpop +lrem +ltrim +sadd +srem +zadd +zincrby +zrem +zremrangebyscore +xadd +xtrim"
+    "+set +append +del +unlink +expire +pexpire +persist +incr +incrby +hset +hsetnx +hdel +hincrby +lpush +rpush "
+    "+lpop +rpop +blpop +brpop +lrem +ltrim +sadd +srem +zadd +zincrby +zrem +zremrangebyscore +xadd +xtrim"
 )
 SCRIPTS = "+eval +evalsha +script|load +script|exists"
 # The exporter weighs keys of all kinds: it learns their names and sizes, and not what they hold.
@@ -154,8 +154,6 @@ def acl_line(user: User, namespace: str) -> str:
             selectors.append(f"(+del +unlink %W~{pattern})")
     if user.role is Role.METRICS:
         selectors.append(f"({WEIGHING} %W~{Keys(namespace).root}* %W~{namespace}:*)")
-    if user.role is Role.METRICS:  # it weighs keys of every kind, and reads few
-        selectors.append("(+memory|usage %R~*)")
     selectors += [f"({commands} &{namespace}:{channel})" for channel, commands in CHANNELS.get(user.role, ())]
     return " ".join([head, "resetchannels", *sorted(keys), "-@all", COMMANDS[user.role], *selectors])
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aitrain.domain.sealing import SecretKind
+from aitrain.domain.spec import JobSpec
 from aitrain.store.connection import Connection
 
 
@@ -17,6 +18,14 @@ class Delivered:
     revision: str
     token: str = field(default="", repr=False)
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """Whose a job is, and what was submitted; spec: None if that is not what its record has now."""
+
+    project: str
+    spec: JobSpec | None
 
 
 class Deliveries(Connection):
@@ -31,6 +40,16 @@ class Deliveries(Connection):
         """The key of a host, None if it told none."""
         key: str | None = self._ask(lambda: self._redis.get(self._key("host_key", host)))
         return key
+
+    def vouched(self, job_id: str, fence: str, host: str) -> Vouched | None:
+        """What may be gone by to choose the secrets of a run; None: nobody who places jobs sent it to this host.
+
+        A host may write its jobs' records, and with a stolen user those of others. It may not write this.
+        """
+        told = self._run("vouched", {"id": job_id, "fence": fence, "host": host})
+        if "project" not in told:
+            return None
+        return Vouched(told["project"], JobSpec.read(told["spec"])[0] if told["spec"] else None)
 
     def deliver(
         self,

@@ -76,6 +76,12 @@ LEGEND: dict[str, Key] = {
         "job:{id}:copy", "hash: the last order to copy its data while it ran; its fields stand in records.py", JOBS
     ),
     "jobs": Key("jobs", "zset: every job, by time of creation", "producer:rw control:rw host:w"),
+    "origin": Key(
+        "origin:{id}",
+        "text: 'project digest' of the spec as it was submitted, then a line 'fence host' for each run; see "
+        "lua/shared/origin.lua",
+        "producer:w control:rw host:d",
+    ),
     "refs": Key(
         "refs",
         "zset, all scores 0: 'i/id/project' and 'n/name/project/id' of every job, to be found by a beginning or a name",

@@ -60,30 +60,43 @@ class Migration(Connection):
         """1 to 2: the first version did not count how many jobs of a project are in a state. Nobody moves one now."""
         standing: Counter[str] = Counter()
         for state in State:
-            key, cursor = self._key("state", state), 0
-            while True:
+            for jobs in self._jobs("state", state):
                 with answering():
-                    found: Any = self._redis.zscan(key, cursor, count=JOBS_AT_ONCE)
-                    cursor, jobs = found
                     pipe = self._redis.pipeline(transaction=False)
-                    for job_id, _ in jobs:
+                    for job_id in jobs:
                         pipe.hget(self._key("job", job_id), "project")
                     standing.update(f"{project}/{state}" for project in pipe.execute())
-                if not cursor:
-                    break
         pairs = [text for name, number in standing.items() for text in (name, str(number))]
         commands = [["DEL", self._key("standing")], *([["HSET", self._key("standing"), *pairs]] if pairs else [])]
         self._run("command", {"schema": self.during, "commands": commands})
         yield from ()
 
-    def seal_and_count(self) -> Iterator[str]:
+    def vouch_for_jobs(self) -> Iterator[str]:
+        """1 to 2: the first version did not note where a job came from and was sent. Its records are all there is."""
+        for jobs in self._jobs("jobs"):
+            self._run("vouch_for", {"schema": self.during, "jobs": jobs})
+        yield from ()
+
+    def seal_count_and_vouch(self) -> Iterator[str]:
         """1 to 2."""
         yield from self.forget_fernet()
         yield from self.count_standing()
+        yield from self.vouch_for_jobs()
+
+    def _jobs(self, key: str, *parts: str) -> Iterator[list[str]]:
+        """The members of an index of jobs, some at a time."""
+        cursor = 0
+        while True:
+            with answering():
+                found: Any = self._redis.zscan(self._key(key, *parts), cursor, count=JOBS_AT_ONCE)
+            cursor, jobs = found
+            yield [job_id for job_id, _ in jobs]
+            if not cursor:
+                return
 
 
 # From which schema, and what leads to the next one.
-MIGRATIONS: dict[int, Callable[[Migration], Iterator[str]]] = {1: Migration.seal_and_count}
+MIGRATIONS: dict[int, Callable[[Migration], Iterator[str]]] = {1: Migration.seal_count_and_vouch}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ SHARED = (
     "counters",
     "settling",
     "sealed",
+    "origin",
     "jobs",
     "logs",
     "use",

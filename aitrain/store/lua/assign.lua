@@ -30,6 +30,7 @@ local function assign(row)
 
   reserve(job, host, row.units)
   job.fence = row.run_fence
+  ORIGIN.sent(id, job.fence, host)
   move(id, job, 'INITIALIZING', {
     op = row.op, grace_ms = ARG.grace_ms, fields = {
       host = host, unit_ids = cjson.encode(row.units), fence = job.fence, placed_ms = int(NOW),

@@ -28,6 +28,7 @@ local function submit(id, job, fence, op, sealed)
   }
   for name, value in pairs(told) do job[name] = value end
   job.last_op = op
+  ORIGIN.begin(id, job)
   if sealed then
     job.has_secrets = '1'
     SEALED.keep_env(id, sealed)

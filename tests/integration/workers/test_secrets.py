@@ -65,7 +65,7 @@ class Site:
         assert self.control.vault.newest
         self.store.put_data_store(entry, self.control.vault.newest.seal(f"data_store/{project}/{alias}", text))
 
-    def job(self, alias: str = "own", **env: str) -> Job:
+    def job(self, alias: str = "own", *, place_it: bool = True, **env: str) -> Job:
         """A job of project red on the host."""
         spec = JobSpec.of(
             image="registry.example/x",
@@ -78,7 +78,8 @@ class Site:
         assert self.control.vault.newest
         sealed = seal_env(self.control.vault.newest, job_id, spec.secret_env)
         self.store.submit(job_id, admit(spec.without_secrets(), self.host.settings.site, terms), sealed)
-        assert any(self.store.assign(one) is not None for one in place(self.store.placement_view()).assignments)
+        if place_it:
+            assert any(self.store.assign(one) is not None for one in place(self.store.placement_view()).assignments)
         return self.store.get(job_id)
 
     def secrets(self, job: Job, **more: Any) -> JobSecrets:
@@ -105,6 +106,28 @@ def test_what_is_delivered_is_asked_for_once(site: Site) -> None:
     assert site.sent == [(job.id, job.fence)]
     assert site.delivered().keys() == {f"{job.id}/data_store/own", f"{job.id}/env/"}
     assert "hunter2" not in str(site.delivered())
+
+
+@pytest.mark.parametrize("forged", ["placed", "spec"])
+def test_a_forged_record_gets_no_secret(site: Site, forged: str) -> None:
+    """A host's user of Redis may write any job's record. What it is handed follows from what it may not write."""
+    site.add("gra", project="red")
+    site.add("gra", alias="theirs", project="blue")
+    job = site.job()
+    site.store.publish_host_key("h1", site.host.instance, site.host.host_key.sealer.public_key)
+    match forged:
+        case "placed":  # a job that waits, taken over by its record
+            job = site.job(place_it=False)
+            fields = {"host": "h1", "state": "INITIALIZING"}
+            site.store._redis.hset(site.store._key("job", job.id), mapping=fields)
+        case "spec":
+            key = site.store._key("job", job.id)
+            spec = str(site.store._redis.hget(key, "spec")).replace('"own"', '"theirs"').replace('"red"', '"blue"')
+            assert (said := JobSpec.model_validate_json(spec)).volumes[0].alias == "theirs"
+            assert said.project == "blue"
+            site.store._redis.hset(key, mapping={"spec": spec, "project": "blue"})
+    deliver_secrets(site.control, job.id, job.fence)
+    assert site.delivered() == {}
 
 
 def test_a_new_revision_is_asked_for_and_the_old_one_serves_if_nobody_answers(site: Site) -> None:

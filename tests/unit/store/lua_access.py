@@ -12,14 +12,15 @@ from importlib import resources
 from pathlib import Path
 
 LUA = Path(str(resources.files("aitrain.store"))) / "lua"
+DELETES = {"DEL", "UNLINK"}
 WRITES = {
-    "DEL", "UNLINK", "EXPIRE", "PERSIST", "SET", "HSET", "HSETNX", "HDEL", "HINCRBY", "LPOP", "LPUSH", "LTRIM", "RPUSH",
+    "APPEND", "EXPIRE", "PERSIST", "SET", "HSET", "HSETNX", "HDEL", "HINCRBY", "LPOP", "LPUSH", "LTRIM", "RPUSH",
     "SADD", "SREM", "XADD", "XTRIM", "ZADD", "ZREM", "ZREMRANGEBYSCORE",
 }  # fmt: skip
 # These tell what stands there, or stood there, as well.
 READ_AND_WRITE = {"HINCRBY", "LPOP"}
 
-# Of a key: "r", "w".
+# Of a key: "r", "w", "d" (as in the legend).
 Access = dict[str, set[str]]
 
 
@@ -71,10 +72,10 @@ def _touched(text: str) -> Access:
     for command, arguments in _calls(text):
         named = re.findall(r"K\.(\w+)\(", arguments)
         first = re.match(r"\s*,\s*(?:K\.(\w+)\(|(\w+))", arguments)
-        if command not in ("DEL", "UNLINK") and first:
+        if command not in DELETES and first:
             named = [first.group(1)] if first.group(1) else list(keys[first.group(2)])
         for key in named:
-            touched[key] |= {"w"} if command in WRITES else {"r"}
+            touched[key] |= {"d"} if command in DELETES else {"w"} if command in WRITES else {"r"}
             touched[key] |= {"r"} if command in READ_AND_WRITE else set()
     return touched
 

@@ -64,6 +64,7 @@ local function erase(id, job)
   end
   -- By a host's move as well, and hosts may neither read nor write them: a sweep of the control workers forgets them.
   if job.has_secrets then redis.call('ZADD', K.unsealed(), int(NOW), id) end
+  ORIGIN.forget(id)
   local op = redis.call('HGET', K.job(id), 'last_op')
   redis.call('DEL', K.job(id))
   redis.call('HSET', K.job(id), 'deleted_ms', int(NOW), 'last_op', op or '', 'fence', job.fence, 'state', job.state)
