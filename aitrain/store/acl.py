@@ -1,7 +1,8 @@
 """The users of a site's Redis, as lines of an ACL file: each role may what its processes do, and nothing else.
 
-Which keys a role reads and writes stands in the legend (legend.py), and for Celery's keys here. Redis holds to it inside
-a script, too: a script runs with its caller's rights. A key that a role may only delete gets a selector of its own.
+Which keys a role reads and writes stands in the legend (legend.py), and for Celery's keys here. Redis holds to it
+inside a script, too: a script runs with its caller's rights. A key that a role may only delete gets a selector of its
+own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What containers wrote: the newest lines of each attempt, and which parts of its log lie in the object store.
 
-Fields of a log's hash beside the parts (legend.py): fence, project; next: number of the first line that the store has not
-had; ring_first: of the first line in the ring, ring_size: bytes of text there; kept: whether its host uploads it;
+Fields of a log's hash beside the parts (legend.py): fence, project; next: number of the first line that the store has
+not had; ring_first: of the first line in the ring, ring_size: bytes of text there; kept: whether its host uploads it;
 uploaded: bytes of text in the object store; total: lines in all, once it is over; complete: whether all were read;
 cut_from, cut_to: between these lines the limit has cut, cut_lines and cut_bytes: what it has cut; cut_for, cut: the
 last part that was registered and cut others, and which; gone: its time was past, and all of it is removed.
