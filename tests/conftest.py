@@ -12,11 +12,13 @@ import pytest
 from aitrain.store import Store
 from workers.scratch.images import ensure_busybox
 from workers.scratch.moto import MotoServer
-from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Server
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server
 
 # The files that take longest, longest first: one that began last would keep one process waiting for the other.
 SLOWEST = (
-    "test_cli.py", "test_drill.py", "test_store_machine.py", "test_crash.py", "test_upgrade.py", "test_data_orders.py",
+    "test_compose.py", "test_cli.py", "test_drill.py", "test_store_machine.py", "test_crash.py",
+    "test_upgrade.py", "test_data_orders.py",
     "test_loss_connection.py", "test_data_stores.py", "test_datasync_large.py", "test_loss_engine.py", "test_life.py",
     "test_loss_processes.py", "test_hosts.py", "test_gpus.py", "test_docs.py", "test_exec.py",
     "test_forged_messages.py",

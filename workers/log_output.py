@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 import threading
+from contextlib import suppress
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -41,7 +42,7 @@ CHATTY = ("botocore", "boto3", "urllib3", "docker", "s3transfer", "kombu.pidbox"
 
 def set_up(settings: Settings, role: str) -> None:
     """Gives all log lines of this process their form, from here on. role: which process of the fleet it is."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Lines(sys.stderr)
     handler.addFilter(is_worth_a_line)
     handler.setFormatter(formatter(settings, role))
     root = logging.getLogger()
@@ -52,6 +53,21 @@ def set_up(settings: Settings, role: str) -> None:
     logging.captureWarnings(True)
     sys.excepthook = _of_process
     threading.excepthook = _of_thread
+
+
+class _Lines(logging.StreamHandler[Any]):
+    """Writes lines. Of one that has no form, as its arguments do not fit its text, the standard library would print all
+    it has, past what takes secrets out.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as the standard library calls it
+        """Says where that line is written, and what is wrong with it."""
+        kind = getattr(sys.exc_info()[0], "__name__", "no error")
+        text = f"a line of {record.name} ({record.filename}:{record.lineno}) could not be written: {kind}"
+        instead = logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, None)
+        with suppress(Exception):  # a pipe that nobody reads any more
+            self.stream.write(self.format(instead) + self.terminator)
+            self.flush()
 
 
 def formatter(settings: Settings, role: str) -> logging.Formatter:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import json
 import logging
 import sys
 import threading
+import time
 import traceback
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
+from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from aitrain.broker import CANARY_TASK, task_name
 from aitrain.settings import Settings, load_settings
 from workers.about import about_job, carrying
-from workers.log_output import formatter, hide, is_worth_a_line
-from workers.redaction import secrets_of
+from workers.log_output import formatter, hide, is_worth_a_line, set_up
+from workers.redaction import MOST_CHARACTERS, Redaction, secrets_of
 
 PASSWORD = "p@ss/w?rd#1"
 KEY = 'se"cret\\key'
@@ -164,3 +170,65 @@ def test_a_line_for_people_names_its_job_once() -> None:
     with about_job("0198", "1.ab", "sync_in"):
         assert line_of.format(record("job 0198: fetched")).endswith(" INFO worker: job 0198: fetched [step=sync_in]")
         assert line_of.format(record("fetched")).endswith(" INFO worker: fetched [job=0198 attempt=1 step=sync_in]")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        json.dumps, lambda secret: json.dumps(secret, ensure_ascii=False), repr, lambda secret: repr(secret.encode()),
+        quote_plus, html.escape,
+        *(lambda secret, by=by: base64.b64encode(f"{by}:{secret}".encode()).decode() for by in ("u", "us", "use")),
+    ],
+)  # fmt: skip
+def test_a_secret_is_hidden_however_it_is_written(write: Any) -> None:
+    secret = 'Sé cret+/"\\<x>\n2='
+    redaction = Redaction(load_settings())
+    redaction.hide(SecretStr(secret))
+    cleaned = redaction.clean(f"it said {write(secret)} and more")
+    assert "***" in cleaned
+    assert cleaned.endswith(" and more")
+    assert len(cleaned) < len("it said *** and more") + 12, (
+        "of its beginning and end no more than one character is told"
+    )
+
+
+@pytest.mark.parametrize("text", ["a" * 200_000 + " ://", "rediss://" * 20_000])
+def test_a_long_text_of_a_stranger_costs_no_more_than_its_length(text: str) -> None:
+    began = time.process_time()
+    Redaction(load_settings()).clean(text)
+    assert time.process_time() - began < 1
+
+
+def test_a_line_costs_the_same_after_many_secrets_were_opened() -> None:
+    redaction = Redaction(load_settings())
+    redaction.hide(*(SecretStr(f"secret-{number}-of-some-project") for number in range(1000)))
+    began = time.process_time()
+    for _ in range(100):
+        redaction(None, "", {"event": "fetched", "time": "x", "level": "info", "role": "worker", "host": "gpu-01"})
+    assert time.process_time() - began < 0.25
+    assert redaction.clean("secret-999-of-some-project") == "***"
+
+
+def test_a_long_text_loses_its_middle_and_a_line_stays_one_of_json() -> None:
+    read = as_json(record("begins" + "\x00" * 1_000_000 + "ends"))
+    assert read["event"].startswith("begins")
+    assert read["event"].endswith("ends")
+    assert len(read["event"]) < MOST_CHARACTERS + 100
+
+
+def test_a_line_that_cannot_be_written_says_so_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard library would print its text and arguments as they are."""
+    root, told = logging.getLogger(), io.StringIO()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr(sys, "stderr", told)
+    for hook in ((sys, "excepthook"), (threading, "excepthook")):
+        monkeypatch.setattr(*hook, getattr(*hook))
+    set_up(settings("json"), "worker")
+    logging.getLogger("some.library").warning("%d other-password", "other-password")
+    logging.captureWarnings(False)
+    (line,) = told.getvalue().splitlines()
+    read = json.loads(line)
+    assert (read["level"], read["role"]) == ("error", "worker")
+    assert "a line of some.library (test_log_output.py:" in read["event"]
+    assert "other-password" not in line
