@@ -16,7 +16,8 @@ from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Serve
 
 # The files that take longest, longest first: one that began last would keep one process waiting for the other.
 SLOWEST = (
-    "test_cli.py", "test_drill.py", "test_store_machine.py", "test_crash.py", "test_upgrade.py", "test_data_orders.py",
+    "test_compose.py", "test_cli.py", "test_drill.py", "test_store_machine.py", "test_crash.py",
+    "test_upgrade.py", "test_data_orders.py",
     "test_loss_connection.py", "test_data_stores.py", "test_datasync_large.py", "test_loss_engine.py", "test_life.py",
     "test_loss_processes.py", "test_hosts.py", "test_gpus.py", "test_docs.py", "test_exec.py",
     "test_forged_messages.py",

@@ -1,9 +1,9 @@
 """Loads the Lua scripts: one file per verb, each behind the same prelude.
 
 The prelude gives every script the keys of legend.py (K.job(id), ...), the tables of states.py (STATES, MOVES), the
-SCHEMA that this version knows, the classes of durations of counting.py (BOUNDS), its argument ARG (one JSON object), the time
-NOW and the functions of lua/shared, one file per duty. It is the same text for every site and every call, so that Redis
-keeps one script per verb.
+SCHEMA that this version knows, the classes of durations of counting.py (BOUNDS), its argument ARG (one JSON object),
+the time NOW and the functions of lua/shared, one file per duty. It is the same text for every site and every call, so
+that Redis keeps one script per verb.
 """
 
 from __future__ import annotations
