@@ -145,7 +145,7 @@ def _host(row: dict[str, Any]) -> HostGauge:
         busy=bool(row["jobs"]),
     )  # fmt: skip
     units = {flavor: UnitGauge(*counted) for flavor, counted in dict(row["units"]).items()}
-    disk = (row["disk_free"], row["disk_size"]) if "disk_size" in row else None
+    disk = (row["disk_free"], row["disk_size"]) if row.keys() >= {"disk_free", "disk_size"} else None
     return HostGauge(row["host"], state, max(0, row["seen_ms_ago"]) / 1000, row["jobs"], units, disk)
 
 
