@@ -13,8 +13,8 @@ from aitrain.domain.billing import BilledJob, LedgerLine, Price
 from aitrain.domain.checked import checked_project
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.months import checked_month, end_ms
-from aitrain.sections import DAY_SECONDS
 from aitrain.settings import Settings
+from aitrain.settings.section import DAY_SECONDS
 from aitrain.store import MonthView, PrunedMonth, Store
 
 if TYPE_CHECKING:  # imported where they are needed: this is a part of every client, and few read bills

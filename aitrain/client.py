@@ -11,14 +11,13 @@ from uuid import UUID
 
 from aitrain.bills import Bills
 from aitrain.broker import Broker
-from aitrain.data_orders import POLL_SECONDS, CopyOrder, DataOrders
+from aitrain.data_orders import POLL_SECONDS, DataOrders
 from aitrain.dispatch import Dispatcher
 from aitrain.domain.admission import default_timeout, timeout_problem
 from aitrain.domain.billing import LedgerLine
 from aitrain.domain.checked import MOST, checked_project, checked_states, checked_whole
-from aitrain.domain.copying import DataCopy
 from aitrain.domain.errors import InvalidInput, ReceiptNotFound, StoreUnavailable
-from aitrain.domain.job import Direction, HistoryEntry, Job
+from aitrain.domain.job import HistoryEntry, Job
 from aitrain.domain.months import checked_month
 from aitrain.domain.orders import JobEdit
 from aitrain.domain.spec import JobSpec, MoreFields
@@ -53,11 +52,12 @@ def open_store(settings: Settings) -> Store:
     )
 
 
-class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
+class Client(Submissions, DataOrders, Operations, Bills, ProjectLimits, RunningJobs):
     """One connection to a site. Safe to share between threads.
 
     What operators order of hosts and see of them stands in aitrain.operations, bills in aitrain.bills, quotas and
-    budgets in aitrain.limits, commands in running jobs and what these use in aitrain.sessions.
+    budgets in aitrain.limits, orders to copy data in aitrain.data_orders, commands in running jobs and what these use
+    in aitrain.sessions.
 
     Every method raises StoreUnavailable if the job store does not answer within seconds.
     """
@@ -68,7 +68,6 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
         self._store = open_store(self.settings)
         self._broker = Broker(self.settings)
         self._dispatcher = Dispatcher(self.settings, self._store, self._broker)
-        self._data_orders = DataOrders(self._store, self._broker)
         self._site = self.settings.site
         self._silence_s = self.settings.timing.session_silence_seconds
 
@@ -193,58 +192,6 @@ class Client(Submissions, Operations, Bills, ProjectLimits, RunningJobs):
             labels=edit.labels,
             drop_labels=edit.drop_labels,
         )
-
-    def retry_push(self, job_id: str, *, by: str = "") -> Ordered:
-        """Has results that could not be pushed (ERROR, JOB_SYNC_FAILED) pushed again from their host.
-
-        The job is FINALIZING again and then ends as its first cause says; nothing is billed, and it does not run again.
-        done=False in the answer: it is "alive"; there is "nothing" to push; they are "expired", that is, removed after
-        their time; its host is "away", or "replaced" by another machine of its name. Raises JobNotFound.
-        """
-        return self._data_orders.retry_push(job_id, by)
-
-    def push_data(
-        self,
-        job_id: str,
-        mount_path: str | None = None,
-        *,
-        dry_run: bool = False,
-        wait: float | None = None,
-        by: str = "",
-        on_progress: Callable[[Job], None] | None = None,
-    ) -> Ordered:
-        """Copies what a RUNNING job has written so far to its data store. Nothing is deleted there.
-
-        mount_path: of one writable volume, every one if not given; dry_run: only tell what would be copied; wait: at
-        most so many seconds for its end, for ever if not given, 0 not at all; on_progress: as of wait(). The answer's
-        `copy` says what was done, or why it failed; the job goes on either way. done=False: the job is "not_running",
-        or another copy is open, the job is "busy". Raises InvalidInput for a volume that is not written to, JobNotFound
-        and WaitTimeout.
-        """
-        order = CopyOrder(Direction.PUSH, mount_path or "", dry_run, by)
-        return self._data_orders.copy(job_id, order, wait, on_progress)
-
-    def pull_data(
-        self,
-        job_id: str,
-        mount_path: str | None = None,
-        *,
-        dry_run: bool = False,
-        wait: float | None = None,
-        by: str = "",
-        on_progress: Callable[[Job], None] | None = None,
-    ) -> Ordered:
-        """Copies what is new in the data store into the volumes of a RUNNING job.
-
-        What the job itself changed is kept, and nothing is deleted. All else as in push_data, but that ro volumes are
-        pulled, too.
-        """
-        order = CopyOrder(Direction.PULL, mount_path or "", dry_run, by)
-        return self._data_orders.copy(job_id, order, wait, on_progress)
-
-    def last_copy(self, job_id: str) -> DataCopy | None:
-        """The order to push or pull data that was given to a job last, open or over; None if there was none."""
-        return self._store.last_copy(job_id)
 
     def wait(
         self,

@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from aitrain.domain.errors import InvalidInput, SecretUnreadable
 from aitrain.domain.sealing import SecretKind, purpose
+from aitrain.domain.spec import JobSpec
 from aitrain.settings import DataStore, Settings
 from aitrain.store import Store
 from aitrain.vault import Sealer, Vault
@@ -41,6 +42,24 @@ def seal_env(sealer: Sealer, job_id: str, values: Mapping[str, SecretStr | None]
             )  # fmt: skip
     given = {name: value.get_secret_value() for name, value in values.items() if value is not None}
     return {name: sealer.seal(purpose(SecretKind.ENV, job_id, name), value) for name, value in given.items()}
+
+
+def env_text(values: Mapping[str, str], spec: str) -> str:
+    """A job's secret variables as they are sealed for its host. spec: as it was submitted, in JSON."""
+    return json.dumps({"values": dict(values), "spec": spec})
+
+
+def env_of(text: str, spec: JobSpec) -> dict[str, str]:
+    """The variables that a text is. spec: of the job that they are for, by its record.
+
+    Raises SecretUnreadable, which does not repeat them, if another one was submitted.
+    """
+    held = json.loads(text)
+    if JobSpec.read(held["spec"])[0] != spec:
+        raise SecretUnreadable(
+            "its record was changed since it was submitted, so its secret variables are kept from it; submit it anew"
+        )
+    return dict(held["values"])
 
 
 def data_store_text(store: DataStore) -> str:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aitrain.certificates import Pair, new_authority, server_certificate
 from aitrain.domain.errors import InvalidInput
@@ -34,8 +34,11 @@ from aitrain.store.acl import Role, User, acl_file, user_of
 from aitrain.vault import add_key
 
 DEFAULT_PORT = 6379
+# Of its files in tls/.
+AUTHORITY = "ca"
 PASSWORD_BYTES = 32
 ROLES = (Role.PRODUCER, Role.OPERATOR, Role.CONTROL, Role.FLOWER, Role.METRICS, Role.ADMIN)
+USERS = Path("redis", "users.acl")
 HOST_FILE = re.compile(r"host-(.+)\.toml")
 ADDRESS = re.compile(r"(?P<name>[^:\[\]/@]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?")
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -62,6 +65,8 @@ def init(directory: Path, layout: Layout) -> list[Path]:
         _check_server(server)
     for host in layout.hosts:
         _check_slug("host", host)
+        if layout.hosts.count(host) > 1:
+            raise InvalidInput.of("host", host, "is named twice", "name each host once")
     _check_slug("namespace", layout.namespace)
     with _writing(directory):
         if directory.exists() and any(directory.iterdir()):
@@ -69,7 +74,7 @@ def init(directory: Path, layout: Layout) -> list[Path]:
             raise InvalidInput.of("DIR", directory, "is there, and not empty", remedy)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = new_authority(f"aitrain {layout.namespace}")
-        _put_pair(directory / "tls" / "ca", authority)
+        _put_pair(directory / "tls" / AUTHORITY, authority)
         for server in dict.fromkeys([name, *layout.servers]):
             _put_pair(directory / "tls" / server, server_certificate(authority, [server]))
         conf = REDIS_CONF.format(place=layout.place, port=address.rpartition(":")[2], server=name)
@@ -88,6 +93,7 @@ def init(directory: Path, layout: Layout) -> list[Path]:
 def add_host(directory: Path, host: str) -> Path:
     """Adds a host: its settings, and its user in users.acl; the path of the settings. Raises InvalidInput."""
     _check_slug("host", host)
+    _all_users(directory)
     control = _settings(directory / f"{Role.CONTROL}.toml")
     place = Path(str(control.get("redis_ca_file", ""))).parent.parent
     layout = Layout("", [host], str(control.get("namespace", "aitrain")), place)
@@ -118,13 +124,16 @@ def add_server(directory: Path, server: str) -> Path:
 
 
 def update(directory: Path) -> Path:
-    """Makes users.acl of the settings that there are, by the rules of this version; its path. Raises InvalidInput."""
+    """Makes users.acl of the settings that there are, by the rules of this version; its path.
+
+    Raises InvalidInput, also if a user of users.acl has no settings there: his password stands nowhere else.
+    """
     namespace = str(_settings(directory / f"{Role.CONTROL}.toml").get("namespace", "aitrain"))
-    path = directory / "redis" / "users.acl"
+    path, users = directory / USERS, _all_users(directory)
     with _writing(path):
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
-        _put(part, acl_file(_users(directory), namespace))
+        _put(part, acl_file(users, namespace))
         if path.exists():  # somebody gave it to the user that Redis runs as
             held = path.stat()
             os.chown(part, held.st_uid, held.st_gid)
@@ -133,13 +142,27 @@ def update(directory: Path) -> Path:
     return path
 
 
+def _all_users(directory: Path) -> list[User]:
+    """The users of the settings. Raises InvalidInput if users.acl has one more: he would be locked out unseen."""
+    users, path = list(_users(directory)), directory / USERS
+    with _writing(path):
+        lines = path.read_text().splitlines() if path.exists() else []
+    held = {line.split()[1] for line in lines if line.startswith("user ")} - {"default"}
+    if gone := sorted(held - {user.name for user in users}):
+        raise InvalidInput.of(
+            "DIR", directory, f"has no {', '.join(f'{name}.toml' for name in gone)}, and {path} has a user of theirs",
+            "put a copy back, since it has the password; of a user who is to go, remove the line in users.acl",
+        )  # fmt: skip
+    return users
+
+
 def _users(directory: Path) -> Iterator[User]:
     for path in sorted(directory.glob("*.toml")):
         host = HOST_FILE.fullmatch(path.name)
         role = Role.HOST if host else next((role for role in ROLES if path.name == f"{role}.toml"), None)
         if role is not None:
             url = urlsplit(str(_settings(path).get("redis_url", "")))
-            user = user_of(role, url.password or "", host.group(1) if host else "")
+            user = user_of(role, unquote(url.password or ""), host.group(1) if host else "")
             if url.username != user.name or not url.password:
                 remedy = f"write it as rediss://{user.name}:PASSWORD@HOST:PORT/0"
                 raise InvalidInput.of(f"redis_url of {path}", "", f"does not name the user {user.name}", remedy)
@@ -216,6 +239,8 @@ def _check_server(name: str) -> None:
         if not HOST_NAME.fullmatch(name):
             remedy = "give a host name or an address, as it stands in URLs"
             raise InvalidInput.of("server", name, "is no name of a server", remedy) from None
+    if name == AUTHORITY:
+        raise InvalidInput.of("server", name, "would take the place of the authority's files", "give its full name")
 
 
 def _password() -> str:

@@ -12,7 +12,8 @@ import pytest
 from aitrain.store import Store
 from workers.scratch.images import ensure_busybox
 from workers.scratch.moto import MotoServer
-from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Server
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server
 
 # The files that take longest, longest first: one that began last would keep one process waiting for the other.
 SLOWEST = (

@@ -10,7 +10,8 @@ import docker
 
 from workers.runtime import ImageAccess
 from workers.scratch.images import BUSYBOX_IMAGE
-from workers.scratch.servers import DockerEngine, Registry
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine
 
 USER, PASSWORD = "reader", "hunter2-of-red"
 

@@ -38,7 +38,7 @@ def container_spec(run: Run) -> ContainerSpec:
         egress=run.machine.store.egress(job.project) or run.machine.settings.limits.egress,
         env={
             **job.spec.env,
-            **(run.secrets.env() if job.spec.secret_env else {}),
+            **(run.secrets.env(job.spec) if job.spec.secret_env else {}),
             "AITRAIN_JOB_ID": job.id,
             "AITRAIN_JOB_NAME": job.name,
             "AITRAIN_ATTEMPT": str(job.attempt),

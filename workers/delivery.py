@@ -7,7 +7,6 @@ more.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from aitrain.domain.job import Job
 from aitrain.domain.sealing import ENV_REVISION, SecretKind, host_purpose, purpose
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import STATES
+from aitrain.sealing import env_text
 from aitrain.store import Delivered, SealedSecret, Vouched
 from aitrain.vault import Sealer
 from workers.app import order
@@ -113,4 +113,5 @@ class Delivery:
         if lost := sorted(names.keys() - tokens.keys()):
             raise SecretUnreadable(f"the values of {', '.join(lost)} are not kept; submit the job anew")
         vault = self.machine.vault
-        return json.dumps({n: vault.open(purpose(SecretKind.ENV, self.job_id, n), tokens[n]) for n in names})
+        values = {n: vault.open(purpose(SecretKind.ENV, self.job_id, n), tokens[n]) for n in names}
+        return env_text(values, self.vouched.text or "")

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.flower_settings import FlowerSettings, credentials_problem
 from aitrain.settings import Settings
+from aitrain.settings.flower import FlowerSettings, credentials_problem
 
 TASK_COLUMNS = "name,args,kwargs,state,worker,received,runtime,uuid"
 # Celery's way to write arguments that there are none of: a sweep's.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from aitrain.domain.errors import PlatformFault, UserFault
 from aitrain.domain.imagename import ImageName
 from aitrain.domain.states import EndCause, InfoCode
-from aitrain.sections import SharedRegistry
+from aitrain.settings import SharedRegistry
 from workers.runtime import ImageAccess, Right
 from workers.runtime.certs import lay_authority
 from workers.step import Run

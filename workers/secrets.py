@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from aitrain.domain.errors import BrokerUnavailable, PlatformFault, SecretUnreadable
 from aitrain.domain.sealing import ENV_REVISION, SecretKind, host_purpose
+from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, InfoCode
-from aitrain.sealing import data_store_of
+from aitrain.sealing import data_store_of, env_of
 from aitrain.settings import DataStore
 from aitrain.store import Delivered
 from workers import clock
@@ -80,10 +81,16 @@ class JobSecrets:
         hide(SecretStr(held["password"]))
         return held["username"], held["password"]
 
-    def env(self) -> dict[str, str]:
-        """The job's secret variables. Only for a job that has some."""
+    def env(self, spec: JobSpec) -> dict[str, str]:
+        """The job's secret variables. Only for a job that has some. spec: what is going to be run with them.
+
+        Its record may have been changed after they were delivered: then whoever changed it does not get them.
+        """
         text = self._secret(SecretKind.ENV, "", lambda: ENV_REVISION)
-        values: dict[str, str] = json.loads(text or "{}")
+        try:
+            values = env_of(text, spec) if text else {}
+        except SecretUnreadable as error:
+            raise _fault(SecretKind.ENV, str(error)) from None
         hide(*map(SecretStr, values.values()))
         return values
 

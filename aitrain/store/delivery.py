@@ -22,10 +22,15 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Vouched:
-    """Whose a job is, and what was submitted; spec: None if that is not what its record has now."""
+    """Whose a job is, and what was submitted. text: its spec as it is kept, None if its record has another one now."""
 
     project: str
-    spec: JobSpec | None
+    text: str | None
+
+    @property
+    def spec(self) -> JobSpec | None:
+        """The spec as it was submitted."""
+        return JobSpec.read(self.text)[0] if self.text else None
 
 
 class Deliveries(Connection):
@@ -49,7 +54,7 @@ class Deliveries(Connection):
         told = self._run("vouched", {"id": job_id, "fence": fence, "host": host})
         if "project" not in told:
             return None
-        return Vouched(told["project"], JobSpec.read(told["spec"])[0] if told["spec"] else None)
+        return Vouched(told["project"], told["spec"] or None)
 
     def deliver(
         self,

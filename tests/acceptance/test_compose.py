@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aitrain.settings import HostSettings
 from tests.acceptance.conftest import eventually
 from tests.composed import ADDRESS, OURS, Composed
 from tests.pages import ROOT
@@ -74,6 +75,8 @@ def test_what_compose_makes_of_the_files(files: tuple[str, ...]) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert ("runtime: nvidia" in done.stdout) == ("deploy/compose.gpu.yml" in files)
+    certificates = f"{HostSettings().registry_certs_dir}:{HostSettings().registry_certs_dir}:rw"
+    assert certificates in done.stdout, "the worker lays certificates of registries where the engine reads them"
 
 
 def test_all_services_are_healthy_and_a_job_brings_its_data_in_and_out(site: Composed) -> None:

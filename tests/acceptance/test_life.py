@@ -18,7 +18,8 @@ from aitrain import InvalidInput, JobState, QuotaExceeded
 from aitrain.domain.flavor import Kind
 from aitrain.domain.states import EndCause, InfoCode
 from tests.acceptance.conftest import Fleet, eventually
-from workers.scratch.servers import DockerEngine, RedisServer, Registry
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine, RedisServer
 
 UNITS = {"cpu": 4, "v100s": ["GPU-0", "GPU-1"]}
 

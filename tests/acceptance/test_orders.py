@@ -15,7 +15,8 @@ from aitrain.domain.flavor import Kind
 from aitrain.domain.states import EndCause, InfoCode
 from aitrain.domain.waiting import Reason
 from tests.acceptance.conftest import QUICK, Fleet, eventually
-from workers.scratch.servers import DockerEngine, Registry, S3Server, frozen
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine, S3Server, frozen
 
 RETRY = {**QUICK, "retry_pause_seconds": 0.3, "retry_pause_max_seconds": 1}
 SLEEPS = ("sh", "-c", "echo up; sleep 60")

@@ -19,7 +19,8 @@ from tests.acceptance.test_data_stores import everything_in
 from tests.certificates import Authority
 from tests.registries import PASSWORD, USER, push, seen_by_all
 from workers.runtime import ImageAccess, Labels, Right
-from workers.scratch.servers import DockerEngine, RedisServer, Registry, S3Server, free_port
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine, RedisServer, S3Server, free_port
 from workers.scratch.site import CLI, LocalSite
 
 TIMING = {**QUICK, "retry_pause_seconds": 0.2}

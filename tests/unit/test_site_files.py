@@ -7,9 +7,11 @@ import ssl
 import threading
 import tomllib
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from redis import ConnectionPool
 
 from aitrain.certificates import Pair, new_authority, server_certificate
 from aitrain.domain.errors import InvalidInput
@@ -113,6 +115,38 @@ def test_a_changed_password_is_taken_up(site: Path) -> None:
     assert changed == ["producer"]
 
 
+def test_a_password_is_taken_as_clients_read_it(site: Path) -> None:
+    """What may not stand in a URL is written there in another way."""
+    path = site / "producer.toml"
+    settings = tomllib.loads(path.read_text())
+    before = settings["redis_url"].partition("producer:")[2].partition("@")[0]
+    path.write_text(path.read_text().replace(before, "p%40ss%2Fw"))
+
+    update(site)
+
+    url = tomllib.loads(path.read_text())["redis_url"]
+    password = ConnectionPool.from_url(url).connection_kwargs["password"]
+    assert f"user producer on #{sha256(password.encode()).hexdigest()} " in (site / "redis" / "users.acl").read_text()
+
+
+@pytest.mark.parametrize("away", ["admin", "host-gpu-02"])
+def test_a_user_whose_settings_were_moved_away_is_not_forgotten(site: Path, away: str) -> None:
+    """Whoever moves the files to their machines, and then adds a host, would lock the others out."""
+    (site / f"{away}.toml").rename(site.parent / "elsewhere.toml")
+    acl = site / "redis" / "users.acl"
+    before = acl.read_text()
+
+    for act in (lambda: update(site), lambda: add_host(site, "gpu-03")):
+        with pytest.raises(InvalidInput, match=rf"has no {away}\.toml"):
+            act()
+    assert acl.read_text() == before
+    assert not (site / "host-gpu-03.toml").exists()
+
+    acl.write_text("".join(line for line in before.splitlines(True) if not line.startswith(f"user {away} ")))
+    add_host(site, "gpu-03")
+    assert f"user {away} " not in acl.read_text()
+
+
 def test_settings_without_the_roles_user_are_refused(site: Path) -> None:
     """Somebody put another's URL there: its user would vanish from users.acl."""
     (site / "producer.toml").write_text((site / "operator.toml").read_text())
@@ -129,6 +163,8 @@ def test_settings_without_the_roles_user_are_refused(site: Path) -> None:
         ("x", ["Gpu_1"], "host: 'Gpu_1'"),
         ("-.-", [], "server"),
         ("../x", [], "HOST"),
+        ("x", ["gpu-01", "gpu-01"], "host: 'gpu-01' is named twice"),
+        ("ca", [], "the authority's files"),
     ],
 )
 def test_wrong_input_makes_no_files(tmp_path: Path, redis: str, hosts: list[str], says: str) -> None:

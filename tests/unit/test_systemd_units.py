@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 from typer.main import get_command
 
 from aitrain.cli.app import app
-from aitrain.settings import Timing
+from aitrain.settings import HostSettings, Timing
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
 PROGRAM = "/opt/aitrain/bin/aitrain"
 # What `systemd-analyze security` gives, from 0 (walled in) to 10: the host's two need root and the engine's socket.
-EXPOSURE = {"agent": 3.0, "worker": 3.4}
+EXPOSURE = {"agent": 3.0, "worker": 3.3}
 SITE_EXPOSURE = 1.4
 
 
@@ -64,8 +65,7 @@ def test_each_unit_runs_a_command_that_there_is_and_starts_again(unit: Path) -> 
     (command,) = setting(unit, "ExecStart")
     program, role, *_ = command.split()
     assert (program, unit.stem) == (PROGRAM, f"aitrain-{role}")
-    # `aitrain metrics` comes with the exporter.
-    assert role == "metrics" or role in get_command(app).commands  # type: ignore[attr-defined]
+    assert role in get_command(app).commands  # type: ignore[attr-defined]
     assert setting(unit, "Restart") == ["always"]
     assert setting(unit, "StartLimitIntervalSec") == ["0"]
     assert setting(unit, "PartOf") == setting(unit, "WantedBy") == ["aitrain.target"]
@@ -92,3 +92,34 @@ def test_what_is_secret_is_given_to_one_process_only(unit: Path) -> None:
     assert by_itself is (unit.stem not in ("aitrain-agent", "aitrain-worker"))
     assert by_itself is any("/etc/aitrain/" in one for one in setting(unit, "LoadCredential"))
     assert ("keys/secrets.key" in unit.read_text()) is (unit.stem == "aitrain-control"), "only control decrypts"
+
+
+def test_the_worker_may_lay_certificates_of_registries_and_finds_their_place(tmp_path: Path) -> None:
+    worker = UNITS / "aitrain-worker.service"
+    place = HostSettings().registry_certs_dir
+    assert setting(worker, "ReadWritePaths") == [f"-{place}"]
+    temporary_files(tmp_path)
+    assert (tmp_path / str(place).lstrip("/")).is_dir()
+
+
+def test_what_is_secret_is_roots_and_a_server_keeps_its_key(tmp_path: Path) -> None:
+    """Redis may run on the machine of control workers, as a user of its own, which has to read its key."""
+    site = tmp_path / "etc/aitrain"
+    given = {"control.toml": 0o644, "keys/secrets.key": 0o644, "tls/redis.key": 0o640, "tls/ca.pem": 0o600}
+    for name, mode in given.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).touch(mode)
+        os.chown(site / name, 999, 999)
+    temporary_files(tmp_path)
+    found = {name: (site / name).stat() for name in given}
+    assert {name: (one.st_uid, one.st_mode & 0o777) for name, one in found.items()} == {
+        "control.toml": (0, 0o600), "keys/secrets.key": (0, 0o600), "tls/redis.key": (999, 0o600),
+        "tls/ca.pem": (999, 0o644),
+    }  # fmt: skip
+
+
+def temporary_files(root: Path) -> None:
+    """Has systemd make and give away what tmpfiles.d says, below a root."""
+    place = root / "usr/lib/tmpfiles.d"
+    shutil.copytree(UNITS / "tmpfiles.d", place)
+    subprocess.run(["systemd-tmpfiles", "--create", f"--root={root}", "aitrain.conf"], check=True)

@@ -23,7 +23,8 @@ from aitrain.settings import HostSettings
 from workers.runtime import Container, ContainerSpec, Ending, Engine, ImageAccess, Labels, Mount, container_name
 from workers.runtime.faults import EngineUnavailable, ImageAbsent
 from workers.scratch.images import BUSYBOX_IMAGE
-from workers.scratch.servers import DockerEngine, Registry, free_port
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine, free_port
 
 Make = Callable[..., ContainerSpec]
 

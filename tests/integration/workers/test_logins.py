@@ -16,7 +16,8 @@ import pytest
 from tests.certificates import Authority
 from workers import logins
 from workers.logins import Login, log_in
-from workers.scratch.servers import Registry, S3Server, free_port
+from workers.scratch.registry import Registry
+from workers.scratch.servers import S3Server, free_port
 
 USER, PASSWORD = "reader", "hunter2-of-red"
 

@@ -20,7 +20,8 @@ from tests.registries import PASSWORD, USER, push
 from workers.runtime import Engine, ImageAccess, Right
 from workers.runtime.certs import can_be_laid, lay_authority
 from workers.scratch.images import BUSYBOX_IMAGE
-from workers.scratch.servers import DockerEngine, Registry
+from workers.scratch.registry import Registry
+from workers.scratch.servers import DockerEngine
 
 RED = ImageAccess("red", Right.PROJECT, USER, PASSWORD)
 BLUE = ImageAccess("blue")

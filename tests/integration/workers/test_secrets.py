@@ -101,7 +101,7 @@ def test_what_is_delivered_is_asked_for_once(site: Site) -> None:
         held = site.secrets(job).data_store("own")
         assert held
         assert (held.region, held.secret_access_key.get_secret_value()) == ("gra", "hunter2")
-        assert site.secrets(job).env() == {"TOKEN": "hunter2", "OTHER": "ü"}
+        assert site.secrets(job).env(job.spec) == {"TOKEN": "hunter2", "OTHER": "ü"}
     assert site.secrets(job).data_store("none") is site.secrets(job).registry("registry.example") is None
     assert site.sent == [(job.id, job.fence)]
     assert site.delivered().keys() == {f"{job.id}/data_store/own", f"{job.id}/env/"}
@@ -128,6 +128,23 @@ def test_a_forged_record_gets_no_secret(site: Site, forged: str) -> None:
             site.store._redis.hset(key, mapping={"spec": spec, "project": "blue"})
     deliver_secrets(site.control, job.id, job.fence)
     assert site.delivered() == {}
+
+
+def test_a_record_that_is_forged_after_the_delivery_gets_no_secret(site: Site) -> None:
+    """Its data is copied for hours, then its image is pulled: meanwhile what is delivered lies there."""
+    site.add("gra")
+    job = site.job(TOKEN="hunter2")
+    assert site.secrets(job).data_store("own")
+    assert f"{job.id}/env/" in site.delivered()
+    key = site.store._key("job", job.id)
+    spec = str(site.store._redis.hget(key, "spec"))
+    site.store._redis.hset(key, "spec", spec.replace("registry.example/x", "evil.example/x"))
+    forged = site.store.get(job.id)
+    assert forged.spec.image == "evil.example/x"
+    with pytest.raises(PlatformFault, match="its record was changed since it was submitted"):
+        site.secrets(forged).env(forged.spec)
+    site.store._redis.hset(key, "spec", spec)
+    assert site.secrets(job).env(site.store.get(job.id).spec) == {"TOKEN": "hunter2"}
 
 
 def test_a_new_revision_is_asked_for_and_the_old_one_serves_if_nobody_answers(site: Site) -> None:
@@ -159,13 +176,13 @@ def test_without_an_answer_it_is_the_platforms_fault(site: Site, *, broken: bool
         site.secrets(job).data_store("own")
     assert caught.value.code is InfoCode.DATASYNC_PROGRESS_FAILED_TRANSIENT_ERROR
     with pytest.raises(PlatformFault, match="its secret variables within"):
-        site.secrets(job).env()
+        site.secrets(job).env(job.spec)
 
     def moved_on() -> None:
         raise StepCancelled("moved on")
 
     with pytest.raises(StepCancelled):
-        site.secrets(job, checkpoint=moved_on).env()
+        site.secrets(job, checkpoint=moved_on).env(job.spec)
 
 
 def test_a_message_that_comes_twice_or_late_delivers_nothing_to_who_left(site: Site) -> None:
@@ -174,7 +191,7 @@ def test_a_message_that_comes_twice_or_late_delivers_nothing_to_who_left(site: S
     for _ in range(2):
         deliver_secrets(site.control, job.id, job.fence)
     assert not site.delivered(), "the host has told no key yet"
-    assert site.secrets(job).env()
+    assert site.secrets(job).env(job.spec)
     deliver_secrets(site.control, job.id, "1.0123456789abcdef")
     deliver_secrets(site.control, str(uuid.uuid4()), job.fence)
     site.store.transition(job.id, job.fence, State.INTERRUPTING, cause=EndCause.STOPPED)
@@ -200,7 +217,7 @@ def test_the_log_of_a_job_that_left_is_uploaded_with_its_projects_keys(site: Sit
     with pytest.raises(PlatformFault):
         site.secrets(job, keep=False).data_store("own")
     with pytest.raises(PlatformFault):
-        site.secrets(job).env()
+        site.secrets(job).env(job.spec)
 
 
 def test_another_machine_of_the_name_and_a_lost_key(site: Site, tmp_path: Path) -> None:
@@ -230,10 +247,10 @@ def test_what_control_workers_cannot_open_is_told_once_and_mended(site: Site, tm
         site.secrets(job).data_store("own")
     assert caught.value.code is InfoCode.DATASYNC_AUTHENTICATE_FAILED
     with pytest.raises(PlatformFault, match="not in the key_file here"):
-        site.secrets(job).env()
+        site.secrets(job).env(job.spec)
     assert resealing.reseal(site.control) == 0
     site.control = Machine(right)
-    assert site.secrets(job).env() == {"TOKEN": "hunter2"}
+    assert site.secrets(job).env(job.spec) == {"TOKEN": "hunter2"}
     assert site.secrets(job).data_store("own")
 
 
@@ -247,7 +264,7 @@ def test_secrets_are_sealed_anew_and_forgotten_with_the_job(site: Site, tmp_path
     assert resealing.reseal(site.control) == 0
     assert site.store.sealed_counts() == {site.control.vault.key_ids[0]: 2}
     assert old == site.control.vault.key_ids[1]
-    assert site.secrets(job).env() == {"TOKEN": "hunter2", "OTHER": "x"}
+    assert site.secrets(job).env(job.spec) == {"TOKEN": "hunter2", "OTHER": "x"}
     redis, key = site.store._redis, site.store._key
     site.store.transition(job.id, job.fence, State.ERROR, cause=EndCause.PLATFORM_FAULT)
     assert site.store.forget_unsealed(9) == 0
@@ -266,10 +283,10 @@ def test_a_copied_variable_does_not_open(site: Site) -> None:
     redis, key = site.store._redis, site.store._key
     redis.hset(key("sealed_env", other.id), "TOKEN", redis.hget(key("sealed_env", job.id), "TOKEN"))
     with pytest.raises(PlatformFault, match="sealed for another place"):
-        site.secrets(other).env()
+        site.secrets(other).env(other.spec)
     redis.hdel(key("sealed_env", other.id), "TOKEN")
     with pytest.raises(PlatformFault, match="the values of TOKEN are not kept"):
-        site.secrets(other).env()
+        site.secrets(other).env(other.spec)
 
 
 def test_a_variable_without_a_value_is_not_submitted(site: Site) -> None:

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from aitrain.domain.errors import InvalidInput
-from aitrain.flower_settings import FlowerSettings
 from aitrain.settings import Settings, load_settings
+from aitrain.settings.flower import FlowerSettings
 from workers.__main__ import _flower
 from workers.flower import check_doors, configuration, format_task
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
+
+from aitrain.settings.section import AbsolutePath, Section
 
 # What a browser sends for HTTP's basic authentication, and what Flower can compare: ASCII, no colon in the name.
 CREDENTIALS = re.compile(r"[!-9;-~]+:[!-~]+")
@@ -21,7 +22,7 @@ def credentials_problem(all_of_them: Iterable[str]) -> str | None:
     return None
 
 
-class FlowerSettings(BaseModel):
+class FlowerSettings(Section):
     """Flower: who may open it, what it may do, what it keeps.
 
     operators: who may open it, each as "user:password"; operators_file: a file with more of them, one in a line;
@@ -31,16 +32,14 @@ class FlowerSettings(BaseModel):
     after aitrain's.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     operators: tuple[SecretStr, ...] = ()
-    operators_file: Path | None = None
+    operators_file: AbsolutePath | None = None
     viewers: tuple[SecretStr, ...] = ()
-    viewers_file: Path | None = None
+    viewers_file: AbsolutePath | None = None
     # Whoever may act in Flower sends any task; orders to hosts and jobs are for `aitrain host` and `aitrain job`.
     read_only: bool = True
     url_prefix: Annotated[str, Field(pattern=r"^([a-z0-9._~-]+(/[a-z0-9._~-]+)*)?$")] = ""
-    state_dir: Path | None = None
+    state_dir: AbsolutePath | None = None
     # What a crash may lose of what it has seen. Saving ten thousand tasks takes under a second, in which it stands.
     save_seconds: int = Field(default=60, ge=1)
     # It keeps its view in memory: this many tasks are about 30 MB.
@@ -49,7 +48,7 @@ class FlowerSettings(BaseModel):
     forget_workers_seconds: int = Field(default=3600, ge=1)
     # How long it waits for workers to answer; one with a slow way to Redis still does.
     inspect_seconds: float = Field(default=3, gt=0)
-    config_file: Path | None = None
+    config_file: AbsolutePath | None = None
 
     @field_validator("operators", "viewers")
     @classmethod
@@ -57,10 +56,3 @@ class FlowerSettings(BaseModel):
         if problem := credentials_problem(one.get_secret_value() for one in credentials):
             raise ValueError(problem)
         return credentials
-
-    @field_validator("operators_file", "viewers_file", "state_dir", "config_file")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_absolute():
-            raise ValueError("is not an absolute path: begin it with a slash")
-        return path
