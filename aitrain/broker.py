@@ -43,6 +43,7 @@ UNPLAIN_SCHEMES = ("sentinel", "redis+socket", "rediss+socket")
 TLS_SCHEMES = ("rediss:", "rediss+")
 # Whoever only asks whether the broker answers wants to know soon.
 CHECK_SECONDS = 2.0
+QUICK = {"socket_timeout": CHECK_SECONDS, "socket_connect_timeout": CHECK_SECONDS}
 
 
 def host_queue(kind: Kind, flavor: str, host: str) -> str:
@@ -127,9 +128,8 @@ class Broker:
         from celery.exceptions import CeleryError
         from kombu.exceptions import KombuError
 
-        quick = {"socket_timeout": CHECK_SECONDS, "socket_connect_timeout": CHECK_SECONDS}
         try:
-            with self.app.connection_for_write(transport_options=quick) as connection:
+            with self.app.connection_for_write(transport_options=QUICK) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0)
         except (CeleryError, KombuError, OSError) as error:
             raise _unavailable(error) from error
@@ -198,10 +198,13 @@ class Broker:
         self._send(self._link(COPY_TASK, (job_id, fence, copy_id), queue, shown))
 
     def lengths(self, queues: Sequence[str]) -> dict[str, int]:
-        """How many messages wait in each queue; 0 for one that there is not. Raises BrokerUnavailable."""
+        """How many messages wait in each queue; 0 for one that there is not.
+
+        Raises BrokerUnavailable, within seconds: a scrape that waits for longer is lost as a whole.
+        """
         if not queues:
             return {}
-        with self._channel() as channel:
+        with self._channel(**QUICK) as channel:
             # As kombu counts the messages of one queue, but in one round trip for all.
             with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                 for name in queues:
@@ -231,8 +234,8 @@ class Broker:
         return readers
 
     @contextmanager
-    def _channel(self) -> Iterator[Any]:
-        with self._told(), self.app.connection_for_write() as connection:
+    def _channel(self, **options: float) -> Iterator[Any]:
+        with self._told(), self.app.connection_for_write(transport_options=options) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0)
             yield connection.default_channel
 

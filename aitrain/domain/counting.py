@@ -5,6 +5,7 @@ Only ever added to, by the script that makes a move, so they are exact and outli
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ BOUNDS_SECONDS = (
     1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 259_200, 604_800, 2_419_200,
 )  # fmt: skip
 BEYOND = "inf"
+WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass
@@ -54,21 +56,29 @@ class Counters:
     unit_minutes: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
+def whole_numbers(fields: Mapping[str, str]) -> dict[str, int]:
+    """The fields of a hash of whole numbers. What is none is left out.
+
+    Every host may write here: one that is not itself any more shall lie about itself, and not blind whoever watches.
+    """
+    return {name: int(text) for name, text in fields.items() if WHOLE.fullmatch(text)}
+
+
 def read_counters(fields: Mapping[str, str]) -> Counters:
     """The counters from the hash's fields. One that a newer version may have written is left out."""
     counters = Counters()
-    for name, text in fields.items():
+    for name, number in whole_numbers(fields).items():
         match name.split("/"):
             case ["move", state, code]:
-                counters.moves[state, code] = int(text)
+                counters.moves[state, code] = number
             case ["wait", flavor, part]:
-                _add(counters.waits.setdefault(flavor, Durations()), part, int(text))
+                _add(counters.waits.setdefault(flavor, Durations()), part, number)
             case ["step", step, part]:
-                _add(counters.steps.setdefault(step, Durations()), part, int(text))
+                _add(counters.steps.setdefault(step, Durations()), part, number)
             case ["copy", direction, what]:
-                counters.copied[direction, what] = int(text)
+                counters.copied[direction, what] = number
             case ["minutes", project, flavor]:
-                counters.unit_minutes[project, flavor] = int(text)
+                counters.unit_minutes[project, flavor] = number
     return counters
 
 
@@ -85,6 +95,6 @@ def _add(durations: Durations, part: str, number: int) -> None:
 
 def read_standing(fields: Mapping[str, str]) -> Iterable[tuple[str, str, int]]:
     """Project, state and number of jobs, from the hash `standing`."""
-    for name, text in fields.items():
+    for name, number in whole_numbers(fields).items():
         project, _, state = name.rpartition("/")
-        yield project, state, int(text)
+        yield project, state, number

@@ -138,7 +138,7 @@ LEGEND: dict[str, Key] = {
     "refused": Key(
         "messages:refused",
         "hash: queue -> how many messages workers refused to take from it",
-        "producer:r control:rw host:rw",
+        "producer:r control:rw host:rw metrics:r",
     ),
     "host": Key(
         "host:{host}",

@@ -13,7 +13,7 @@ from typing import Any
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from aitrain.domain.counting import Counters, read_counters, read_standing
+from aitrain.domain.counting import Counters, read_counters, read_standing, whole_numbers
 from aitrain.domain.host import HostState, host_state
 from aitrain.store.connection import redis_at
 from aitrain.store.keys import Keys
@@ -50,12 +50,13 @@ class HostGauge:
 class Readings:
     """How a site stands. Times: seconds; *_at: Unix time.
 
-    server: of Redis' INFO; keys: that it has; memory: bytes by kind, see weighing.py; standing: project, state, number
-    of jobs; sweeps: when each succeeded last, and when each process proved last that it works, by role and name
-    (canaries); waiting: by flavor, how many jobs wait and for how long the oldest does; held, retries: jobs that wait
-    for quota or budget, and for the end of a pause; oldest: by state, for how long the one has been in it that came
-    first; due: by duty, how much is due, and since when the first of it; hosts: all; removed: hosts whose queues may
-    hold messages still; flavors: that a host has ever offered.
+    server: of Redis' INFO; keys: that it has; memory: bytes by kind, see weighing.py; standing: project, state,
+    number of jobs; refused: messages that workers refused to take, by queue; sweeps: when each succeeded last, and
+    when each process proved last that it works, by role and name (canaries); waiting: by flavor, how many jobs wait
+    and for how long the oldest does; held, retries: jobs that wait for quota or budget, and for the end of a pause;
+    oldest: by state, for how long the one has been in it that came first; due: by duty, how much is due, and since
+    when the first of it; hosts: all; removed: hosts whose queues may hold messages still; flavors: that a host has
+    ever offered.
     """
 
     server: Mapping[str, Any]
@@ -63,6 +64,7 @@ class Readings:
     memory: Mapping[str, float]
     counters: Counters
     standing: Sequence[tuple[str, str, int]]
+    refused: Mapping[str, int]
     sweeps_at: Mapping[str, float]
     canaries_at: Mapping[tuple[str, str], float]
     waiting: Mapping[str, tuple[int, float]]
@@ -100,13 +102,13 @@ class Meter:
         key, pipe = self._key, self._redis.pipeline(transaction=False)
         pipe.info()
         pipe.dbsize()
-        for name in ("counters", "standing", "sweeps", "canary"):
+        for name in ("counters", "standing", "refused", "sweeps", "canary"):
             pipe.hgetall(key(name))
         pipe.zrange(key("hosts"), 0, -1)
         pipe.hkeys(key("removed"))
         pipe.smembers(key("flavors"))
         with answering():
-            server, keys, counters, standing, sweeps, canaries, hosts, removed, offered = pipe.execute()
+            server, keys, counters, standing, refused, sweeps, canaries, hosts, removed, offered = pipe.execute()
             self._scales.step(self._redis)
         gauges = self._run("gauges", {"flavors": sorted({*flavors, *offered})})
         return Readings(
@@ -115,9 +117,10 @@ class Meter:
             memory=self._scales.told(keys),
             counters=read_counters(counters),
             standing=list(read_standing(standing)),
+            refused=whole_numbers(refused),
             # A sweep's own notes stand beside it, as "sweep.note".
-            sweeps_at={name: int(at) / 1000 for name, at in sweeps.items() if "." not in name},
-            canaries_at={_process(name): int(at) / 1000 for name, at in canaries.items()},
+            sweeps_at={name: at / 1000 for name, at in whole_numbers(sweeps).items() if "." not in name},
+            canaries_at={_process(name): at / 1000 for name, at in whole_numbers(canaries).items()},
             waiting=_pairs(gauges["waiting"]),
             held=gauges["held"],
             retries=gauges["retries"],
@@ -142,7 +145,7 @@ def _host(row: dict[str, Any]) -> HostGauge:
         busy=bool(row["jobs"]),
     )  # fmt: skip
     units = {flavor: UnitGauge(*counted) for flavor, counted in dict(row["units"]).items()}
-    disk = (row["disk_free"], row["disk_size"]) if "disk_size" in row else None
+    disk = (row["disk_free"], row["disk_size"]) if row.keys() >= {"disk_free", "disk_size"} else None
     return HostGauge(row["host"], state, max(0, row["seen_ms_ago"]) / 1000, row["jobs"], units, disk)
 
 

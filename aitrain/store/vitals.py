@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aitrain.domain.counting import whole_numbers
 from aitrain.domain.health import Role, Vital, Vitals
 from aitrain.store.connection import Connection
 
@@ -27,8 +28,9 @@ class VitalSigns(Connection):
             pipe.hgetall(self._key(key))
         answers: Any = self._ask(pipe.execute)
         (seconds, micros), proved, troubles, sweeps = answers
+        proved = whole_numbers(proved)
         of = tuple(
-            Vital(Role(role), name, int(proved[field]) if field in proved else None, troubles.get(field, ""))
+            Vital(Role(role), name, proved.get(field), troubles.get(field, ""))
             for field in sorted(proved.keys() | troubles.keys())
             for role, _, name in [field.partition("/")]
             if role in set(Role)
@@ -36,5 +38,5 @@ class VitalSigns(Connection):
         return Vitals(
             int(seconds) * 1000 + int(micros) // 1000,
             of,
-            {name: int(at_ms) for name, at_ms in sweeps.items() if at_ms.isdigit()},
+            whole_numbers(sweeps),
         )

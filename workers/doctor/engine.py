@@ -10,8 +10,9 @@ from aitrain.settings import Settings
 from workers.doctor.clocks import clock
 from workers.doctor.finding import GIB, Finding, fail, ok, size, warn
 from workers.gpus.offer import may_offer
+from workers.runtime.firewall import CHAIN
 from workers.runtime.inspection import EngineFacts
-from workers.runtime.networks import network_name
+from workers.runtime.networks import interface_name, network_name
 
 Units = Mapping[str, Sequence[str]]
 # That of Docker Engine 20.10. Compared instead of the version, which other engines and distributions count otherwise.
@@ -115,6 +116,11 @@ def network(facts: EngineFacts, settings: Settings) -> Finding:
     """The network of containers is there, and keeps them apart."""
     check, name = "engine.network", settings.host.container_network
     if not name:
+        if not keeps_apart(facts, settings.namespace):
+            return fail(
+                check, "the engine leaves the firewall alone: jobs would reach each other, and not the world",
+                f'take "iptables": false out of {DAEMON}, --iptables=false out of its command, and restart the engine',
+            )  # fmt: skip
         return ok(check, f"{network_name(settings.namespace)}, made with the first job; jobs do not reach each other")
     if name == "bridge":
         return warn(
@@ -127,6 +133,14 @@ def network(facts: EngineFacts, settings: Settings) -> Finding:
         check, f"there is no network {name!r}, and no job would start",
         f"docker network create {name}, or set host.container_network to one of: {', '.join(sorted(facts.networks))}",
     )  # fmt: skip
+
+
+def keeps_apart(facts: EngineFacts, namespace: str) -> bool:
+    """Whether the engine guards networks that it makes, as far as that can be seen."""
+    if facts.firewall is None:
+        return True
+    made, interface = network_name(namespace) in facts.networks, interface_name(namespace)
+    return CHAIN in facts.firewall.splitlines() and (not made or f" {interface} " in facts.firewall)
 
 
 def memory(facts: EngineFacts, settings: Settings, units: Units) -> Finding:

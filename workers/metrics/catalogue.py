@@ -98,6 +98,11 @@ METRICS: dict[str, Metric] = {
         "Messages in a queue of the broker. reader: control, host, lost or removed (the host), nobody (unrouted).",
         "queue", "reader",
     ),
+    "aitrain_refused_messages_total": _counter(
+        "Messages that workers refused to take, by queue. The exchange of Celery's orders to workers is told as one; "
+        "unknown, where the envelope could not be read.",
+        "queue",
+    ),
     # Redis, the job store's
     "aitrain_redis_memory_used_bytes": _gauge("Memory that Redis uses."),
     "aitrain_redis_memory_max_bytes": _gauge("Memory that Redis may use; 0: no limit of its own."),

@@ -26,7 +26,7 @@ from aitrain.domain.errors import BrokerUnavailable, InvalidInput, StoreUnavaila
 from aitrain.settings import Settings
 from aitrain.store.metering import Meter
 from workers.metrics.catalogue import METRICS, Type
-from workers.metrics.samples import Sample, queue_samples, queues, samples
+from workers.metrics.samples import Sample, queue_samples, queues, refused_samples, samples
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class SiteCollector(Collector):
             return [*told, Sample("aitrain_up", (), 0)]
         told += [Sample("aitrain_up", (), 1), *samples(readings)]
         readers = queues(readings, self._kinds)
+        told += refused_samples(readers, readings.refused)
         try:
             told += queue_samples(readers, self._broker.lengths(list(readers)))
             told.append(Sample("aitrain_broker_up", (), 1))
@@ -123,8 +124,14 @@ def application(collector: Collector) -> Callable[[dict[str, Any], Callable[...,
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         match environ["PATH_INFO"]:
             case "/metrics":
-                page: Iterable[bytes] = metrics(environ, start_response)
-                return page
+                try:
+                    page: Iterable[bytes] = metrics(environ, start_response)
+                except Exception:
+                    # Else the server would print it past the form of lines.
+                    log.exception("a scrape failed unforeseen")
+                    status, text = "500 Internal Server Error", b"see the log of aitrain metrics\n"
+                else:
+                    return page
             case "/healthz":
                 status, text = "200 OK", b"ok\n"
             case _:

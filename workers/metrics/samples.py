@@ -29,6 +29,8 @@ USUAL_MOVES: tuple[tuple[str, str], ...] = (
     *((state, row.code) for state, row in STATES.items()),
     *((row.ends, row.code) for row in CAUSES.values()),
 )
+# The queue of a message whose envelope could not be read.
+UNKNOWN = "unknown"
 STEPS = ("sync_in", "start_container", "run", "sync_out")
 
 
@@ -139,6 +141,13 @@ def queues(readings: Readings, kinds: Mapping[str, Kind]) -> dict[str, str]:
     for name in readings.removed:
         readers |= dict.fromkeys(queues_of(name, readings.flavors), "removed")
     return readers
+
+
+def refused_samples(readers: Mapping[str, str], refused: Mapping[str, int]) -> Iterator[Sample]:
+    """What workers refused to take. 0 is told, too: Prometheus sees no increase in a counter that begins at 1."""
+    known = {queue: 0 for queue, reader in readers.items() if reader in ("control", "host")}
+    for queue, number in {**known, **refused}.items():
+        yield Sample("aitrain_refused_messages_total", (queue or UNKNOWN,), number)
 
 
 def queue_samples(readers: Mapping[str, str], lengths: Mapping[str, int]) -> Iterator[Sample]:

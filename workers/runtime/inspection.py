@@ -11,6 +11,7 @@ import docker
 
 from aitrain.settings import HostSettings
 from workers.runtime.faults import engine_errors
+from workers.runtime.firewall import rules
 
 ANSWER_SECONDS = 10
 # What CDI names of NVIDIA's GPUs begin with; their UUID or number follows.
@@ -23,7 +24,8 @@ class EngineFacts:
 
     limits: what it can hold a container to, of "memory", "swap", "cpu" and "pids"; security: names of its options, such
     as "rootless"; cdi: it may know GPUs by CDI; cdi_gpus: it says that it does; ahead_s: its clock minus this
-    machine's, true to error_s.
+    machine's, true to error_s; firewall: the rules of iptables where it runs, None if they cannot be read or it uses
+    something else.
     """
 
     version: str
@@ -43,6 +45,7 @@ class EngineFacts:
     networks: tuple[str, ...]
     ahead_s: float
     error_s: float
+    firewall: str | None = None
 
 
 LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpu": "CpuCfsQuota", "pids": "PidsLimit"}
@@ -80,7 +83,13 @@ def inspect(settings: HostSettings) -> EngineFacts:
         ahead_s=theirs - (began + ended) / 2,
         # It reads its clock somewhere on the way, and taking stock of itself may take long.
         error_s=(ended - began) / 2,
+        firewall=None if _uses_nftables(info) else rules(settings.docker_url),
     )
+
+
+def _uses_nftables(info: dict[str, Any]) -> bool:
+    """Newer engines say what they guard containers with."""
+    return str((info.get("FirewallBackend") or {}).get("Driver", "")).startswith("nftables")
 
 
 def _name(option: str) -> str:

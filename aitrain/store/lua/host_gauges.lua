@@ -7,9 +7,9 @@ for _, host in ipairs(ARG.hosts) do
   local held = redis.call('HMGET', K.host(host), 'fit', 'seen_ms', 'cordon_ms', 'drain_ms', 'disk_free', 'disk_size')
   if held[2] then
     local row = {
-      host = host, seen_ms_ago = NOW - held[2], lost = is_lost(host, 0), fit = held[1] ~= '0',
+      host = host, seen_ms_ago = NOW - (from_host(held[2]) or 0), lost = is_lost(host, 0), fit = held[1] ~= '0',
       alive = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') > NOW, cordoned = held[3] and true or false,
-      drained = held[4] and true or false, disk_free = tonumber(held[5]), disk_size = tonumber(held[6]),
+      drained = held[4] and true or false, disk_free = from_host(held[5]), disk_size = from_host(held[6]),
       jobs = redis.call('SCARD', K.host_jobs(host)), units = {},
     }
     for _, flavor in ipairs(flavors) do

@@ -10,16 +10,18 @@ for _, host in ipairs(ARG.hosts) do
   if held[1] then
     local versions = redis.call('HMGET', K.host_versions(host), 'agent', 'worker')
     local row = {
-      host = host, agent = versions[1] or nil, worker = versions[2] or nil, max_jobs = tonumber(held[1]), fit = held[2] ~= '0', seen_ms_ago = NOW - held[3], lost = is_lost(host, 0),
-      alive = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') > NOW, drain_ms = tonumber(held[7]),
-      disk_free = tonumber(held[8]), disk_size = tonumber(held[9]),
-      cordon = held[4] and {ms = tonumber(held[4]), by = held[5], reason = held[6]} or nil, flavors = {}, jobs = {},
+      host = host, agent = versions[1] or nil, worker = versions[2] or nil, max_jobs = from_host(held[1]) or 0,
+      fit = held[2] ~= '0', seen_ms_ago = NOW - (from_host(held[3]) or 0), lost = is_lost(host, 0),
+      alive = tonumber(redis.call('ZSCORE', K.hosts(), host) or '0') > NOW, drain_ms = from_host(held[7]),
+      disk_free = from_host(held[8]), disk_size = from_host(held[9]),
+      cordon = from_host(held[4]) and {ms = from_host(held[4]), by = held[5] or '', reason = held[6] or ''} or nil, flavors = {}, jobs = {},
     }
     for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
       local flat, units = redis.call('HGETALL', K.host_units(host, flavor)), {}
       for i = 1, #flat, 2 do
         local entry = redis.call('HGET', K.host_aside(host), unit_name(flavor, flat[i]))
-        units[#units + 1] = {id = flat[i], stands = flat[i + 1], aside = entry and cjson.decode(entry) or nil}
+        local _, aside = pcall(cjson.decode, entry or 'null')
+        units[#units + 1] = {id = flat[i], stands = flat[i + 1], aside = type(aside) == 'table' and aside or nil}
       end
       if #units > 0 then row.flavors[flavor] = units end
     end

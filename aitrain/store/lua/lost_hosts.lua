@@ -8,7 +8,7 @@ if not note[1] or NOW - note[1] > ARG.gap_ms then since = NOW end
 redis.call('HSET', K.sweeps(), 'lost_hosts.looked', int(NOW), 'lost_hosts.since', int(since))
 local ids = {}
 for _, host in ipairs(redis.call('ZRANGEBYSCORE', K.hosts(), '-inf', int(NOW))) do
-  local lost_ms = tonumber(redis.call('HGET', K.host(host), 'lost_ms') or '0')
+  local lost_ms = from_host(redis.call('HGET', K.host(host), 'lost_ms')) or 0
   if is_lost(host, 0) and NOW - since >= lost_ms then
     for _, id in ipairs(redis.call('SMEMBERS', K.host_jobs(host))) do
       local waits = redis.call('HGET', K.job(id), 'state') == 'FINALIZING' and not is_lost(host, ARG.finalizing_ms)

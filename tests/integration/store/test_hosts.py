@@ -301,3 +301,20 @@ def test_a_job_whose_host_is_lost_at_its_timeout_obeys_an_order_that_comes_meanw
     # then the sweep is late, and looks again
     late = store.transition(job.id, job.fence, State.QUEUED, only_from=[State.TIMEOUT], again=Again.RESTART)
     assert (late.moved, store.get(job.id).state) == (False, State.TIMEOUT)
+
+
+@pytest.mark.parametrize("nonsense", ["x", "nan", "1e999", "", "1.5", "-7"])
+def test_a_host_that_writes_nonsense_of_itself_harms_no_other(store: Store, nonsense: str) -> None:
+    """It may write what is its own, whoever it is by now. What looks at all hosts goes on."""
+    joined(store, "h1")
+    away = HostTiming(-1, 0)
+    store.join_host("h2", instance="h2", units={"cpu": ["0"]}, max_jobs=9, timing=away)
+    written = dict.fromkeys(("seen_ms", "lost_ms", "max_jobs", "disk_free", "disk_size", "cordon_ms"), nonsense)
+    store.join_host("bad", instance="bad", units={"cpu": ["0"]}, max_jobs=9, timing=away)
+    store._redis.hset(store._key("host", "bad"), mapping={**written, "drain_ms": nonsense})
+    store._redis.hset(store._key("host_aside", "bad"), "cpu/0", nonsense)
+    assert {"h2"} <= set(store.dead_hosts().lost) <= {"h2", "bad"}
+    assert store.jobs_of_lost_hosts(finalizing_ms=0, gap_ms=60_000, limit=10) == []
+    assert [host.name for host in store.host_views(["h1", "h2", "bad"])] == ["h1", "h2", "bad"]
+    rows = store._run("host_gauges", {"hosts": ["h1", "h2", "bad"]})
+    assert [row["host"] for row in rows] == ["h1", "h2", "bad"]

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 from redis import Redis
 
@@ -24,6 +25,7 @@ from workers.doctor import diagnose
 from workers.doctor.finding import Verdict
 from workers.runtime import inspection as engines
 from workers.runtime.faults import EngineUnavailable
+from workers.runtime.networks import ensure_network
 from workers.scratch.servers import DockerEngine, RedisServer, S3Server, free_port
 
 TIMING = HostTiming(60_000, 120_000)
@@ -216,6 +218,17 @@ def test_an_engine_as_the_tests_run_it(engine: DockerEngine) -> None:
     found = verdicts(settings, with_host=True)
     assert (found["engine.live_restore"], found["engine.network"]) == (Verdict.WARN, Verdict.FAIL)
     assert found["gpu.runtime"] is Verdict.OK
+
+
+def test_an_engine_that_keeps_jobs_apart(tmp_path: Path) -> None:
+    with DockerEngine(tmp_path / "guarded", bridges=True) as engine:
+        settings = load_settings(
+            host={"name": "h", "units": {"v100s": 1}, "docker_url": engine.url}, namespace=f"t{os.getpid()}"
+        )
+        assert verdicts(settings, with_host=True)["engine.network"] is Verdict.OK
+        with closing(docker.DockerClient(engine.url)) as client:
+            ensure_network(client, settings.namespace)
+        assert verdicts(settings, with_host=True)["engine.network"] is Verdict.OK
 
 
 def test_an_engine_with_live_restore(tmp_path: Path) -> None:

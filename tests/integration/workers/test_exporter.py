@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,14 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from aitrain import Client, JobSpec, submit_jobs
+from aitrain.broker import CHECK_SECONDS, QUICK
+from aitrain.client import open_store
 from aitrain.domain.errors import InvalidInput
 from aitrain.settings import Settings
 from aitrain.store.acl import Role, acl_file, user_of
 from tests.integration.store.one_host import OneHost
 from workers.metrics.catalogue import METRICS, Type
-from workers.metrics.exporter import SiteCollector, families, run
+from workers.metrics.exporter import SiteCollector, application, families, run
 from workers.scratch.servers import RedisServer, S3Server, accepts, free_port, wait_until
 from workers.scratch.site import LocalSite
 
@@ -155,6 +159,53 @@ def test_a_broker_that_is_away_leaves_the_rest(redis: RedisServer) -> None:
     told = {family.name: family for family in SiteCollector(settings).collect()}
     assert [told[name].samples[0].value for name in ("aitrain_up", "aitrain_broker_up")] == [1, 0]
     assert "aitrain_queue_messages" not in told
+
+
+def test_a_broker_that_says_nothing_does_not_cost_the_scrape(
+    redis: RedisServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prometheus waits for ten seconds, and then takes the exporter for dead."""
+    assert 4 * CHECK_SECONDS < 10, "to connect and to ask, each twice"
+    for limit in QUICK:
+        monkeypatch.setitem(QUICK, limit, 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broker_url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        began = time.monotonic()
+        told = SiteCollector(Settings(redis_url=redis.url, broker_url=broker_url, namespace=namespace)).collect()
+        assert {one.samples[0].value for one in told if one.name == "aitrain_broker_up"} == {0}
+        assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [
+        ("canary", "worker/gpu-13", "junk"), ("counters", "move/RUNNING/JOB_RUNNING", "x"), ("refused", "control", "-"),
+        ("counters", "minutes/red/v100s", "9" * 400), ("standing", "red/RUNNING", ""), ("sweeps", "bill_minutes", "?"),
+        ("canary", b"worker/\xff", "1"),
+    ],
+)  # fmt: skip
+def test_a_host_that_writes_nonsense_does_not_blind_the_site(
+    redis: RedisServer, namespace: str, key: str, field: str | bytes, value: str
+) -> None:
+    settings = Settings(redis_url=redis.url, namespace=namespace)
+    with Redis.from_url(redis.url) as stranger, closing(open_store(settings)) as store:
+        store.check_schema()  # stamped, as every site is
+        stranger.hset(store._key(key), field, value)
+        told = {family.name: family.samples[0].value for family in SiteCollector(settings).collect()}
+        assert told["aitrain_up"] == 1
+        assert [one for one in store.vitals().of if one.name == "gpu-13" and one.proved_ms is not None] == []
+
+
+def test_what_nobody_foresaw_is_logged_as_all_else(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector, told = SiteCollector(Settings(redis_url=redis.url, namespace="x")), []
+    answer = application(collector)
+    monkeypatch.setattr(collector, "collect", lambda: 1 / 0)
+    page = answer({"PATH_INFO": "/metrics", "REQUEST_METHOD": "GET"}, lambda status, _: told.append(status))
+    assert told == ["500 Internal Server Error"]
+    assert b"see the log" in b"".join(page)
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_whoever_asks_too_often_gets_the_same_answer(redis: RedisServer, namespace: str) -> None:

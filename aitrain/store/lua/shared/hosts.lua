@@ -6,12 +6,19 @@ local function host_is_here(host, o)
   redis.call('HSET', K.host(host), 'seen_ms', int(NOW), 'lost_ms', int(o.lost_ms))
 end
 
+-- A whole number that a host wrote into what is its own; nil for what is none. One that writes nonsense there, since it is not
+-- itself any more, must not end the scripts that look at all hosts.
+local function from_host(text)
+  local number = tonumber(text or '')
+  return number and math.abs(number) < 2 ^ 53 and math.floor(number) or nil
+end
+
 -- Whether a host is lost: silent for as long as it said itself, and for least_ms.
 local function is_lost(host, least_ms)
   if not host then return false end
   local held = redis.call('HMGET', K.host(host), 'seen_ms', 'lost_ms')
   if not held[1] then return false end
-  return NOW - held[1] >= math.max(tonumber(held[2]), least_ms)
+  return NOW - (from_host(held[1]) or 0) >= math.max(from_host(held[2]) or 0, least_ms)
 end
 
 -- What a host's agent needs to know of one of its jobs; fields as in answers.HostJob.

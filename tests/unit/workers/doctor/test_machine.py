@@ -75,6 +75,26 @@ def test_a_network_that_is_not_there() -> None:
     assert "docker network create jobs" in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("firewall", "networks", "verdict"),
+    [
+        (None, (), "OK"),
+        ("-P FORWARD DROP\n-N DOCKER\n-N DOCKER-USER\n", (), "OK"),
+        ("-P FORWARD ACCEPT\n", (), "FAIL"),
+        ("-N DOCKER\n-A FORWARD -i at-aitrain -o at-aitrain -j DROP\n", ("aitrain-jobs",), "OK"),
+        (
+            "-N DOCKER\n-A FORWARD -i docker0 -o docker0 -j ACCEPT\n",
+            ("aitrain-jobs",),
+            "FAIL",
+        ),  # left from a start before
+    ],
+)
+def test_an_engine_that_cannot_keep_jobs_apart(firewall: str | None, networks: tuple[str, ...], verdict: str) -> None:
+    finding = engine.network(replace(SOUND, firewall=firewall, networks=networks), Settings())
+    assert finding.verdict == verdict
+    assert ("iptables" in finding.remedy) == (verdict == "FAIL")
+
+
 @pytest.mark.parametrize(("gib", "verdict"), [(256, "OK"), (82, "OK"), (80.5, "WARN"), (78, "WARN"), (70, "FAIL")])
 def test_memory_that_is_promised(gib: float, verdict: str) -> None:
     finding = engine.memory(replace(SOUND, memory=int(gib * GIB)), TWO_GPUS, TWO_GPUS.host.unit_ids)  # 40 GiB a unit

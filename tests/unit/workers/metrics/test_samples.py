@@ -9,10 +9,13 @@ from aitrain.domain.flavor import Kind
 from aitrain.domain.host import HostState
 from aitrain.store.metering import HostGauge, Readings, UnitGauge
 from workers.metrics.catalogue import METRICS, Type
-from workers.metrics.samples import queue_samples, queues, samples
+from workers.metrics.samples import queue_samples, queues, refused_samples, samples
 
 # Made by the exporter itself, or of the broker.
-OWN = {"aitrain_up", "aitrain_broker_up", "aitrain_build_info", "aitrain_read_seconds", "aitrain_queue_messages"}
+OWN = {
+    "aitrain_up", "aitrain_broker_up", "aitrain_build_info", "aitrain_read_seconds", "aitrain_queue_messages",
+    "aitrain_refused_messages_total",
+}  # fmt: skip
 GPUS = UnitGauge(total=8, held=5, aside=1)
 READINGS = Readings(
     server={"used_memory": 5, "aof_enabled": 1, "aof_last_write_status": "err", "maxmemory_policy": "allkeys-lru"},
@@ -20,6 +23,7 @@ READINGS = Readings(
     memory={"job": 12.6},
     counters=Counters(moves={("DONE", "JOB_DONE"): 3}, unit_minutes={("red", "v100s"): 70}),
     standing=[("red", "DONE", 3)],
+    refused={"control": 4, "aitrain.pidbox": 1, "": 2},
     sweeps_at={"bill_minutes": 100.0},
     canaries_at={("worker", "g1"): 90.0},
     waiting={"v100s": (2, 7.5)},
@@ -100,3 +104,9 @@ def test_queues_of_the_dead_are_told_if_they_hold_something() -> None:
     assert shown == {
         ("control", "control"): 0, ("unrouted", "nobody"): 0, ("gpu.v100s.g1", "host"): 0, ("gpu.v100s.g2", "lost"): 4,
     }  # fmt: skip
+
+
+def test_refused_messages_are_told_before_there_are_any() -> None:
+    readers = queues(READINGS, {"v100s": Kind.GPU})
+    shown = {sample.labels: sample.value for sample in refused_samples(readers, READINGS.refused)}
+    assert shown == {("control",): 4, ("gpu.v100s.g1",): 0, ("aitrain.pidbox",): 1, ("unknown",): 2}
