@@ -28,7 +28,9 @@ def reseal(machine: Machine) -> int:
     for key_id in machine.store.sealed_counts():
         if key_id == vault.newest.key_id or key_id not in vault.key_ids:
             continue  # of a key that is nowhere any more, `aitrain secret status` tells
-        for member in machine.store.sealed_by(key_id)[: BATCH - done]:
+        for member in machine.store.sealed_by(key_id):
+            if done == BATCH:
+                return done
             try:
                 tokens = {
                     purpose: (token, vault.newest.seal(purpose, vault.open(purpose, token)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from aitrain.domain.errors import InvalidInput
 from aitrain.domain.flavor import SLUG, SLUG_REMEDY
@@ -17,6 +17,8 @@ from aitrain.domain.states import State
 # The largest whole number that the scripts of the job store count exactly.
 MOST = 2**53
 REDIS_SCHEMES = ("redis", "rediss")
+# What libraries take behind the "?" of a URL, and what is said of them where TLS does not work at once.
+UNCHECKING = {"ssl_cert_reqs", "ssl_check_hostname"}
 
 
 def checked_project(project: str) -> str:
@@ -54,4 +56,9 @@ def checked_redis_url(field: str, url: str) -> str:
         good = False
     if not good:
         raise InvalidInput.of(field, "", "is not a Redis URL", "write redis://host:6379/0")
+    if unchecked := sorted(UNCHECKING & parse_qs(parts.query, keep_blank_values=True).keys()):
+        raise InvalidInput.of(
+            field, "", f"has {', '.join(unchecked)}, with which any server would be taken for the site's",
+            "leave it out, and name the authority of the server's certificate as redis_ca_file",
+        )  # fmt: skip
     return url

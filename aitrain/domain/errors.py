@@ -36,6 +36,7 @@ Errors of redis, celery, docker and boto3 are wrapped where they are met and nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 # Of a wrong value, in a message: enough to know it again.
 SHOWN_CHARACTERS = 200
+# Of an address, up to the last "@" of its host.
+USER_PART = re.compile(r"(://)[^\s/]*@")
 
 
 class AitrainError(Exception):
@@ -69,13 +72,18 @@ class Problem:
     """One thing that is wrong with an input.
 
     field: where, as a path ("volumes[0].mount_path"); value: what stood there, as text, empty when it may be secret;
-    message: what is wrong with it; remedy: what would be right.
+    message: what is wrong with it; remedy: what would be right. A user and a password in an address are left out of the
+    value.
     """
 
     field: str
     value: str
     message: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        """It is shown, logged and sent to whoever asked."""
+        object.__setattr__(self, "value", USER_PART.sub(r"\1***@", self.value))
 
     def __str__(self) -> str:
         shown = self.value if len(self.value) <= SHOWN_CHARACTERS else f"{self.value[:SHOWN_CHARACTERS]}..."

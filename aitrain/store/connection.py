@@ -48,11 +48,10 @@ def redis_at(url: str, ca_file: Path | None = None, **options: Any) -> Redis:
         raise InvalidInput.of("redis_ca_file", ca_file, "is not a file", "name the PEM file of the authority")
     if ca_file is not None and url.startswith("rediss:"):
         options["ssl_ca_certs"] = str(ca_file)
+    checked_redis_url("redis_url", url)
     try:
         # What a stranger wrote that is no UTF-8 is read as something else, and not the end of whoever reads it.
-        client = Redis.from_url(
-            checked_redis_url("redis_url", url), decode_responses=True, encoding_errors="replace", **options
-        )
+        client = Redis.from_url(url, decode_responses=True, encoding_errors="replace", **options)
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # looks at the options behind its "?"
     except (ValueError, TypeError, RedisError) as error:

@@ -35,8 +35,9 @@ JOBS = "producer:rw control:rw host:rw"
 LEGEND: dict[str, Key] = {
     "schema": Key(
         "schema",
-        "text: the version of what is kept here, see domain/schema.py",
-        "producer:rw control:rw host:rw flower:r metrics:r",
+        "text: the version of what is kept here, see domain/schema.py. Not for hosts to write: a migration goes by the "
+        "records of jobs, which they may write",
+        "producer:rw control:rw host:r flower:r metrics:r",
     ),
     "job": Key("job:{id}", "hash: the job; its fields stand in records.py", JOBS),
     "settled": Key(

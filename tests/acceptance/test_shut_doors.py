@@ -204,6 +204,7 @@ ATTACKS: dict[str, Attack] = {
     "what another host was delivered": lambda redis: redis.hgetall(ROOT + "delivered:h2"),
     "another host's key": lambda redis: redis.set(ROOT + "host_key:h2", "mine"),
     "the site's public key": lambda redis: redis.hset(ROOT + "public_key", "key", "mine"),
+    "the store's version": lambda redis: redis.delete(ROOT + "schema"),
     "where a job was sent": lambda redis: redis.append(ROOT + "origin:x", "1.f h1\n"),
     "another host's questions": lambda redis: redis.lrange(ROOT + "asks:h2", 0, -1),
     "another host's state": lambda redis: redis.hset(ROOT + "host:h2", "instance", "mine"),

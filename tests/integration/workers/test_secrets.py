@@ -277,6 +277,22 @@ def test_secrets_are_sealed_anew_and_forgotten_with_the_job(site: Site, tmp_path
     assert site.store.sealed_counts() == {site.control.vault.key_ids[0]: 1}
 
 
+def test_what_cannot_be_sealed_anew_does_not_keep_the_rest(site: Site, tmp_path: Path, monkeypatch: Any) -> None:
+    """However many such there are: the old key could never go."""
+    monkeypatch.setattr(resealing, "BATCH", 1)
+    site.add("gra", alias="a")
+    site.add("gra", alias="b")
+    redis, key = site.store._redis, site.store._key("sealed", "red")
+    redis.hset(key, "data_store/a", str(redis.hget(key, "data_store/b")))
+    add_key(tmp_path / "secrets.key")
+    site.control = Machine(site.control.settings)
+    assert resealing.reseal(site.control) == 1
+    assert resealing.reseal(site.control) == 0
+    new, old = site.control.vault.key_ids
+    assert site.store.sealed_by(new) == ["data_store/red/b"]
+    assert site.store.sealed_by(old) == ["data_store/red/a"]
+
+
 def test_a_client_that_pins_a_key_seals_with_it_until_nobody_has_it(site: Site, tmp_path: Path) -> None:
     """Nothing that is sealed afterwards would open, and its job would fail on its host."""
     resealing.tell_keys(site.control)

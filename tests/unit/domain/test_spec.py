@@ -94,6 +94,19 @@ def test_a_misspelt_field_may_be_a_secrets() -> None:
     assert "hunter2-secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image": "https://reader:hunter2-secret@r.example/x"},
+        {"image": "x", "volumes": ["https://reader:hunter2-secret@git.example/x.git:/code"]},
+    ],
+)
+def test_an_address_is_repeated_without_its_user(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"https://\*\*\*@") as caught:
+        JobSpec.of(**fields)
+    assert "hunter2-secret" not in f"{caught.value} {caught.value.problems}"
+
+
 def test_a_name_is_generated() -> None:
     names = {JobSpec.of(image="x").name for _ in range(20)}
     assert len(names) > 1

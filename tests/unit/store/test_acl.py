@@ -126,7 +126,7 @@ SCRIPTS = {
         "join_host report_faults host_jobs host_is_alive heartbeat begin_step renew_leases release_lease hand_over "
         "postpone set_fields transition begin_copy renew_copies end_copy append_log read_log register_log_chunk "
         "end_log take_session send_session beat_session edit keep_cache tell_cached cached_bytes publish_host_key "
-        "prove stamp"
+        "prove"
     ),
     Role.CONTROL: (
         f"{PLACING} transition answer_check answer_chunk dead_hosts due_logs expire_results forget_log forget_queues "
