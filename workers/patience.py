@@ -27,15 +27,18 @@ class Patience:
     def __init__(self, seconds: float = PATIENCE_SECONDS, most: int = MOST) -> None:
         self._seconds = seconds
         self._room = threading.BoundedSemaphore(most)
+        self._at_work: set[str] = set()
 
-    def run(self, name: str, work: Callable[[], None]) -> None:
-        """Runs one, and waits for it as long as that is worth it. Raises what it raised meanwhile.
+    def run(self, name: str, work: Callable[[], None], subject: str = "") -> bool:
+        """Runs one, and waits for it as long as that is worth it; whether it ended. Raises what it raised meanwhile.
 
-        name: for lines that tell of it.
+        name: for lines that tell of it; subject: of which one is at work at a time, "" if any number may be.
         """
-        if not self._room.acquire(blocking=False):
-            log.warning("%s is dropped: too many before it still wait for servers whose answers do not end", name)
-            return
+        if subject in self._at_work or not self._room.acquire(blocking=False):
+            log.warning("%s is left: others before it still wait for servers whose answers do not end", name)
+            return False
+        if subject:
+            self._at_work.add(subject)
         over, failures = threading.Event(), list[Exception]()
 
         def body() -> None:
@@ -44,11 +47,14 @@ class Patience:
             except Exception as failure:
                 failures.append(failure)
             finally:
+                self._at_work.discard(subject)
                 self._room.release()
                 over.set()
 
         carrying(body, name=name).start()
         if not over.wait(self._seconds):
             log.warning("%s takes longer than %g s, and is waited for no more", name, self._seconds)
-        elif failures:
+            return False
+        if failures:
             raise failures[0]
+        return True

@@ -64,7 +64,7 @@ def test_what_goes_on_is_bounded_and_leaves_room_when_it_ends(caplog: pytest.Log
 
     for _ in range(3):
         patience.run("check", slow)
-    assert "check is dropped" in caplog.text
+    assert "check is left" in caplog.text
     go_on.set()
     for thread in threading.enumerate():
         if thread.name == "check":
@@ -72,6 +72,18 @@ def test_what_goes_on_is_bounded_and_leaves_room_when_it_ends(caplog: pytest.Log
     assert done == [1, 1]
     patience.run("check", lambda: done.append(2))
     assert done[-1] == 2
+
+
+def test_of_a_subject_one_is_at_work_at_a_time() -> None:
+    patience, go_on = Patience(0.02), threading.Event()
+    assert not patience.run("logs", lambda: assert_waited(go_on), "red")
+    assert not patience.run("logs", lambda: None, "red")
+    assert patience.run("logs", lambda: None, "blue")
+    go_on.set()
+
+
+def assert_waited(event: threading.Event) -> None:
+    assert event.wait(10)
 
 
 def test_what_fails_in_time_is_told() -> None:
