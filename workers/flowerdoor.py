@@ -61,7 +61,7 @@ class _Task(_Event):
     root_id: Id | None = None
     parent_id: Id | None = None
     args: Text | None = None
-    kwargs: Text | None = None
+    keywords: Annotated[Text | None, Field(alias="kwargs")] = None
     queue: Text | None = None
     exchange: Text | None = None
     routing_key: Text | None = None
@@ -88,7 +88,7 @@ def checked_event(event: Any, registered: Collection[str]) -> dict[str, Any] | N
     name = getattr(taken, "name", None)
     if name is not None and not (name in registered and name.startswith(task_name(""))):
         return None
-    return taken.model_dump(exclude_unset=True)
+    return taken.model_dump(exclude_unset=True, by_alias=True)
 
 
 class Receiver(EventReceiver):  # type: ignore[misc]  # celery has no types
