@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from aitrain.broker import CHECK_REGISTRY, Broker
 from aitrain.checking import Checking
 from aitrain.domain.errors import InvalidInput, RegistryNotFound
+from aitrain.domain.imagename import server_name
 from aitrain.domain.registry import NewRegistry, RegistryEntry
 from aitrain.domain.sealing import SecretKind, purpose
 from aitrain.sealing import login_text, site_sealer
@@ -79,7 +80,7 @@ class Registries:
 
     def show(self, project: str, server: str) -> RegistryEntry:
         """One registry of a project. Raises RegistryNotFound."""
-        entry = self._store.registry(project, server)
+        entry = self._store.registry(project, server_name(server))
         if entry is None:
             raise RegistryNotFound(project, server)
         return entry
@@ -90,8 +91,8 @@ class Registries:
         force: remove it all the same; a job that then needs its password ends with JOB_IMAGE_PULL. Raises
         RegistryNotFound.
         """
-        self.show(project, server)
-        jobs = self._store.remove_registry(project, server, force=force)
+        kept = self.show(project, server).server
+        jobs = self._store.remove_registry(project, kept, force=force)
         return RegistryRemoval(not jobs, jobs)
 
 

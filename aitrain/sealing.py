@@ -18,11 +18,18 @@ from aitrain.vault import Sealer, Vault
 def site_sealer(settings: Settings, store: Store) -> Sealer:
     """Seals with the key that the settings name, else with the one that control workers told last.
 
-    Raises InvalidInput if there is neither, and StoreUnavailable.
+    Raises InvalidInput if there is neither, or the settings' one is no key of the control workers any more, and
+    StoreUnavailable.
     """
-    if settings.secrets.public_key is not None:
-        return Sealer(settings.secrets.public_key)
     keys = store.site_keys()
+    if settings.secrets.public_key is not None:
+        sealer = Sealer(settings.secrets.public_key)
+        if keys is not None and sealer.key_id not in keys.ids:
+            raise InvalidInput.of(
+                "secrets.public_key", sealer.key_id, "is none of the keys that control workers have",
+                "have the operator say which one the site has now, and put that into your settings",
+            )  # fmt: skip
+        return sealer
     if keys is None:
         raise InvalidInput.of(
             "secrets.public_key", "", "is not known: secrets are kept sealed only, and no control worker told a key",

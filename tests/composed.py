@@ -53,7 +53,7 @@ class Composed:
             **os.environ, "DOCKER_HOST": self.engine.url, "COMPOSE_FILE": "docker-compose.yml:quick.yml",
             "COMPOSE_PROJECT_NAME": "aitrain", "HEALTH_INTERVAL": "8s", "HEALTH_START": "90s", "PIP_NO_INDEX": "1",
             "DOCKER_SOCKET": str(self.engine.socket), "REGISTRY_CERTS": str(self.directory / "certs"),
-            **self._stand_ins,
+            "DOCKER_CONFIG": str(self.directory / "logins"), **self._stand_ins,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             # The producer's machine has its files elsewhere.
             "AITRAIN_REDIS_CA_FILE": str(self.site / "tls/ca.pem"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import resource
 import sys
 
 from aitrain.domain.errors import AitrainError, InvalidInput
@@ -41,6 +42,8 @@ def main(role: str, arguments: list[str]) -> int:
 
             check_inventory(settings)
         if role in OF_THE_FLEET:
+            # A core file has every secret that was opened. What a role starts, or becomes, has this limit, too.
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             from workers.schema import await_ours
 
             await_ours(settings, migrates=role == "control")

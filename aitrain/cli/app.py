@@ -15,7 +15,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # What is said of each is the beginning of its own help, which is not known before it is loaded.
 JOB_COMMANDS = (
-    Entry("run", "submitting:run", "Submit a job: aitrain job run IMAGE [options] -- COMMAND..."),
+    Entry("run", "submitting:run", "Submit a job: aitrain job run IMAGE OPTIONS -- COMMAND..."),
     Entry("list", "listing:list_jobs", "List the newest jobs that have not ended; with --all or --state others."),
     Entry("get", "showing:get", "Show everything about jobs. Values of variables are left out: they may be secret."),
     Entry("stop", "jobs:stop", "Stop jobs. Their data is pushed back, and they do not run again by themselves."),

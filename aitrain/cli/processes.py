@@ -86,7 +86,7 @@ def flower(
         typer.Option("--read-only/--control", help="Only show, or let operators act; flower.read_only if left out."),
     ] = None,
 ) -> None:
-    """Run Flower over this site's broker. Who may open it stands in the settings ([flower])."""
+    """Run Flower over this site's broker. Who may open it stands in the settings, in flower."""
     shown_only = "" if read_only is None else "yes" if read_only else "no"
     own = str(config.absolute()) if config else ""
     _become("flower", address, str(port), shown_only, own, extra="flower")

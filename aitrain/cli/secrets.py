@@ -23,7 +23,7 @@ def make_key(
         Path | None, typer.Argument(help="The key file of control workers: it is put first there, or a file is made.")
     ] = None,
 ) -> None:
-    """Make a key of the site, for key_file in [secrets] of control workers. Without FILE it is printed only."""
+    """Make a key of the site, for secrets.key_file of control workers. Without FILE it is printed only."""
     if file is None:
         typer.echo(new_key())
         return

@@ -75,7 +75,7 @@ def run(
     watch: Annotated[bool, typer.Option(help="Follow it to its end.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Submit a job: aitrain job run IMAGE [options] -- COMMAND..."""
+    """Submit a job: aitrain job run IMAGE OPTIONS -- COMMAND..."""
     if image is not None and len(command or []) < len(ctx.meta[AFTER_DASHES]):
         # It stood after --, too: with --from a command may be given, and no image.
         command = [image, *(command or [])]

@@ -81,9 +81,13 @@ def same_server(one: str, other: str) -> bool:
     return _folded(one) == _folded(other)
 
 
+def server_name(server: str) -> str:
+    """A server by the one name that it is kept under: Docker Hub has several."""
+    return HUB if server.lower() in HUB_ALIASES else server
+
+
 def _folded(server: str) -> str:
-    server = server.lower().removesuffix(":443")
-    return HUB if server in HUB_ALIASES else server
+    return server_name(server.lower().removesuffix(":443"))
 
 
 def _is_server(text: str) -> bool:

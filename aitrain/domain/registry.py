@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from aitrain.domain.errors import Problem
 from aitrain.domain.flavor import Slug
-from aitrain.domain.imagename import HUB, HUB_ALIASES, ImageName, same_server
+from aitrain.domain.imagename import ImageName, same_server, server_name
 from aitrain.domain.spec import invalid_input
 
 LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -147,4 +147,4 @@ def checked_server(server: str) -> str:
             "is not a registry's server",
             "write HOST[:PORT] as the names of its images begin, in lower case, without https:// and without a path",
         )
-    return HUB if server.lower() in HUB_ALIASES else server
+    return server_name(server)

@@ -51,7 +51,6 @@ NOT_RUN = {
     "aitrain flower": "runs for ever; its own tests run it",
     "aitrain metrics": "runs for ever; its own tests run it",
     "aitrain doctor": "judges this machine, which is no GPU host; its own tests run it",
-    "redis-server": "runs for ever, on a machine that is only an example; tests of the site's files run it",
     "redis-cli": "asks a server that is only an example; tests of the site's files do the same",
     "aitrain drill": "takes minutes, and breaks servers; its own tests run it",
     "aitrain job retry-push": "needs a push that failed; its own tests run it",
@@ -70,6 +69,7 @@ GIVEN = {
         f"aitrain job run {IMAGE} --cpu 1 --name busy -- sleep 600",
         'until aitrain job list --name busy | grep -q "RUNNING"; do :; done',
     ),
+    "docs/how-to/run-under-systemd.md": ("cp aitrain.toml host.toml",),
     "docs/how-to/secrets.md": ("echo hunter2 > wandb.key",),
     "docs/how-to/receipts.md": (
         f"JOB=$(aitrain job run {IMAGE} --cpu 1 -- true)",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from aitrain.cli.app import BILL_COMMANDS, COMMANDS, JOB_COMMANDS, app
 from aitrain.cli.lazy import Entry
-from deploy.docs.commands import render
+from deploy.docs.commands import render, walk
 
 HEAVY = ("celery", "kombu", "redis", "pydantic", "cryptography", "rich.table")
 
@@ -54,6 +56,17 @@ def test_every_line_of_the_table_loads(entry: Entry) -> None:
     done = CliRunner().invoke(app, [entry.name, "--help"])
     assert done.exit_code == 0, done.output
     assert f" {entry.name} " in done.output
+
+
+def test_no_help_has_what_is_taken_for_markup() -> None:
+    """Rich leaves out "[secrets]", and nobody sees that a word is missing."""
+    told = [
+        (path, text)
+        for path, command in walk(get_command(app), ("aitrain",))
+        for text in (command.help, *(getattr(parameter, "help", None) for parameter in command.params))
+    ]
+    assert ("aitrain", "secret", "new-key") in [path for path, _ in told]
+    assert [(path, text) for path, text in told if re.search(r"\[[a-z#/@]", text or "")] == []
 
 
 @pytest.mark.parametrize("entry", JOB_COMMANDS + BILL_COMMANDS, ids=lambda entry: entry.name)

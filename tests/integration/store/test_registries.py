@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from aitrain.broker import Broker
 from aitrain.domain.admission import admit
 from aitrain.domain.registry import RegistryEntry
 from aitrain.domain.sealing import SecretKind
 from aitrain.domain.spec import JobSpec
+from aitrain.registries import Registries
 from aitrain.settings import Settings
 from aitrain.store import Store
 
@@ -42,6 +44,14 @@ def test_one_is_kept_once_and_replaced_by_the_next(store: Store) -> None:
     sealed = store.sealed("red", SecretKind.REGISTRY, "r.example:5000")
     assert sealed is not None
     assert (sealed.revision, sealed.token) == ("two", OTHER)
+
+
+def test_docker_hub_is_found_under_each_of_its_names(store: Store) -> None:
+    registries = Registries(Settings(), store, Broker(Settings()))
+    store.put_registry(entry(server="docker.io"), TOKEN)
+    assert registries.show("red", "index.docker.io").server == "docker.io"
+    assert registries.remove("red", "registry-1.docker.io").done
+    assert registries.list("red") == []
 
 
 @pytest.mark.parametrize(

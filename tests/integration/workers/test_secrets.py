@@ -18,8 +18,9 @@ from aitrain.domain.placement import place
 from aitrain.domain.sealing import SecretKind
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, InfoCode, State
-from aitrain.sealing import data_store_text, seal_env
+from aitrain.sealing import data_store_text, seal_env, site_sealer
 from aitrain.settings import DataStore, load_settings
+from aitrain.settings.secrets import SecretSettings
 from aitrain.store import Delivered, HostTiming
 from aitrain.vault import add_key
 from workers import resealing
@@ -274,6 +275,23 @@ def test_secrets_are_sealed_anew_and_forgotten_with_the_job(site: Site, tmp_path
         site.store.forget_unsealed(9)
         assert not redis.exists(key("sealed_env", job.id))
     assert site.store.sealed_counts() == {site.control.vault.key_ids[0]: 1}
+
+
+def test_a_client_that_pins_a_key_seals_with_it_until_nobody_has_it(site: Site, tmp_path: Path) -> None:
+    """Nothing that is sealed afterwards would open, and its job would fail on its host."""
+    resealing.tell_keys(site.control)
+    assert site.control.vault.newest
+    old = site.control.vault.newest.public_key
+    pinned = site.host.settings.model_copy(update={"secrets": SecretSettings(public_key=old)})
+    add_key(tmp_path / "secrets.key")
+    site.control = Machine(site.control.settings)
+    resealing.tell_keys(site.control)
+    assert site_sealer(pinned, site.store).public_key == old
+    lines = (tmp_path / "secrets.key").read_text().splitlines()
+    (tmp_path / "secrets.key").write_text(lines[0])
+    resealing.tell_keys(Machine(site.control.settings))
+    with pytest.raises(InvalidInput, match=r"secrets\.public_key.*none of the keys that control workers have"):
+        site_sealer(pinned, site.store)
 
 
 def test_a_copied_variable_does_not_open(site: Site) -> None:
