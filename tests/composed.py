@@ -118,7 +118,7 @@ class Composed:
         text = command.replace("sudo ", "").replace(NAME, ADDRESS)
         text = text.replace("registry.example/vision/trainer:1.4", BUSYBOX_IMAGE).replace("python train.py", "true")
         # Inside the containers the files lie where the page says.
-        return re.sub(rf"(?<!:)(?<!site init ){SITE}", str(self.site), text)
+        return re.sub(rf"(?<!:)(?<!site init )(?<!site add-host ){SITE}", str(self.site), text)
 
     def containers(self, *, every: bool = False) -> dict[str, Any]:
         """The site's containers, by service."""

@@ -18,6 +18,7 @@ from workers.agent.fencing import Fence
 from workers.agent.pulse import Pulse
 from workers.copying import Copies
 from workers.machine import Machine
+from workers.patience import Patience
 from workers.resealing import tell_keys
 from workers.step import Run, Steps
 from workers.stopping import stop_gently
@@ -27,6 +28,7 @@ from workers.watching import watch_over
 from workers.worker_info import about_this_worker
 
 machine = Machine()
+patience = Patience()
 app = celery_app(machine.settings)
 app.steps["worker"].add(about_this_worker(machine))
 watch_over(machine)
@@ -141,7 +143,7 @@ def request(duty: Callable[[Machine, str], None]) -> Callable[[Machine, str], No
 
     @app.task(name=task_name(duty.__name__))
     def task(token: str) -> None:
-        duty(machine, token)
+        patience.run(duty.__name__, lambda: duty(machine, token))
 
     return duty
 

@@ -36,12 +36,14 @@ class CanaryWatch(Watch):
         self._has_taken = False
         self._sent = 0
         self._stuck_since: float | None = None
+        self._moved_at = self._taken_at
 
     def took(self) -> None:
         """A message is being worked on, whichever it is."""
         with self._lock:
             self._at_work += 1
             self._taken_at, self._sent, self._stuck_since = clock.elapsed(), 0, None
+            self._moved_at = self._taken_at
             first, self._has_taken = not self._has_taken, True
         if first:
             self.look_now()
@@ -50,13 +52,17 @@ class CanaryWatch(Watch):
         """The work on one is over."""
         with self._lock:
             self._at_work -= 1
+            self._moved_at = clock.elapsed()
 
     def look(self) -> Look:
         """Sends a canary, and sees what became of those before."""
         with self._lock:
             at_work, sent, now = self._at_work, self._sent, clock.elapsed()
             if at_work >= self._slots:
-                # It takes nothing because it is at work with all it has. What it works on has leases that lapse.
+                # It takes nothing because it is at work with all it has. What a host works on has leases that lapse.
+                full_s = now - self._moved_at
+                if self._role is Role.CONTROL and full_s > self.timing.stuck_patience_seconds:
+                    return Look(end=f"none of the {at_work} works that fill it has ended for {full_s:.0f} s")
                 self._taken_at, self._sent = now, 0
             taken_at = self._taken_at
         silent_s = now - taken_at

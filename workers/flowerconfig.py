@@ -9,6 +9,7 @@ from aitrain.domain.errors import AitrainError as _AitrainError
 from aitrain.settings import load_settings as _load_settings
 from workers.flower import check_doors as _check_doors
 from workers.flower import configuration as _configuration
+from workers.flowerdoor import use as _use
 
 try:
     # Flower has read its command line by now, and its own variables (FLOWER_BASIC_AUTH, FLOWER_AUTH).
@@ -19,4 +20,5 @@ try:
 except _AitrainError as _error:
     _logging.getLogger("flower").error("%s", _error)  # noqa: TRY400 - the message says it all
     _sys.exit(2)
+_use()
 globals().update(_found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from aitrain.domain.errors import AitrainError
 from aitrain.domain.logs import LogPlace, attempt_prefix, chunk_key, unpack_chunk
@@ -12,11 +13,14 @@ from workers.app import request
 from workers.data_stores import opened_here
 from workers.datasync.objects import Objects
 from workers.machine import Machine
+from workers.patience import Patience
 
 log = logging.getLogger(__name__)
 
 # Of one sweep: each costs a listing and a deletion or more.
 BATCH = 50
+# A project's own data store may never end its answer: that holds no slot, and no other project's logs.
+patience = Patience()
 
 
 @request
@@ -55,14 +59,17 @@ def remove_due(machine: Machine) -> int:
                 left += 1
                 continue
             try:
-                _remove(machine, due)
+                name = f"removing logs of project {due.project}"
+                gone = patience.run(name, partial(_remove, machine, due), due.project)
             except AitrainError as error:
                 with about_job(due.job_id, str(due.attempt)):
                     log.warning("the log of attempt %d of job %s cannot be removed: %s", due.attempt, due.job_id, error)
+                gone = False
+            if gone:
+                removed += 1
+            else:
                 stuck.add(due.project)
                 left += 1
-            else:
-                removed += 1
     return removed
 
 

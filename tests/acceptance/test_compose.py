@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -61,9 +62,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """The site, made as the page says."""
     with DockerEngine(tmp_path_factory.mktemp("composed"), bridges=True) as engine:
         site = Composed(engine, tmp_path_factory.mktemp("site"))
-        site.follow()
-        yield site
-        site.docker.close()
+        try:
+            site.follow()
+            yield site
+        finally:
+            site.docker.close()
+            # The engine reads certificates of registries where this machine's does.
+            shutil.rmtree(f"{HostSettings().registry_certs_dir}/{ADDRESS}:5000", ignore_errors=True)
 
 
 @pytest.mark.parametrize("files", FILES.values(), ids=FILES.keys())

@@ -220,7 +220,7 @@ def test_the_sites_own_password_is_the_operators_matter(
     fleet: Fleet, knowing: LocalSite, shared: Registry, redis: RedisServer, password_file: Path
 ) -> None:
     image, kept = f"{shared.address}/red/tool:1", password_file.read_text()
-    password_file.write_text("hunter2-wrong")
+    password_file.write_text(f"{SITE_PASSWORD}-no-more")
     try:
         ended = fleet.end(fleet.submit("true", project="red", image=image, platform_retries=0))
     finally:
@@ -236,4 +236,4 @@ def test_the_sites_own_password_is_the_operators_matter(
     assert (ended.state, ended.code) == ("ERROR", "JOB_REGISTRY_UNAVAILABLE")
     assert "can be reached from the host" in ended.message
     logs = [file.read_text() for file in knowing.directory.glob("*.log")]
-    assert not [text for text in (*logs, *everything_in(redis)) if "hunter2" in text]
+    assert not [text for text in (*logs, *everything_in(redis)) if SITE_PASSWORD in text]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 from redis import Redis
 
+from aitrain.broker import CHECK_REGISTRY, CONTROL_QUEUE, Broker, host_queue
+from aitrain.domain.flavor import Kind
+from aitrain.domain.states import Step
+from aitrain.settings import Settings
+from aitrain.store.connection import fence, token
 from tests.forging import message
 from workers.scratch.servers import RedisServer
 
@@ -37,3 +43,42 @@ def test_junk_among_what_was_not_acknowledged_is_dropped_once_and_for_all(redis:
     assert broker.zcard("u:unacked_index") == broker.hlen("u:unacked") == 0
     assert [key for key in broker.keys("u:*") if key.endswith(b"control")] == [b"u:control"]
     broker.delete("u:control")
+
+
+# In a process of its own, too: there is one app of the fleet in a process.
+ADMIT = """
+import json, sys
+from redis import Redis
+from workers.app import app
+from workers.door import admit
+app.loader.import_default_modules()
+redis = Redis.from_url(sys.argv[1])
+for name, each in app.conf.beat_schedule.items():
+    app.signature(each["task"], **each["options"]).apply_async()
+for queue in sys.argv[2:]:
+    for sent in redis.lrange(f"{app.conf.broker_transport_options['global_keyprefix']}{queue}", 0, -1):
+        print(admit(json.loads(sent), queue, app.tasks.keys())["headers"]["task"])
+"""
+
+
+def test_all_that_aitrain_sends_is_taken(redis: RedisServer, namespace: str) -> None:
+    broker, project = Broker(Settings(redis_url=redis.url, namespace=namespace)), "p" * 63
+    queue = host_queue(Kind.GPU, "v100s", "gpu-01.rack-2.example")
+    for step in Step:
+        broker.send_step(step, "0198-ab", fence(12345), queue, project)
+    broker.send_copy("0198-ab", fence(1), token(), queue, project)
+    broker.send_check(token(), project, datastore="s3")
+    broker.send_check(token(), project, CHECK_REGISTRY, registry="registry.example:5000/team")
+    broker.send_chunk(token(), "0198-ab", project)
+    broker.send_placement()
+    broker.send_delivery("0198-ab", fence(2), project)
+    for one in (queue, CONTROL_QUEUE):
+        broker.send_canary(one, 120)
+    environment = {**os.environ, "AITRAIN_REDIS_URL": redis.url, "AITRAIN_NAMESPACE": namespace}
+    done = subprocess.run(
+        [sys.executable, "-c", ADMIT, redis.url, queue, CONTROL_QUEUE],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    taken = done.stdout.split()
+    assert len(taken) == 5 + 1 + 5 + 1 + 10, "steps, a copy, requests, a canary each, and sweeps"

@@ -43,11 +43,11 @@ class Sink:
 class Watched:
     """A watched worker with two slots, in a time of its own."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, role: Role = Role.WORKER) -> None:
         self.time, self.broker = Time(), Sink()
         monkeypatch.setattr(canary, "clock", self.time)
         self.watch = CanaryWatch(
-            cast(Any, None), TIMING, Role.WORKER, "h1", broker=cast(Broker, self.broker), queues=["a", "b"], slots=2
+            cast(Any, None), TIMING, role, "h1", broker=cast(Broker, self.broker), queues=["a", "b"], slots=2
         )
 
     def looks(self, count: int) -> Look:
@@ -94,6 +94,18 @@ def test_a_worker_that_is_full_is_well(watched: Watched) -> None:
     assert all(watched.looks(1) == Look(proved=True) for _ in range(60))
     watched.watch.finished()
     assert watched.looks(4) == Look(), "after that it has its whole time"
+
+
+def test_a_control_worker_that_stays_full_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host's steps may take hours, and have leases; its own works take seconds, and nothing watches over them."""
+    control = Watched(monkeypatch, Role.CONTROL)
+    control.watch.took()
+    control.watch.took()
+    assert control.looks(30) == Look(proved=True)
+    control.watch.finished()
+    control.watch.took()
+    assert control.looks(31) == Look(proved=True), "one of them ended"
+    assert control.looks(1).end.startswith("none of the 2 works that fill it has ended for 930 s")
 
 
 def test_a_broker_that_is_away_is_not_the_workers_fault(watched: Watched) -> None:
