@@ -273,8 +273,9 @@ LEGEND: dict[str, Key] = {
     ),
     "host_key": Key(
         "host_key:{host}",
-        "text: the host's public key, which its own secrets are sealed with",
-        "operator:w control:rw own:rw",
+        "text: the host's public key, which its own secrets are sealed with. Whoever could put his own there would be "
+        "handed them",
+        "operator:d control:r own:rw",
     ),
     "delivered": Key(
         "delivered:{host}",

@@ -242,6 +242,14 @@ def test_a_stolen_host_may_not(shut: Shut, attack: str) -> None:
     assert shut.site.denied()
 
 
+@pytest.mark.parametrize("role", ["operator", "control", "producer"])
+def test_nobody_may_put_a_key_of_his_own_in_a_hosts_place(shut: Shut, role: str) -> None:
+    """Control workers would seal for him what that host's jobs need."""
+    with shut.site.redis(role) as redis, pytest.raises(NoPermissionError):
+        redis.set(ROOT + "host_key:h1", "mine")
+    assert shut.site.denied()
+
+
 def test_nobody_gets_in_without_a_user(shut: Shut) -> None:
     """No password, a wrong one, and no TLS."""
     port = Redis.from_url(shut.site.values("producer")["redis_url"]).connection_pool.connection_kwargs["port"]

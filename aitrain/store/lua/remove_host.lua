@@ -26,7 +26,8 @@ for _, flavor in ipairs(redis.call('SMEMBERS', K.flavors())) do
   redis.call('DEL', K.host_units(host, flavor), K.host_offers(host, flavor))
   redis.call('ZREM', K.free(flavor), host)
 end
-redis.call('DEL', K.host(host), K.host_aside(host), K.host_versions(host), K.host_jobs(host), K.host_key(host), K.delivered(host))
+redis.call('DEL', K.host(host), K.host_aside(host), K.host_versions(host), K.host_jobs(host), K.delivered(host))
+redis.call('DEL', K.host_key(host)) -- alone: an operator may do nothing else to it
 redis.call('ZREM', K.hosts(), host)
 redis.call('ZREM', K.drains(), host)
 for _, hash in ipairs({K.canary(), K.canary_trouble()}) do redis.call('HDEL', hash, 'worker/' .. host, 'agent/' .. host) end
