@@ -10,7 +10,6 @@ from importlib import resources
 
 import pytest
 
-from aitrain.broker import Broker
 from aitrain.domain.admission import Admitted, Site, admit
 from aitrain.domain.errors import InvalidInput, JobNotFound, QuotaExceeded, StoreUnavailable
 from aitrain.domain.flavor import BUILT_IN, Kind
@@ -19,7 +18,6 @@ from aitrain.domain.placement import place
 from aitrain.domain.retry import Again
 from aitrain.domain.spec import JobSpec
 from aitrain.domain.states import EndCause, State
-from aitrain.settings import load_settings
 from aitrain.store import HostJob, HostTiming, Lease, Store, Wanted
 from aitrain.store.legend import LEGEND
 from aitrain.store.scripts import SHARED
@@ -368,18 +366,6 @@ def test_a_store_that_does_not_answer_says_so_in_bounded_time() -> None:
 def test_a_url_that_is_none_is_named(url: str) -> None:
     with pytest.raises(InvalidInput, match="redis_url"):
         Store(url)
-
-
-@pytest.mark.parametrize("option", ["ssl_cert_reqs=none", "ssl_check_hostname=false", "ssl_cert_reqs="])
-def test_a_url_does_not_have_the_certificate_unchecked(option: str) -> None:
-    """As many a page about Redis and TLS tells people to write it."""
-    url = f"rediss://user:hunter2@redis.example:6379/0?{option}"
-    says = rf"has {option.partition('=')[0]}, with which any server.*redis_ca_file"
-    with pytest.raises(InvalidInput, match=f"redis_url: {says}") as caught:
-        Store(url)
-    assert "hunter2" not in str(caught.value)
-    with pytest.raises(InvalidInput, match=f"broker_url: {says}"):
-        Broker(load_settings(broker_url=url))
 
 
 def test_scripts_are_reloaded_when_redis_forgot_them(store: Store, redis: RedisServer) -> None:
