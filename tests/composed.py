@@ -51,7 +51,7 @@ class Composed:
         """Of all commands."""
         return {
             **os.environ, "DOCKER_HOST": self.engine.url, "COMPOSE_FILE": "docker-compose.yml:quick.yml",
-            "COMPOSE_PROJECT_NAME": "aitrain", "HEALTH_INTERVAL": "12s", "HEALTH_START": "180s", "PIP_NO_INDEX": "1",
+            "COMPOSE_PROJECT_NAME": "aitrain", "HEALTH_INTERVAL": "25s", "HEALTH_START": "180s", "PIP_NO_INDEX": "1",
             "DOCKER_SOCKET": str(self.engine.socket), "REGISTRY_CERTS": str(self.directory / "certs"),
             "DOCKER_CONFIG": str(self.directory / "logins"), **self._stand_ins,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

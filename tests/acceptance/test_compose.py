@@ -110,7 +110,7 @@ def test_strangers_are_sent_away(site: Composed) -> None:
     }  # fmt: skip
 
 
-def test_a_job_runs_on_while_redis_dies_and_the_site_is_restarted(site: Composed) -> None:
+def test_a_job_runs_on_while_redis_dies_and_its_host_and_control_are_restarted(site: Composed) -> None:
     job_id = site.aitrain(
         "job", "run", BUSYBOX_IMAGE, "--project", "vision", "--cpu", "1", "--", "sh", "-c",
         "until [ -e /tmp/go ]; do sleep 0.2; done",
@@ -122,7 +122,7 @@ def test_a_job_runs_on_while_redis_dies_and_the_site_is_restarted(site: Composed
     redis = site.containers()["redis"]
     os.kill(redis.attrs["State"]["Pid"], signal.SIGKILL)
     eventually(lambda: (redis.reload(), redis.attrs["RestartCount"] == 1)[1], 20, "a new start of Redis")
-    site.run("docker-compose restart --timeout 20", 200)
+    site.run("docker-compose restart --timeout 20 redis control agent worker", 200)
     site.get_well()
     container.exec_run(["touch", "/tmp/go"])  # noqa: S108 - in the job
     site.aitrain("job", "wait", job_id)

@@ -60,7 +60,7 @@ MAIN_ROAD = {
 }
 pick = st.integers(0, 10**6)
 # HISTORIES=n runs n times as many.
-EXAMPLES = 30 * int(os.environ.get("HISTORIES", "1"))
+EXAMPLES = 24 * int(os.environ.get("HISTORIES", "1"))
 
 # Sealed by two keys, as far as the store can see.
 TOKEN, ANEW = "1.00000000000000aa.AAAA", "1.00000000000000bb.AAAA"

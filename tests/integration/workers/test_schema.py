@@ -83,19 +83,18 @@ def test_commands_end_with_status_2_too(
 
 
 def test_a_control_worker_brings_an_older_store_up_to_date_and_the_others_wait_for_that(
-    settings: Settings, raw: Redis, caplog: pytest.LogCaptureFixture
+    settings: Settings, raw: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(raw, kept("store-1.json"), settings.namespace)
-    caplog.set_level(logging.WARNING)
     waits = threading.Thread(target=await_ours, args=(settings,), kwargs={"migrates": False})
     waits.start()
     with pytest.raises(Executed):
         main("control", [])
     waits.join(10)
     assert not waits.is_alive()
-    said = [record.message for record in caplog.records]
-    assert "the job store was brought up to date from schema 1" in said
-    assert any(line.startswith("data store mine of project default: its keys") for line in said)
+    said = capsys.readouterr().err
+    assert "control: the job store was brought up to date from schema 1\n" in said
+    assert "control: data store mine of project default: its keys" in said
     with pytest.raises(Executed):  # and again: there is nothing to do
         main("control", [])
 
