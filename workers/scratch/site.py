@@ -161,6 +161,7 @@ class LocalSite:
         """A control worker: of all processes the only one that is told the key file."""
         secrets = {}
         if self.secret_keys:
+            self.directory.mkdir(parents=True, exist_ok=True)
             self.key_file.touch(mode=0o600)
             self.key_file.write_text("".join(f"{key}\n" for key in self.secret_keys))
             secrets = {"secrets": {"key_file": str(self.key_file)}}
