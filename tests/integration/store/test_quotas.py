@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from itertools import count
 
 import pytest
 
@@ -24,9 +25,13 @@ TIMING = HostTiming(60_000, 120_000)
 SITE = Site(BUILT_IN, {"s3"}, 100, 1000)
 
 
+# Two that arrive in the same millisecond stand in the order of their ids: here, in that of their arrival.
+IDS = map(uuid.UUID, map("{:032x}".format, count(1)))
+
+
 def submitted(store: Store, **fields: object) -> Job:
     spec = JobSpec.of(image="x", **{"project": "red", "resources": {"cpu": 1}, **fields})
-    return store.submit(str(uuid.uuid4()), admit(spec, SITE)).job
+    return store.submit(str(next(IDS)), admit(spec, SITE)).job
 
 
 def running(store: Store, job: Job) -> Job:
