@@ -28,17 +28,16 @@ class Patience:
         self._seconds = seconds
         self._room = threading.BoundedSemaphore(most)
         self._at_work: set[str] = set()
+        self._lock = threading.Lock()
 
     def run(self, name: str, work: Callable[[], None], subject: str = "") -> bool:
         """Runs one, and waits for it as long as that is worth it; whether it ended. Raises what it raised meanwhile.
 
         name: for lines that tell of it; subject: of which one is at work at a time, "" if any number may be.
         """
-        if subject in self._at_work or not self._room.acquire(blocking=False):
+        if not self._admits(subject):
             log.warning("%s is left: others before it still wait for servers whose answers do not end", name)
             return False
-        if subject:
-            self._at_work.add(subject)
         over, failures = threading.Event(), list[Exception]()
 
         def body() -> None:
@@ -58,3 +57,11 @@ class Patience:
         if failures:
             raise failures[0]
         return True
+
+    def _admits(self, subject: str) -> bool:
+        with self._lock:
+            if subject in self._at_work or not self._room.acquire(blocking=False):
+                return False
+            if subject:
+                self._at_work.add(subject)
+            return True

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from aitrain.cli.exits import FAILED
+from aitrain.cli.entries import added, shown, tell_removal
 from aitrain.cli.output import Format, Output, facts, out
 from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.datastore import DataStoreEntry
-from aitrain.domain.job import moment
 
 app = typer.Typer(no_args_is_help=True, help="Data stores of projects: the object storages that their jobs use.")
 
@@ -59,7 +58,7 @@ def list_data_stores(project: str, output: Output = Format.TABLE) -> None:
     """List a project's data stores. Those of the site stand in its settings."""
     with Client() as client:
         entries = list(client.data_stores.list(project))
-    show_data([_shown(entry) for entry in entries], output, lambda: _table(project, entries))
+    show_data([shown(entry) for entry in entries], output, lambda: _table(project, entries))
 
 
 def _table(project: str, entries: list[DataStoreEntry]) -> Table:
@@ -68,7 +67,7 @@ def _table(project: str, entries: list[DataStoreEntry]) -> Table:
     for entry in entries:
         table.add_row(
             entry.alias, escape(entry.endpoint_url or "Amazon's"), entry.region, entry.access_key_id,
-            "yes" if entry.checked else "no", _added(entry),
+            "yes" if entry.checked else "no", added(entry),
         )  # fmt: skip
     return table
 
@@ -77,10 +76,13 @@ def _table(project: str, entries: list[DataStoreEntry]) -> Table:
 def show(project: str, alias: str, output: Output = Format.TABLE) -> None:
     """Show a data store. Its keys are left out, but for the end of the access key id."""
     with Client() as client:
-        shown = _shown(client.data_stores.show(project, alias))
-    named = {name.replace("_", " "): value for name, value in shown.items()}
-    told = named | {"endpoint url": shown["endpoint_url"] or "Amazon's", "checked": "yes" if shown["checked"] else "no"}
-    show_data(shown, output, lambda: facts((name, str(value)) for name, value in told.items()))
+        fields = shown(client.data_stores.show(project, alias))
+    named = {name.replace("_", " "): value for name, value in fields.items()}
+    told = named | {
+        "endpoint url": fields["endpoint_url"] or "Amazon's",
+        "checked": "yes" if fields["checked"] else "no",
+    }
+    show_data(fields, output, lambda: facts((name, str(value)) for name, value in told.items()))
 
 
 @app.command()
@@ -91,19 +93,4 @@ def remove(
 ) -> None:
     """Remove a data store. Refused while jobs that have not ended name it."""
     with Client() as client:
-        answer = client.data_stores.remove(project, alias, force)
-        if answer.done:
-            out.print(f"{alias} removed", markup=False)
-            return
-        out.print(f"{alias} is needed by jobs that have not ended; stop them first, or use --force:", markup=False)
-        for job_id in answer.jobs:
-            out.print(job_id)
-        raise typer.Exit(FAILED)
-
-
-def _shown(entry: DataStoreEntry) -> dict[str, Any]:
-    return entry.model_dump(mode="json", exclude={"added_ms"}) | {"added": _added(entry)}
-
-
-def _added(entry: DataStoreEntry) -> str:
-    return f"{moment(entry.added_ms):%Y-%m-%d %H:%M:%S}"
+        tell_removal(alias, client.data_stores.remove(project, alias, force))

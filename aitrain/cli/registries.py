@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from aitrain.cli.exits import FAILED
+from aitrain.cli.entries import added, shown, tell_removal
 from aitrain.cli.output import Format, Output, facts, out
 from aitrain.cli.output import show as show_data
 from aitrain.client import Client
 from aitrain.domain.errors import InvalidInput
-from aitrain.domain.job import moment
 from aitrain.domain.registry import RegistryEntry
 
 app = typer.Typer(no_args_is_help=True, help="Private registries of projects: where images of their jobs come from.")
@@ -70,7 +69,7 @@ def list_registries(project: str, output: Output = Format.TABLE) -> None:
     """List a project's registries. The site's shared one stands in its settings."""
     with Client() as client:
         entries = list(client.registries.list(project))
-    show_data([_shown(entry) for entry in entries], output, lambda: _table(project, entries))
+    show_data([shown(entry) for entry in entries], output, lambda: _table(project, entries))
 
 
 def _table(project: str, entries: list[RegistryEntry]) -> Table:
@@ -78,7 +77,7 @@ def _table(project: str, entries: list[RegistryEntry]) -> Table:
     table = Table(*(Column(head, overflow="fold") for head in heads), title=f"project {project}")
     for entry in entries:
         authority, checked = "its own" if entry.ca else "the system's", "yes" if entry.checked else "no"
-        table.add_row(entry.server, escape(entry.user), authority, checked, _added(entry))
+        table.add_row(entry.server, escape(entry.user), authority, checked, added(entry))
     return table
 
 
@@ -86,9 +85,9 @@ def _table(project: str, entries: list[RegistryEntry]) -> Table:
 def show(project: str, server: Server, output: Output = Format.TABLE) -> None:
     """Show a registry, without its password."""
     with Client() as client:
-        shown = _shown(client.registries.show(project, server))
-    told = {**shown, "ca": shown["ca"] or "the system's", "checked": "yes" if shown["checked"] else "no"}
-    show_data(shown, output, lambda: facts((name, str(value)) for name, value in told.items()))
+        fields = shown(client.registries.show(project, server))
+    told = {**fields, "ca": fields["ca"] or "the system's", "checked": "yes" if fields["checked"] else "no"}
+    show_data(fields, output, lambda: facts((name, str(value)) for name, value in told.items()))
 
 
 @app.command()
@@ -99,19 +98,4 @@ def remove(
 ) -> None:
     """Remove a registry. Refused while jobs that have not ended have images of it."""
     with Client() as client:
-        answer = client.registries.remove(project, server, force)
-        if answer.done:
-            out.print(f"{server} removed", markup=False)
-            return
-        out.print(f"{server} is needed by jobs that have not ended; stop them first, or use --force:", markup=False)
-        for job_id in answer.jobs:
-            out.print(job_id)
-        raise typer.Exit(FAILED)
-
-
-def _shown(entry: RegistryEntry) -> dict[str, Any]:
-    return entry.model_dump(mode="json", exclude={"added_ms"}) | {"added": _added(entry)}
-
-
-def _added(entry: RegistryEntry) -> str:
-    return f"{moment(entry.added_ms):%Y-%m-%d %H:%M:%S}"
+        tell_removal(server, client.registries.remove(project, server, force))

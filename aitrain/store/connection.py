@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -57,6 +57,15 @@ def redis_at(url: str, ca_file: Path | None = None, **options: Any) -> Redis:
     except (ValueError, TypeError, RedisError) as error:
         raise InvalidInput.of("redis_url", "", "is not a Redis URL", "write redis://host:6379/0") from error
     return client
+
+
+def redis_asked_once(url: str, ca_file: Path | None, seconds: float) -> Redis:
+    """A client for who only looks and would rather know soon: one try, at most `seconds` for each answer.
+
+    url, ca_file, what is raised: see redis_at.
+    """
+    retry = Retry(NoBackoff(), 0)
+    return redis_at(url, ca_file, retry=retry, socket_timeout=seconds, socket_connect_timeout=seconds)
 
 
 class Connection:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
-from redis.retry import Retry
 
-from aitrain.store.connection import redis_at
+from aitrain.store.connection import redis_asked_once
 from aitrain.store.keys import Keys
 from aitrain.store.schema import MARKS
 from aitrain.store.scripts import answering
@@ -76,13 +74,7 @@ class Inspection:
 
     def __init__(self, url: str, *, namespace: str, ca_file: Path | None = None) -> None:
         """ca_file: see redis_at. Does not connect yet. Raises InvalidInput if the URL is not one of Redis."""
-        self._redis = redis_at(
-            url,
-            ca_file,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-        )
+        self._redis = redis_asked_once(url, ca_file, ANSWER_SECONDS)
         self._key = Keys(namespace)
 
     def close(self) -> None:

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from aitrain.domain.counting import Counters, read_counters, read_standing, whole_numbers
 from aitrain.domain.host import HostState, host_state
-from aitrain.store.connection import redis_at
+from aitrain.store.connection import redis_asked_once
 from aitrain.store.keys import Keys
 from aitrain.store.scripts import Scripts, answering
 from aitrain.store.weighing import Scales
@@ -82,13 +79,7 @@ class Meter:
 
     def __init__(self, url: str, *, namespace: str, ca_file: Path | None = None) -> None:
         """Does not connect yet. ca_file: as of redis_at. Raises InvalidInput if the URL is not one of Redis."""
-        self._redis = redis_at(
-            url,
-            ca_file,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-        )
+        self._redis = redis_asked_once(url, ca_file, ANSWER_SECONDS)
         self._key = Keys(namespace)
         self._run = Scripts(self._redis, self._key.root, {}, None)
         self._scales = Scales(namespace)

@@ -1,4 +1,4 @@
--- Removes a data store of a project, unless jobs name it that have not ended. Costs what is alive, not what exists.
+-- Removes a data store of a project, unless jobs name it that have not ended.
 -- ARG: project, alias, force, most (jobs to name).
 -- Returns {jobs}: some that name it, none if it is removed. One that is gone already is as good as removed.
 local function names_it(spec)
@@ -10,17 +10,7 @@ local function names_it(spec)
   return false
 end
 
-local jobs = {}
-if not ARG.force then
-  for state, row in pairs(STATES) do
-    for _, id in ipairs(row.ended and {} or redis.call('ZRANGE', K.state(state), 0, -1)) do
-      if #jobs < ARG.most and redis.call('HGET', K.job(id), 'project') == ARG.project
-        and names_it(redis.call('HGET', K.job(id), 'spec')) then
-        jobs[#jobs + 1] = id
-      end
-    end
-  end
-end
+local jobs = ARG.force and {} or jobs_in_need(ARG.project, names_it, ARG.most)
 if #jobs == 0 then
   redis.call('HDEL', K.data_stores(ARG.project), ARG.alias)
   SEALED.drop(ARG.project, 'data_store', ARG.alias)

@@ -16,6 +16,21 @@ local function read_job(id)
   return job
 end
 
+-- Some jobs of a project that have not ended and need something. needs: of a spec, as JSON; most: so many are looked for.
+-- Costs what is alive, not what exists.
+local function jobs_in_need(project, needs, most)
+  local jobs = {}
+  for state, row in pairs(STATES) do
+    for _, id in ipairs(row.ended and {} or redis.call('ZRANGE', K.state(state), 0, -1)) do
+      if #jobs < most and redis.call('HGET', K.job(id), 'project') == project
+        and needs(redis.call('HGET', K.job(id), 'spec')) then
+        jobs[#jobs + 1] = id
+      end
+    end
+  end
+  return jobs
+end
+
 local function lease_is_live(job)
   return job.lease_ms ~= nil and tonumber(job.lease_ms) > NOW
 end
